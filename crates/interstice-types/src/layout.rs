@@ -1,0 +1,111 @@
+//! Where the columns of a row's bytes are, worked out once per table.
+
+use crate::codec::{self, DecodeError, Reader};
+use crate::key::{self, Key};
+use crate::ty::Type;
+
+/// The types of a row's columns and the positions that do not depend on the row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLayout {
+    types: Vec<Type>,
+    /// Positions of the columns up to and including the first one behind a column of variable size.
+    fixed_positions: Vec<usize>,
+    /// Size of a row all of whose byte strings are canonical; then a check of the length is enough.
+    free_size: Option<usize>,
+}
+
+impl RowLayout {
+    /// For rows of `types`.
+    pub fn new(types: Vec<Type>) -> Self {
+        let mut fixed_positions = vec![0];
+        for ty in &types {
+            let Some(size) = ty.fixed_size() else { break };
+            let last = fixed_positions.last().expect("invariant: starts with one");
+            fixed_positions.push(last + size);
+        }
+        let free_size = types.iter().all(Type::is_free).then(|| fixed_positions[types.len()]);
+        Self { types, fixed_positions, free_size }
+    }
+
+    /// The column types in order.
+    pub fn types(&self) -> &[Type] {
+        &self.types
+    }
+
+    /// Checks that `row` is canonical; rewrites the bits of NaNs.
+    ///
+    /// # Errors
+    /// What is not canonical: see [`DecodeError`].
+    pub fn canonicalise(&self, row: &mut [u8]) -> Result<(), DecodeError> {
+        if self.free_size == Some(row.len()) {
+            return Ok(());
+        }
+        codec::canonicalise(&self.types, row)
+    }
+
+    /// A reader at the first byte of `column`.
+    ///
+    /// # Panics
+    /// If `row` is not a canonical row of this layout.
+    pub fn reader_at<'r>(&self, row: &'r [u8], column: usize) -> Reader<'r> {
+        let known = column.min(self.fixed_positions.len() - 1);
+        let mut reader = Reader::new(row);
+        reader.take(self.fixed_positions[known], "a column").expect("invariant: stored rows are canonical");
+        for ty in &self.types[known..column] {
+            codec::skip(ty, &mut reader).expect("invariant: stored rows are canonical");
+        }
+        reader
+    }
+
+    /// The encoded bytes of `column`.
+    ///
+    /// # Panics
+    /// If `row` is not a canonical row of this layout.
+    pub fn column<'r>(&self, row: &'r [u8], column: usize) -> &'r [u8] {
+        let mut reader = self.reader_at(row, column);
+        let start = reader.position();
+        codec::skip(&self.types[column], &mut reader).expect("invariant: stored rows are canonical");
+        &row[start..reader.position()]
+    }
+
+    /// Appends the key bytes of `columns` of `row`.
+    ///
+    /// # Panics
+    /// If `row` is not a canonical row of this layout.
+    pub fn encode_key(&self, row: &[u8], columns: &[u16], out: &mut Vec<u8>) {
+        for &column in columns {
+            let column = usize::from(column);
+            let mut reader = self.reader_at(row, column);
+            key::encode(&self.types[column], &mut reader, out).expect("invariant: stored rows are canonical");
+        }
+    }
+
+    /// The key of `columns` of `row`.
+    pub fn key(&self, row: &[u8], columns: &[u16], scratch: &mut Vec<u8>) -> Key {
+        scratch.clear();
+        self.encode_key(row, columns, scratch);
+        Key::new(scratch)
+    }
+
+    /// The key for a lookup: `values` holds encoded values of the first of `columns`, perhaps not of all.
+    /// Returns the key and how many columns it covers.
+    ///
+    /// # Errors
+    /// If the bytes are not such values.
+    pub fn lookup_key(&self, values: &[u8], columns: &[u16], scratch: &mut Vec<u8>) -> Result<(Key, usize), DecodeError> {
+        scratch.clear();
+        let mut reader = Reader::new(values);
+        let mut covered = 0;
+        for &column in columns {
+            if reader.left() == 0 {
+                break;
+            }
+            let ty = &self.types[usize::from(column)];
+            codec::skip(ty, &mut reader.clone())?;
+            key::encode(ty, &mut reader, scratch)?;
+            covered += 1;
+        }
+        reader.finish()?;
+        Ok((Key::new(scratch), covered))
+    }
+}

@@ -1,0 +1,27 @@
+//! Signatures: eight bytes that stand for the shape of a function or a table.
+//!
+//! A signature is the first eight bytes of BLAKE3 of the canonical JSON of what a caller depends on: for a function its
+//! name, arguments, answer and error; for a table its name, columns and keys. Words of documentation do not count.
+
+use super::{FunctionSchema, TableSchema};
+use serde_json::json;
+
+/// Stands for the shape of a function or a table.
+pub type Signature = [u8; 8];
+
+/// The signature of `function`.
+pub fn of_function(function: &FunctionSchema) -> Signature {
+    let kind = if function.is_query() { "query" } else { "reducer" };
+    first_eight(&json!([kind, function.name, function.args, function.returns, function.error]))
+}
+
+/// The signature of `table`.
+pub fn of_table(table: &TableSchema) -> Signature {
+    let columns: Vec<_> = table.columns.iter().map(|column| (&column.name, &column.ty)).collect();
+    first_eight(&json!(["table", table.name, columns, table.primary_key, table.indexes]))
+}
+
+fn first_eight(value: &serde_json::Value) -> Signature {
+    let hash = blake3::hash(value.to_string().as_bytes());
+    hash.as_bytes()[..8].try_into().expect("invariant: a hash has 32 bytes")
+}

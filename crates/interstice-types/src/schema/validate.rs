@@ -1,0 +1,170 @@
+//! The rules of a schema, all checked at once.
+
+use super::{ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef, TableSchema};
+use crate::id::decode_hex;
+use crate::ty::{MAX_TYPE_DEPTH, Type};
+use std::collections::BTreeSet;
+
+/// Longest name of a module, table, column, function or index, in bytes.
+pub const MAX_NAME_SIZE: usize = 64;
+/// Most tables, and most functions, of a module.
+pub const MAX_ITEMS: usize = 1024;
+/// Most columns of a table, and most arguments of a function.
+pub const MAX_COLUMNS: usize = 256;
+/// Most indexes of a table.
+pub const MAX_INDEXES: usize = 32;
+
+/// A rule that a schema breaks: where, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// As in ``table `account`, column `id` ``.
+    pub place: String,
+    /// Lower case, says what to mend.
+    pub message: String,
+}
+
+/// Every rule that `schema` breaks; none if it may be published.
+pub fn validate(schema: &Schema) -> Vec<Violation> {
+    let mut check = Check { schema, violations: Vec::new() };
+    check.module();
+    schema.tables.iter().for_each(|table| check.table(table));
+    schema.functions.iter().for_each(|function| check.function(function));
+    check.violations
+}
+
+struct Check<'s> {
+    schema: &'s Schema,
+    violations: Vec<Violation>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, place: &str, message: impl Into<String>) {
+        self.violations.push(Violation { place: place.to_owned(), message: message.into() });
+    }
+
+    fn require(&mut self, holds: bool, place: &str, message: impl Into<String>) {
+        if !holds {
+            self.say(place, message);
+        }
+    }
+
+    fn names<'n>(&mut self, place: &str, what: &str, limit: usize, names: impl Iterator<Item = &'n str>) {
+        let mut seen = BTreeSet::new();
+        let mut count = 0;
+        for name in names {
+            count += 1;
+            self.require(is_name(name), place, format!("`{name}` is not a name: lower case, digits and `_`, 1 to {MAX_NAME_SIZE}"));
+            self.require(seen.insert(name), place, format!("{what} `{name}` stands there twice"));
+        }
+        self.require(count <= limit, place, format!("{count} {what}s, at most {limit} are allowed"));
+    }
+
+    fn module(&mut self) {
+        let schema = self.schema;
+        let place = format!("module `{}`", schema.module);
+        self.require(is_name(&schema.module), &place, "the module's name is not lower case, digits and `_`");
+        self.require(schema.module != SYSTEM_MODULE, &place, format!("the name `{SYSTEM_MODULE}` is reserved"));
+        self.names(&place, "table", MAX_ITEMS, schema.tables.iter().map(|t| t.name.as_str()));
+        self.names(&place, "function", MAX_ITEMS, schema.functions.iter().map(|f| f.name.as_str()));
+        let inits = schema.functions.iter().filter(|f| f.kind == FunctionKind::Init).count();
+        self.require(inits <= 1, &place, format!("{inits} `init` reducers, at most one is allowed"));
+        let own = schema.imports.iter().any(|import| import.module == schema.module);
+        self.require(!own, &place, "the module imports itself");
+    }
+
+    fn table(&mut self, table: &TableSchema) {
+        let place = format!("table `{}`", table.name);
+        self.names(&place, "column", MAX_COLUMNS, table.columns.iter().map(|c| c.name.as_str()));
+        self.names(&place, "index", MAX_INDEXES, table.indexes.iter().map(|i| i.name.as_str()));
+        self.require(!table.primary_key.is_empty(), &place, "no primary key: mark a column with `#[primary_key]`");
+        self.columns_exist(table, &place, &table.primary_key);
+        for index in &table.indexes {
+            let place = format!("{place}, index `{}`", index.name);
+            self.require(!index.columns.is_empty(), &place, "the index has no column");
+            self.columns_exist(table, &place, &index.columns);
+        }
+        for column in &table.columns {
+            let place = format!("{place}, column `{}`", column.name);
+            self.ty(&place, &column.ty);
+            self.require(!column.auto_inc || column.ty.is_sequence(), &place, format!("`auto_inc` needs a u32, u64, i32 or i64, not {}", column.ty));
+            let default = column.default.as_deref().is_none_or(|hex| is_value(&column.ty, hex));
+            self.require(default, &place, format!("the default is not a {}", column.ty));
+        }
+    }
+
+    fn columns_exist(&mut self, table: &TableSchema, place: &str, columns: &[u16]) {
+        let unique: BTreeSet<_> = columns.iter().collect();
+        self.require(unique.len() == columns.len(), place, "a column stands in the key twice");
+        for column in columns {
+            self.require(usize::from(*column) < table.columns.len(), place, format!("there is no column {column}"));
+        }
+    }
+
+    fn ty(&mut self, place: &str, ty: &Type) {
+        if ty.depth() > MAX_TYPE_DEPTH {
+            return self.say(place, format!("the type is nested deeper than {MAX_TYPE_DEPTH}"));
+        }
+        match ty {
+            Type::Option(inner) if matches!(**inner, Type::Option(_) | Type::Unit) => {
+                self.say(place, format!("option<{inner}> cannot be told from null"));
+            }
+            Type::List(inner) => self.require(inner.min_size() > 0, place, format!("a list of {inner}, which takes no bytes")),
+            Type::Map(key, value) => self.require(key.min_size() + value.min_size() > 0, place, "a map of nothing"),
+            Type::Enum(ty) => self.require((1..=256).contains(&ty.variants.len()), place, format!("enum `{}` needs 1 to 256 variants", ty.name)),
+            _ => {}
+        }
+        ty.children().for_each(|child| self.ty(place, child));
+    }
+
+    fn function(&mut self, function: &FunctionSchema) {
+        let place = format!("function `{}`", function.name);
+        self.names(&place, "argument", MAX_COLUMNS, function.args.iter().map(|a| a.name.as_str()));
+        function.args.iter().for_each(|arg| self.ty(&place, &arg.ty));
+        self.ty(&place, &function.returns);
+        function.error.iter().for_each(|error| self.ty(&place, error));
+        for handle in &function.handles {
+            self.table_exists(&place, &handle.table);
+            let reads = handle.access == TableAccess::Read;
+            self.require(reads || !function.is_query(), &place, "a query may only take `Read` handles");
+            self.require(reads || handle.table.module.is_none(), &place, "a table of another module may only be read");
+        }
+        match &function.kind {
+            FunctionKind::Init => self.require(function.args.is_empty(), &place, "`init` takes no arguments"),
+            FunctionKind::Event { on, table } => self.event(&place, function, *on, table),
+            FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal => {}
+        }
+    }
+
+    fn event(&mut self, place: &str, function: &FunctionSchema, on: ChangeKind, table: &TableRef) {
+        self.table_exists(place, table);
+        let rows = if on == ChangeKind::Update { 2 } else { 1 };
+        self.require(function.args.len() == rows, place, format!("an event reducer takes {rows} row argument(s)"));
+        if table.module.is_none() && self.schema.table(&table.table).is_some_and(|table| table.ephemeral) {
+            self.say(place, format!("`{}` is ephemeral and raises no events", table.table));
+        }
+    }
+
+    fn table_exists(&mut self, place: &str, table: &TableRef) {
+        let exists = match &table.module {
+            None => self.schema.table(&table.table).is_some(),
+            Some(module) => {
+                let import = self.schema.imports.iter().find(|import| import.module == *module);
+                import.is_some_and(|import| import.tables.iter().any(|name| name.name == table.table))
+            }
+        };
+        let owner = table.module.as_ref().map(|module| format!("{module}.")).unwrap_or_default();
+        self.require(exists, place, format!("there is no table `{owner}{}`", table.table));
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_SIZE).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+fn is_value(ty: &Type, hex: &str) -> bool {
+    let bytes: Option<Vec<u8>> =
+        hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().and_then(decode_hex::<1>).map(|[byte]| byte)).collect();
+    bytes.is_some_and(|bytes| crate::codec::decode_all([ty], &bytes).is_ok())
+}

@@ -1,0 +1,299 @@
+//! A committed transaction: the value of which everything else is a use.
+//!
+//! Its record, as it stands in the payload of a log frame (numbers are varints where not said otherwise):
+//!
+//! ```text
+//! length of what follows, u32 LE
+//! flags u8 ─ offset ─ time i64 LE ─ seed 16 bytes ─ cause ─ outcome
+//! count of changes ─ changes ─ fuel ─ host calls ─ hash of host calls u128 LE ─ state digest u128 LE
+//! length of the extension area ─ extension area (skipped by readers that do not know it)
+//! ```
+
+use crate::change::{Change, ChangeError};
+use crate::codec::{DecodeError, Reader};
+use crate::id::{ClientId, Offset, TableId};
+use crate::time::Timestamp;
+use crate::varint;
+
+/// Set in a record's flags if the transaction touched an ephemeral table.
+pub const FLAG_TOUCHED_EPHEMERAL: u8 = 1;
+
+/// Everything that a later reader needs to replay, check and explain a transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transaction {
+    /// Its position in the one order of commits.
+    pub offset: Offset,
+    /// Never decreasing; the offset breaks ties.
+    pub time: Timestamp,
+    /// What its random numbers come from.
+    pub seed: [u8; 16],
+    /// Why it happened.
+    pub cause: Cause,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it changed, in the order it was changed.
+    pub changes: Vec<Change>,
+    /// Work that it took; deterministic.
+    pub work: Work,
+    /// Sum over all durable rows and sequences after it.
+    pub state_digest: u128,
+    /// See [`FLAG_TOUCHED_EPHEMERAL`].
+    pub flags: u8,
+}
+
+/// How much a transaction did, in units that re-execution repeats exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Fuel that was burnt.
+    pub fuel: u64,
+    /// Host calls that were made.
+    pub host_calls: u64,
+    /// Rolling XXH3 of every host call with its arguments and results.
+    pub host_hash: u128,
+}
+
+/// Why a transaction happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The first one of a log: system tables come to be.
+    Genesis {
+        /// Names the node.
+        node: [u8; 16],
+    },
+    /// The node started under another configuration.
+    Configure,
+    /// A module came to be, or a new version of it.
+    Publish {
+        /// Its name.
+        module: String,
+        /// Who published it.
+        caller: ClientId,
+    },
+    /// Somebody called a reducer.
+    Call {
+        /// The offset of the publish that brought the module's version in force.
+        version: Offset,
+        /// The function's number in that version's schema.
+        function: u32,
+        /// Who called.
+        caller: ClientId,
+        /// Canonical argument bytes.
+        args: Vec<u8>,
+    },
+    /// A row change that a module listens to.
+    Event(EventId),
+}
+
+/// Names one delivery of one row change. The order of these triples is the order of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// The transaction that changed the row.
+    pub of: Offset,
+    /// The number of the change in it.
+    pub change: u32,
+    /// The position of the event reducer in the order of those in force at `of`.
+    pub subscriber: u32,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The function returned this.
+    Ok(Vec<u8>),
+    /// The function or a constraint said no; its writes are undone. A problem as JSON.
+    Rejected(Vec<u8>),
+    /// The function broke or ran out of a resource; its writes are undone. A problem as JSON.
+    Trapped(Vec<u8>),
+}
+
+/// Why bytes are not a transaction's record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// They do not have its form.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A change in it is not one.
+    #[error("change {index}: {source}")]
+    Change {
+        /// The number of the change.
+        index: u64,
+        /// What is wrong with it.
+        source: ChangeError,
+    },
+}
+
+impl Transaction {
+    /// Appends the record. `keeps_old` says for which tables changes carry the old row.
+    pub fn encode(&self, keeps_old: impl Fn(TableId) -> bool, out: &mut Vec<u8>) {
+        /// A `u32` in front, filled in when the record is done.
+        const LENGTH_SIZE: usize = 4;
+        let start = out.len();
+        out.extend([0; LENGTH_SIZE]);
+        out.push(self.flags);
+        varint::write(out, self.offset);
+        out.extend(self.time.0.to_le_bytes());
+        out.extend(self.seed);
+        self.cause.encode(out);
+        self.outcome.encode(out);
+        varint::write(out, self.changes.len() as u64);
+        for change in &self.changes {
+            change.encode(keeps_old(change.table()), out);
+        }
+        varint::write(out, self.work.fuel);
+        varint::write(out, self.work.host_calls);
+        out.extend(self.work.host_hash.to_le_bytes());
+        out.extend(self.state_digest.to_le_bytes());
+        varint::write(out, 0);
+        let length = u32::try_from(out.len() - start - LENGTH_SIZE).expect("invariant: a transaction is under 4 GiB");
+        out[start..start + LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Takes one record off the front of `payload`.
+    ///
+    /// # Errors
+    /// If the bytes are not one.
+    pub fn decode(payload: &mut &[u8]) -> Result<Self, RecordError> {
+        let mut outer = Reader::new(payload);
+        let record = outer.bytes("transaction record")?;
+        *payload = &payload[outer.position()..];
+        let mut reader = Reader::new(record);
+        let flags = reader.array::<1>("flags")?[0];
+        let offset = reader.varint()?;
+        let time = Timestamp(i64::from_le_bytes(reader.array("time")?));
+        let seed = reader.array("seed")?;
+        let cause = Cause::decode(&mut reader)?;
+        let outcome = Outcome::decode(&mut reader)?;
+        let changes = decode_changes(&mut reader)?;
+        let work = Work {
+            fuel: reader.varint()?,
+            host_calls: reader.varint()?,
+            host_hash: u128::from_le_bytes(reader.array("hash of host calls")?),
+        };
+        let state_digest = u128::from_le_bytes(reader.array("state digest")?);
+        reader.short_bytes("extension area")?;
+        reader.finish()?;
+        Ok(Self { offset, time, seed, cause, outcome, changes, work, state_digest, flags })
+    }
+}
+
+fn decode_changes(reader: &mut Reader<'_>) -> Result<Vec<Change>, RecordError> {
+    let count = reader.varint()?;
+    let mut changes = Vec::new();
+    for index in 0..count {
+        changes.push(Change::decode(reader).map_err(|source| RecordError::Change { index, source })?);
+    }
+    Ok(changes)
+}
+
+impl Cause {
+    /// Its kebab-case name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::Configure => "configure",
+            Self::Publish { .. } => "publish",
+            Self::Call { .. } => "call",
+            Self::Event(_) => "event",
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Genesis { node } => {
+                out.push(cause_tag::GENESIS);
+                out.extend(node);
+            }
+            Self::Configure => out.push(cause_tag::CONFIGURE),
+            Self::Publish { module, caller } => {
+                out.push(cause_tag::PUBLISH);
+                varint::write(out, module.len() as u64);
+                out.extend(module.as_bytes());
+                varint::write(out, caller.0);
+            }
+            Self::Call { version, function, caller, args } => {
+                out.push(cause_tag::CALL);
+                varint::write(out, *version);
+                varint::write(out, u64::from(*function));
+                varint::write(out, caller.0);
+                varint::write(out, args.len() as u64);
+                out.extend(args);
+            }
+            Self::Event(event) => {
+                out.push(cause_tag::EVENT);
+                varint::write(out, event.of);
+                varint::write(out, u64::from(event.change));
+                varint::write(out, u64::from(event.subscriber));
+            }
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let position = reader.position();
+        let small = |value: u64| u32::try_from(value).map_err(|_| DecodeError::InvalidNumber { position });
+        Ok(match reader.array::<1>("cause")?[0] {
+            cause_tag::GENESIS => Self::Genesis { node: reader.array("node id")? },
+            cause_tag::CONFIGURE => Self::Configure,
+            cause_tag::PUBLISH => {
+                let name = reader.short_bytes("module name")?;
+                let module = std::str::from_utf8(name).map_err(|_| DecodeError::InvalidUtf8 { position })?.to_owned();
+                Self::Publish { module, caller: ClientId(reader.varint()?) }
+            }
+            cause_tag::CALL => Self::Call {
+                version: reader.varint()?,
+                function: small(reader.varint()?)?,
+                caller: ClientId(reader.varint()?),
+                args: reader.short_bytes("arguments")?.to_vec(),
+            },
+            cause_tag::EVENT => Self::Event(EventId {
+                of: reader.varint()?,
+                change: small(reader.varint()?)?,
+                subscriber: small(reader.varint()?)?,
+            }),
+            found => return Err(DecodeError::InvalidTag { name: "Cause".to_owned(), found, position }),
+        })
+    }
+}
+
+/// The first byte of each cause.
+mod cause_tag {
+    pub(super) const GENESIS: u8 = 0;
+    pub(super) const CONFIGURE: u8 = 1;
+    pub(super) const PUBLISH: u8 = 2;
+    pub(super) const CALL: u8 = 3;
+    pub(super) const EVENT: u8 = 4;
+    // 5 to 9: schedule, connect, disconnect, loss, fork.
+}
+
+impl Outcome {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (tag, bytes) = match self {
+            Self::Ok(bytes) => (0, bytes),
+            Self::Rejected(bytes) => (1, bytes),
+            Self::Trapped(bytes) => (2, bytes),
+        };
+        out.push(tag);
+        varint::write(out, bytes.len() as u64);
+        out.extend(bytes);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let position = reader.position();
+        let tag = reader.array::<1>("outcome")?[0];
+        let bytes = reader.short_bytes("outcome")?.to_vec();
+        match tag {
+            0 => Ok(Self::Ok(bytes)),
+            1 => Ok(Self::Rejected(bytes)),
+            2 => Ok(Self::Trapped(bytes)),
+            found => Err(DecodeError::InvalidTag { name: "Outcome".to_owned(), found, position }),
+        }
+    }
+
+    /// `ok`, `rejected` or `trapped`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::Rejected(_) => "rejected",
+            Self::Trapped(_) => "trapped",
+        }
+    }
+}
