@@ -1,0 +1,134 @@
+//! All tables as one value.
+
+use crate::alter;
+use crate::table::{ApplyError, Table};
+use crate::write::WriteTx;
+use interstice_types::change::Change;
+use interstice_types::id::TableId;
+use std::sync::Arc;
+
+/// All tables of a node. `clone` is O(1): it shares everything, and a later write copies what it touches.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    /// By id; an id is never used again.
+    tables: Arc<Vec<Option<Arc<Table>>>>,
+    digest: u128,
+}
+
+impl Store {
+    /// A store without tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins a transaction, into which the store moves.
+    pub fn begin(self) -> WriteTx {
+        WriteTx::new(self)
+    }
+
+    /// The table with this id.
+    pub fn table(&self, id: TableId) -> Option<&Arc<Table>> {
+        self.tables.get(id.0 as usize)?.as_ref()
+    }
+
+    /// All tables in id order.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> + '_ {
+        self.tables.iter().flatten()
+    }
+
+    /// The id that a new table gets.
+    pub fn next_table_id(&self) -> TableId {
+        TableId(self.tables.len() as u32)
+    }
+
+    /// Sum over all rows and sequences.
+    pub fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// Makes `changes` in order and returns them complete.
+    ///
+    /// # Errors
+    /// If one does not fit: those before it were made, so the store is of no use any more. Committed changes always fit;
+    /// an error here means that they are not this store's.
+    pub fn apply(&mut self, changes: Vec<Change>) -> Result<Vec<Change>, ApplyError> {
+        let mut scratch = Vec::new();
+        changes.into_iter().map(|change| self.apply_one(change, &mut scratch)).collect()
+    }
+
+    /// Makes one change and returns it complete.
+    ///
+    /// # Errors
+    /// If it does not fit; nothing was changed then.
+    pub fn apply_one(&mut self, change: Change, scratch: &mut Vec<u8>) -> Result<Change, ApplyError> {
+        match change {
+            Change::CreateTable { table, ref module, ref schema } => {
+                if self.table(table).is_some() || table < self.next_table_id() {
+                    return Err(ApplyError::TableExists { table });
+                }
+                let new = Table::new(table, Arc::clone(module), Arc::clone(schema));
+                self.put(table, Some(new));
+                Ok(change)
+            }
+            Change::AlterTable { table, ref schema, ref defaults } => {
+                let old = self.table(table).ok_or(ApplyError::NoSuchTable { table })?;
+                let new = alter::alter(old, schema, defaults)?;
+                self.put(table, Some(new));
+                Ok(change)
+            }
+            Change::DropTable { table } => {
+                self.table(table).ok_or(ApplyError::NoSuchTable { table })?;
+                self.put(table, None);
+                Ok(change)
+            }
+            change => {
+                let id = change.table();
+                let tables = Arc::make_mut(&mut self.tables);
+                let slot = tables.get_mut(id.0 as usize).and_then(Option::as_mut);
+                let table = Arc::make_mut(slot.ok_or(ApplyError::NoSuchTable { table: id })?);
+                let before = table.digest();
+                let change = table.apply(change, scratch)?;
+                self.digest = self.digest.wrapping_add(table.digest().wrapping_sub(before));
+                Ok(change)
+            }
+        }
+    }
+
+    /// Takes one change back that was made last.
+    ///
+    /// # Panics
+    /// If the change is not complete, was not made last, or altered or dropped a table: a publish goes back to a clone.
+    pub(crate) fn undo(&mut self, change: Change, scratch: &mut Vec<u8>) {
+        let complete = "invariant: a change that the store made is complete";
+        let inverse = match change {
+            Change::Insert { table, row } => {
+                let key = self.table(table).expect("invariant: the table is still there").primary_key_values(&row);
+                Change::Delete { table, key, old: None }
+            }
+            Change::Delete { table, old, .. } => Change::Insert { table, row: old.expect(complete) },
+            Change::Update { table, old, new } => Change::Update { table, old: Some(new), new: old.expect(complete) },
+            Change::Sequence { table, column, next, previous } => {
+                Change::Sequence { table, column, next: previous, previous: next }
+            }
+            Change::CreateTable { table, .. } => {
+                self.put(table, None);
+                Arc::make_mut(&mut self.tables).truncate(table.0 as usize);
+                return;
+            }
+            Change::AlterTable { .. } | Change::DropTable { .. } => panic!("invariant: a publish goes back to a clone"),
+        };
+        self.apply_one(inverse, scratch).expect("invariant: the inverse of the last change fits");
+    }
+
+    fn put(&mut self, id: TableId, table: Option<Table>) {
+        let tables = Arc::make_mut(&mut self.tables);
+        let position = id.0 as usize;
+        if tables.len() <= position {
+            tables.resize(position + 1, None);
+        }
+        let before = tables[position].as_ref().map_or(0, |table| table.digest());
+        let after = table.as_ref().map_or(0, Table::digest);
+        tables[position] = table.map(Arc::new);
+        self.digest = self.digest.wrapping_add(after.wrapping_sub(before));
+    }
+}
