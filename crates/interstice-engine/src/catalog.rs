@@ -1,0 +1,169 @@
+//! The catalog: modules in force with every name resolved to a number, worked out from the system tables.
+
+use crate::module::ModuleFactory;
+use crate::system::{self, ModuleRow};
+use interstice_store::store::Store;
+use interstice_types::id::{Identity, Offset, TableId};
+use interstice_types::schema::{ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Modules in force. Rebuilt by each publish, shared with everything that reads.
+#[derive(Default)]
+pub struct Catalog {
+    modules: Vec<ModuleEntry>,
+    by_name: BTreeMap<String, usize>,
+    tables: BTreeMap<String, BTreeMap<String, TableId>>,
+    event_reducers: Vec<EventReducer>,
+    /// For each table id, whether changes of it are kept with the old row.
+    keeps_old: Vec<bool>,
+    /// For each table id, whether some event reducer listens to it.
+    raises_events: Vec<bool>,
+}
+
+/// A module in force.
+pub struct ModuleEntry {
+    /// What it declares.
+    pub schema: Arc<Schema>,
+    /// The offset of the publish that brought it in force.
+    pub published_at: Offset,
+    /// BLAKE3 of its artefact.
+    pub artefact: [u8; 32],
+    /// Who its events run as.
+    pub identity: Identity,
+    /// Its functions, by number.
+    pub functions: Vec<FunctionEntry>,
+    /// The functions of other modules that it may call, in the order of its imports: module and function number.
+    pub imports: Vec<Option<(usize, u32)>>,
+    /// Makes instances; `None` until it is loaded.
+    pub factory: Option<Arc<dyn ModuleFactory>>,
+}
+
+/// A function with its tables resolved.
+pub struct FunctionEntry {
+    /// What it declares.
+    pub schema: FunctionSchema,
+    /// By handle number; `None` where the table of another module is not there.
+    pub handles: Vec<Option<(TableId, TableAccess)>>,
+}
+
+/// An event reducer; its position in the catalog is the `subscriber` of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventReducer {
+    /// The module's position.
+    pub module: usize,
+    /// The function's number.
+    pub function: u32,
+    /// What it listens to.
+    pub table: TableId,
+    /// Which changes.
+    pub on: ChangeKind,
+}
+
+impl Catalog {
+    /// Works the catalog out from the system tables; keeps the factories of artefacts that `before` had loaded.
+    pub fn build(store: &Store, before: &Self) -> Self {
+        let rows = system::modules(store);
+        let mut tables: BTreeMap<String, BTreeMap<String, TableId>> = BTreeMap::new();
+        for (id, module, name) in system::table_names(store) {
+            tables.entry(module).or_default().insert(name, id);
+        }
+        let by_name: BTreeMap<_, _> = rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
+        let mut catalog = Self { by_name, tables, ..Self::default() };
+        catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, before)).collect();
+        catalog.collect_event_reducers(store);
+        catalog
+    }
+
+    fn entry(&self, row: &ModuleRow, rows: &[ModuleRow], before: &Self) -> ModuleEntry {
+        let handle = |table: &TableRef, access| self.resolve(&row.name, table).map(|id| (id, access));
+        let function = |schema: &FunctionSchema| FunctionEntry {
+            schema: schema.clone(),
+            handles: schema.handles.iter().map(|h| handle(&h.table, h.access)).collect(),
+        };
+        let import = |module: &str, name: &str| {
+            let position = *self.by_name.get(module)?;
+            Some((position, rows[position].schema.function(name)?.0))
+        };
+        let imports = row.schema.imports.iter();
+        let loaded = before.modules.iter().find(|entry| entry.artefact == row.artefact);
+        ModuleEntry {
+            published_at: row.published_at,
+            artefact: row.artefact,
+            identity: Identity::of_module(&row.name),
+            functions: row.schema.functions.iter().map(function).collect(),
+            imports: imports.flat_map(|i| i.functions.iter().map(|f| import(&i.module, &f.name))).collect(),
+            schema: Arc::clone(&row.schema),
+            factory: loaded.and_then(|entry| entry.factory.clone()),
+        }
+    }
+
+    fn collect_event_reducers(&mut self, store: &Store) {
+        let mut found = Vec::new();
+        for (module, entry) in self.modules.iter().enumerate() {
+            for (function, schema) in entry.schema.functions.iter().enumerate() {
+                let FunctionKind::Event { on, table } = &schema.kind else { continue };
+                let Some(table) = self.resolve(&entry.schema.module, table) else { continue };
+                found.push(EventReducer { module, function: function as u32, table, on: *on });
+            }
+        }
+        // Modules are in name order; functions are by the schema's own order, which is by name too.
+        let count = store.next_table_id().0 as usize;
+        self.keeps_old = vec![false; count];
+        self.raises_events = vec![false; count];
+        for reducer in &found {
+            let id = reducer.table.0 as usize;
+            self.raises_events[id] = true;
+            self.keeps_old[id] |= reducer.on != ChangeKind::Insert;
+        }
+        self.event_reducers = found;
+    }
+
+    /// The module `name` and its position.
+    pub fn module(&self, name: &str) -> Option<(usize, &ModuleEntry)> {
+        let position = *self.by_name.get(name)?;
+        Some((position, &self.modules[position]))
+    }
+
+    /// All modules in name order.
+    pub fn modules(&self) -> &[ModuleEntry] {
+        &self.modules
+    }
+
+    /// Gives the module at `position` what makes its instances.
+    pub fn set_factory(&mut self, position: usize, factory: Arc<dyn ModuleFactory>) {
+        self.modules[position].factory = Some(factory);
+    }
+
+    /// The table `name` of `module`.
+    pub fn table(&self, module: &str, name: &str) -> Option<TableId> {
+        if module == SYSTEM_MODULE {
+            return system::tables().iter().position(|table| table.name == name).map(|id| TableId(id as u32));
+        }
+        self.tables.get(module)?.get(name).copied()
+    }
+
+    /// The tables of `module` by name.
+    pub fn tables_of(&self, module: &str) -> impl Iterator<Item = (&str, TableId)> + '_ {
+        self.tables.get(module).into_iter().flatten().map(|(name, id)| (name.as_str(), *id))
+    }
+
+    fn resolve(&self, module: &str, table: &TableRef) -> Option<TableId> {
+        self.table(table.module.as_deref().unwrap_or(module), &table.table)
+    }
+
+    /// All event reducers, in the order of events on the same change.
+    pub fn event_reducers(&self) -> &[EventReducer] {
+        &self.event_reducers
+    }
+
+    /// Whether logged changes of `table` carry the old row.
+    pub fn keeps_old(&self, table: TableId) -> bool {
+        self.keeps_old.get(table.0 as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether some event reducer listens to `table`.
+    pub fn raises_events(&self, table: TableId) -> bool {
+        self.raises_events.get(table.0 as usize).copied().unwrap_or(false)
+    }
+}

@@ -1,0 +1,449 @@
+//! The engine: one input at a time, each a transaction or a refusal.
+
+use crate::catalog::Catalog;
+use crate::event::{EventQueue, PendingEvent};
+use crate::execution::{Execution, Finished, Instances, LogLine, Surroundings};
+use crate::limits::Limits;
+use crate::module::{CallError, LoadError, Loaded, ModuleLoader};
+use crate::problems;
+use crate::publish;
+use crate::system;
+use interstice_store::store::Store;
+use interstice_store::table::ApplyError;
+use interstice_types::change::Change;
+use interstice_types::codec;
+use interstice_types::id::{ClientId, Identity, Offset};
+use interstice_types::problem::Problem;
+use interstice_types::schema::FunctionKind;
+use interstice_types::time::Timestamp;
+use interstice_types::transaction::{Cause, EventId, Outcome, Transaction, Work};
+use std::sync::Arc;
+
+/// The state machine of a node.
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) instances: Instances,
+    pub(crate) queue: EventQueue,
+    pub(crate) limits: Limits,
+    pub(crate) loader: Arc<dyn ModuleLoader>,
+    pub(crate) next_offset: Offset,
+    pub(crate) time: Timestamp,
+}
+
+/// Something to do, with the time and the randomness to do it with.
+pub struct Input {
+    /// The wall clock; the transaction's time is never earlier than the one before.
+    pub now: Timestamp,
+    /// Sixteen fresh random bytes, never used before.
+    pub seed: [u8; 16],
+    /// What to do.
+    pub request: Request,
+}
+
+/// What to do.
+pub enum Request {
+    /// Make the system tables: the first input of a new log.
+    Genesis {
+        /// Names the node.
+        node: [u8; 16],
+    },
+    /// Bring a module in force.
+    Publish {
+        /// The artefact as it is stored.
+        artefact: Vec<u8>,
+        /// The artefact as it runs.
+        loaded: Loaded,
+        /// Who publishes.
+        caller: Identity,
+    },
+    /// Call a reducer.
+    Call {
+        /// The module's name.
+        module: String,
+        /// The reducer's name.
+        function: String,
+        /// Canonical argument bytes.
+        args: Vec<u8>,
+        /// Who calls.
+        caller: Identity,
+    },
+    /// Deliver the next pending event; nothing happens if there is none.
+    NextEvent,
+}
+
+/// What came of an input.
+#[derive(Debug)]
+pub struct Output {
+    /// The transaction to log, if there is one.
+    pub transaction: Option<Transaction>,
+    /// The function's answer, or why nothing was done.
+    pub reply: Result<Vec<u8>, Problem>,
+    /// How many offsets must be durable before the reply may leave.
+    pub rests_on: Offset,
+    /// What functions logged.
+    pub log: Vec<LogLine>,
+}
+
+/// Why a recorded transaction is not the next of this engine. The engine is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// It is not the one that comes next.
+    #[error("transaction {found} where {expected} comes next")]
+    WrongOffset {
+        /// What comes next.
+        expected: Offset,
+        /// What came.
+        found: Offset,
+    },
+    /// Its changes do not fit the rows.
+    #[error("the changes of transaction {offset} do not fit: {source}")]
+    DoesNotFit {
+        /// Which.
+        offset: Offset,
+        /// Why.
+        source: ApplyError,
+    },
+    /// The rows after it are not the rows that were there when it was recorded.
+    #[error("after transaction {offset} the state digest is {found:032x}, recorded is {recorded:032x}")]
+    WrongDigest {
+        /// Which.
+        offset: Offset,
+        /// The digest of the rows.
+        found: u128,
+        /// The digest in the record.
+        recorded: u128,
+    },
+    /// It consumed an event that was not the next one.
+    #[error("transaction {offset} consumed event {found:?}, the next one is {expected:?}")]
+    WrongEvent {
+        /// Which.
+        offset: Offset,
+        /// What comes next.
+        expected: Option<EventId>,
+        /// What it consumed.
+        found: EventId,
+    },
+}
+
+impl Engine {
+    /// An engine without a past. Its first input is [`Request::Genesis`], or the first recorded transaction.
+    pub fn new(loader: Arc<dyn ModuleLoader>, limits: Limits) -> Self {
+        Self {
+            store: Store::new(),
+            catalog: Arc::default(),
+            instances: Vec::new(),
+            queue: EventQueue::default(),
+            limits,
+            loader,
+            next_offset: 0,
+            time: Timestamp(i64::MIN),
+        }
+    }
+
+    /// All tables as they are now. A clone of it is O(1).
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The modules in force.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The offset that the next transaction gets.
+    pub fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
+    /// The time of the newest transaction.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// Events that are still to be delivered.
+    pub fn pending_events(&self) -> &EventQueue {
+        &self.queue
+    }
+
+    /// The bounds on one call.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Does one thing. Whatever is refused has changed nothing.
+    pub fn step(&mut self, input: Input) -> Output {
+        let time = input.now.max(self.time);
+        match input.request {
+            Request::Genesis { node } => self.genesis(node, time, input.seed),
+            Request::Publish { artefact, loaded, caller } => self.publish(&artefact, &loaded, caller, (time, input.seed)),
+            Request::Call { module, function, args, caller } => match self.resolve_call(&module, &function, &args) {
+                Ok(target) => self.call(target, args, caller, (time, input.seed)),
+                Err(problem) => self.refuse(problem, Vec::new()),
+            },
+            Request::NextEvent => self.event(time, input.seed),
+        }
+    }
+
+    /// Makes a recorded transaction's changes. Runs no module code.
+    ///
+    /// # Errors
+    /// [`RecordedError`] if it is not the next one of this engine.
+    pub fn apply(&mut self, transaction: &Transaction) -> Result<(), RecordedError> {
+        let offset = transaction.offset;
+        if offset != self.next_offset {
+            return Err(RecordedError::WrongOffset { expected: self.next_offset, found: offset });
+        }
+        let changes = self.store.apply(transaction.changes.clone());
+        let changes = changes.map_err(|source| RecordedError::DoesNotFit { offset, source })?;
+        let found = self.store.digest();
+        if found != transaction.state_digest {
+            return Err(RecordedError::WrongDigest { offset, found, recorded: transaction.state_digest });
+        }
+        if let Cause::Event(event) = transaction.cause {
+            let expected = self.queue.first().map(|pending| pending.id);
+            if expected != Some(event) {
+                return Err(RecordedError::WrongEvent { offset, expected, found: event });
+            }
+        }
+        self.advance(transaction, &changes);
+        Ok(())
+    }
+
+    /// Makes the modules in force ready to run; what cannot be loaded answers calls with `module-unavailable`.
+    ///
+    /// # Errors
+    /// None of its own: the names of the modules that could not be loaded, and why.
+    pub fn load_modules(&mut self) -> Vec<(String, LoadError)> {
+        let mut failures = Vec::new();
+        let mut catalog = Catalog::build(&self.store, &self.catalog);
+        for position in 0..catalog.modules().len() {
+            let entry = &catalog.modules()[position];
+            if entry.factory.is_some() {
+                continue;
+            }
+            let artefact = system::artefact(&self.store, &entry.artefact).expect("invariant: a module's artefact is a row");
+            match self.loader.load(&artefact) {
+                Ok(loaded) => catalog.set_factory(position, loaded.factory),
+                Err(error) => failures.push((entry.schema.module.clone(), error)),
+            }
+        }
+        self.catalog = Arc::new(catalog);
+        self.instances = instantiate(&self.catalog);
+        failures
+    }
+
+    fn genesis(&mut self, node: [u8; 16], time: Timestamp, seed: [u8; 16]) -> Output {
+        assert_eq!(self.next_offset, 0, "invariant: genesis comes first");
+        let mut tx = std::mem::take(&mut self.store).begin();
+        for schema in system::tables() {
+            tx.create_table(interstice_types::schema::SYSTEM_MODULE.into(), Arc::new(schema)).expect("invariant: a new store");
+        }
+        let finished = Finished { tx: Some(tx), instances: Vec::new(), work: Work::default(), log: Vec::new() };
+        self.commit(Cause::Genesis { node }, Outcome::Ok(Vec::new()), finished, (time, seed))
+    }
+
+    fn publish(&mut self, artefact: &[u8], loaded: &Loaded, caller: Identity, moment: Moment) -> Output {
+        if !self.queue.is_empty() {
+            let text = format!("{} events are still to be delivered", self.queue.len());
+            return self.refuse(Problem::new("events-pending", text).hint("publish again in a moment"), Vec::new());
+        }
+        let before = self.store.clone();
+        match publish::run(self, artefact, loaded, caller, moment) {
+            Ok(publish::Published { cause, finished, catalog }) => {
+                let output = self.commit(cause, Outcome::Ok(Vec::new()), finished, moment);
+                self.catalog = catalog;
+                self.instances = instantiate(&self.catalog);
+                output
+            }
+            Err(problem) => {
+                self.store = before;
+                self.instances = instantiate(&self.catalog);
+                self.refuse(problem, Vec::new())
+            }
+        }
+    }
+
+    fn resolve_call(&self, module: &str, function: &str, args: &[u8]) -> Result<Target, Problem> {
+        let names = || self.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
+        let (position, entry) = self.catalog.module(module).ok_or_else(|| problems::unknown_module(module, names()))?;
+        let found = entry.schema.function(function);
+        let (number, schema) = found.ok_or_else(|| problems::unknown_function(&entry.schema, function))?;
+        if schema.kind != FunctionKind::Reducer {
+            return Err(problems::wrong_kind(module, schema));
+        }
+        let types = schema.args.iter().map(|arg| &arg.ty);
+        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        if self.instances.get(position).is_none_or(Option::is_none) {
+            return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
+        }
+        Ok(Target { module: position, function: number })
+    }
+
+    fn call(&mut self, target: Target, args: Vec<u8>, caller: Identity, moment: Moment) -> Output {
+        let mut tx = std::mem::take(&mut self.store).begin();
+        let client = match system::client_id(&mut tx, caller) {
+            Ok(client) => client,
+            Err(error) => {
+                self.store = tx.abort();
+                return self.refuse(problems::write_refused(&error), Vec::new());
+            }
+        };
+        let version = self.catalog.modules()[target.module].published_at;
+        let (finished, result) = self.execute(tx, target, &args, (caller, moment));
+        match result {
+            Ok(answer) => {
+                let cause = Cause::Call { version, function: target.function, caller: client, args };
+                self.commit(cause, Outcome::Ok(answer), finished, moment)
+            }
+            Err(error) => {
+                let problem = self.problem_of(target, error);
+                self.store = finished.tx.expect("invariant: a call is a transaction").abort();
+                self.instances = finished.instances;
+                self.refuse(problem, finished.log)
+            }
+        }
+    }
+
+    fn event(&mut self, time: Timestamp, seed: [u8; 16]) -> Output {
+        let Some(event) = self.queue.first().cloned() else {
+            return self.refuse(Problem::new("no-event", "no event is pending"), Vec::new());
+        };
+        let reducer = self.catalog.event_reducers()[event.id.subscriber as usize];
+        let target = Target { module: reducer.module, function: reducer.function };
+        let tx = std::mem::take(&mut self.store).begin();
+        let caller = self.catalog.modules()[target.module].identity;
+        let (mut finished, result) = match self.event_refusal(&event, target) {
+            Some(problem) => (self.unexecuted(tx), Err(CallError::Refused(problem))),
+            None => self.execute(tx, target, &event.args(), (caller, (time, seed))),
+        };
+        let outcome = match result {
+            Ok(answer) => Outcome::Ok(answer),
+            Err(CallError::Trapped(problem)) => Outcome::Trapped(problem.to_json()),
+            Err(error) => Outcome::Rejected(self.problem_of(target, error).to_json()),
+        };
+        let tx = finished.tx.as_mut().expect("invariant: an event is a transaction");
+        let room = "invariant: a failed event's writes are undone, and a row of the system fits";
+        system::write_event_cursor(tx, event.id).expect(room);
+        if let Outcome::Rejected(problem) | Outcome::Trapped(problem) = &outcome {
+            let name = self.function_name(target);
+            system::write_dead_letter(tx, event.id, &name, problem, time).expect(room);
+        }
+        self.commit(Cause::Event(event.id), outcome, finished, (time, seed))
+    }
+
+    fn event_refusal(&self, event: &PendingEvent, target: Target) -> Option<Problem> {
+        if event.depth > self.limits.event_depth {
+            let text = format!("the chain of events is longer than {}", self.limits.event_depth);
+            return Some(Problem::new("event-depth", text));
+        }
+        let there = self.instances.get(target.module).is_some_and(Option::is_some);
+        (!there).then(|| Problem::new("module-unavailable", "the module could not be loaded"))
+    }
+
+    fn unexecuted(&mut self, tx: interstice_store::write::WriteTx) -> Finished {
+        Finished { tx: Some(tx), instances: std::mem::take(&mut self.instances), work: Work::default(), log: Vec::new() }
+    }
+
+    fn execute(
+        &mut self,
+        tx: interstice_store::write::WriteTx,
+        target: Target,
+        args: &[u8],
+        (caller, (now, seed)): (Identity, Moment),
+    ) -> (Finished, Result<Vec<u8>, CallError>) {
+        let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset };
+        let instances = std::mem::take(&mut self.instances);
+        let execution = Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings);
+        let (execution, result) = execution.invoke(target.module, target.function, args);
+        (execution.finish(), result)
+    }
+
+    fn commit(&mut self, cause: Cause, outcome: Outcome, finished: Finished, (time, seed): Moment) -> Output {
+        let (store, changes) = finished.tx.expect("invariant: what commits is a transaction").commit();
+        self.instances = finished.instances;
+        self.store = store;
+        let reply = reply_of(&outcome);
+        let transaction = Transaction {
+            offset: self.next_offset,
+            time,
+            seed,
+            cause,
+            outcome,
+            changes,
+            work: finished.work,
+            state_digest: self.store.digest(),
+            flags: 0,
+        };
+        self.advance(&transaction, &transaction.changes);
+        Output { rests_on: self.next_offset, transaction: Some(transaction), reply, log: finished.log }
+    }
+
+    /// The bookkeeping behind a commit, the same whether it was just made or is read from a log.
+    fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
+        self.next_offset = transaction.offset + 1;
+        self.time = transaction.time;
+        let depth = match transaction.cause {
+            Cause::Event(id) => {
+                let event = self.queue.pop().expect("invariant: an event transaction has its event");
+                assert_eq!(event.id, id, "invariant: events are consumed in order");
+                event.depth
+            }
+            Cause::Publish { .. } => {
+                self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
+                return;
+            }
+            Cause::Genesis { .. } | Cause::Configure => return,
+            Cause::Call { .. } => 0,
+        };
+        self.queue.raise(&self.catalog, transaction.offset, depth, changes);
+    }
+
+    fn refuse(&self, problem: Problem, log: Vec<LogLine>) -> Output {
+        Output { transaction: None, reply: Err(problem), rests_on: self.next_offset, log }
+    }
+
+    fn problem_of(&self, target: Target, error: CallError) -> Problem {
+        let entry = &self.catalog.modules()[target.module];
+        let function = &entry.functions[target.function as usize].schema;
+        let problem = match error {
+            CallError::Returned(bytes) => problems::typed_error(function, &bytes),
+            CallError::Refused(problem) | CallError::Trapped(problem) => problem,
+        };
+        problem.at(problems::place(&entry.schema.module, &function.name)).hint("nothing was written")
+    }
+
+    fn function_name(&self, target: Target) -> String {
+        let entry = &self.catalog.modules()[target.module];
+        format!("{}.{}", entry.schema.module, entry.functions[target.function as usize].schema.name)
+    }
+
+    /// Who has this number.
+    pub fn identity_of(&self, client: ClientId) -> Option<Identity> {
+        system::identity_of(&self.store, client)
+    }
+}
+
+/// When, and the random bytes.
+pub(crate) type Moment = (Timestamp, [u8; 16]);
+
+/// A function in the catalog.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) module: usize,
+    pub(crate) function: u32,
+}
+
+/// One instance of each module that is loaded.
+pub(crate) fn instantiate(catalog: &Catalog) -> Instances {
+    catalog.modules().iter().map(|entry| entry.factory.as_ref()?.instantiate().ok()).collect()
+}
+
+fn reply_of(outcome: &Outcome) -> Result<Vec<u8>, Problem> {
+    match outcome {
+        Outcome::Ok(answer) => Ok(answer.clone()),
+        Outcome::Rejected(problem) | Outcome::Trapped(problem) => {
+            Err(Problem::from_json(problem).expect("invariant: a failed outcome is a problem"))
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The event queue: not stored, but derived from what was committed.
+//!
+//! Every commit appends one entry for each (change, event reducer) that fits, in the order of [`EventId`]; every event
+//! transaction takes the first one off. Applying a log does the same, so a recovered queue is the queue before the crash.
+
+use crate::catalog::Catalog;
+use interstice_types::change::{Change, RowBytes};
+use interstice_types::id::Offset;
+use interstice_types::schema::ChangeKind;
+use interstice_types::transaction::EventId;
+use std::collections::VecDeque;
+
+/// One delivery that is still to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingEvent {
+    /// Names it.
+    pub id: EventId,
+    /// Events in the chain that led here, this one included.
+    pub depth: u32,
+    /// The rows that the reducer gets: the row, or old and new.
+    pub rows: Vec<RowBytes>,
+}
+
+impl PendingEvent {
+    /// The argument bytes of the reducer.
+    pub fn args(&self) -> Vec<u8> {
+        self.rows.iter().flat_map(|row| row.iter().copied()).collect()
+    }
+}
+
+/// Deliveries that are still to be made, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EventQueue {
+    pending: VecDeque<PendingEvent>,
+}
+
+impl EventQueue {
+    /// The next one.
+    pub fn first(&self) -> Option<&PendingEvent> {
+        self.pending.front()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Takes the next one off.
+    pub fn pop(&mut self) -> Option<PendingEvent> {
+        self.pending.pop_front()
+    }
+
+    /// Appends what the complete `changes` of transaction `of` raise, `depth` events into a chain.
+    pub fn raise(&mut self, catalog: &Catalog, of: Offset, depth: u32, changes: &[Change]) {
+        for (number, change) in changes.iter().enumerate() {
+            let table = change.table();
+            if !catalog.raises_events(table) {
+                continue;
+            }
+            let Some((kind, rows)) = rows_of(change) else { continue };
+            for (subscriber, reducer) in catalog.event_reducers().iter().enumerate() {
+                if reducer.table == table && reducer.on == kind {
+                    let id = EventId { of, change: number as u32, subscriber: subscriber as u32 };
+                    self.pending.push_back(PendingEvent { id, depth: depth + 1, rows: rows.clone() });
+                }
+            }
+        }
+    }
+}
+
+fn rows_of(change: &Change) -> Option<(ChangeKind, Vec<RowBytes>)> {
+    let complete = "invariant: a change that the store made is complete";
+    match change {
+        Change::Insert { row, .. } => Some((ChangeKind::Insert, vec![row.clone()])),
+        Change::Update { old, new, .. } => Some((ChangeKind::Update, vec![old.clone().expect(complete), new.clone()])),
+        Change::Delete { old, .. } => Some((ChangeKind::Delete, vec![old.clone().expect(complete)])),
+        Change::Sequence { .. } | Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => None,
+    }
+}

@@ -1,0 +1,30 @@
+//! The state machine of a node: inputs in, transactions and replies out.
+//!
+//! *Responsible for*: running calls, queries, events and publishes on the store; what a function may touch; the catalog
+//! of modules; the event queue; applying recorded transactions and running their causes again.
+//!
+//! *Not responsible for*: WebAssembly (`interstice-wasm` implements [`module::Module`]), the log (`interstice-log`), threads
+//! and sockets (`interstice-server`).
+//!
+//! *Invariants*
+//! 1. No I/O and no clock: time and randomness are fields of [`engine::Input`].
+//! 2. [`Engine::apply`](engine::Engine::apply) runs no module code.
+//! 3. A call that fails leaves no trace in any table.
+//! 4. An event is consumed by exactly one transaction, whose changes move the event cursor with it.
+//! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
+//!
+//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`publish`], [`event`], [`recheck`], [`read`],
+//! [`system`].
+#![forbid(unsafe_code)]
+
+pub mod catalog;
+pub mod engine;
+pub mod event;
+pub mod execution;
+pub mod limits;
+pub mod module;
+pub mod problems;
+pub mod publish;
+pub mod read;
+pub mod recheck;
+pub mod system;

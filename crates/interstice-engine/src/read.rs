@@ -1,0 +1,97 @@
+//! Queries on a snapshot, away from the engine.
+
+use crate::catalog::Catalog;
+use crate::engine::{Engine, instantiate};
+use crate::execution::{Execution, Instances, Surroundings};
+use crate::limits::Limits;
+use crate::module::CallError;
+use crate::problems;
+use interstice_store::store::Store;
+use interstice_types::codec;
+use interstice_types::id::{Identity, Offset};
+use interstice_types::problem::Problem;
+use interstice_types::schema::FunctionKind;
+use interstice_types::time::Timestamp;
+use std::sync::Arc;
+
+/// The whole state at one moment. A clone is O(1).
+#[derive(Clone)]
+pub struct Snapshot {
+    /// All tables.
+    pub store: Store,
+    /// The modules in force.
+    pub catalog: Arc<Catalog>,
+    /// How many transactions it includes.
+    pub next_offset: Offset,
+    /// The time of the newest one.
+    pub time: Timestamp,
+    /// The bounds on one call.
+    pub limits: Limits,
+}
+
+/// Runs queries; keeps instances from one to the next.
+#[derive(Default)]
+pub struct Reader {
+    instances: Instances,
+    catalog: Option<Arc<Catalog>>,
+}
+
+impl Engine {
+    /// The whole state now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            store: self.store.clone(),
+            catalog: Arc::clone(&self.catalog),
+            next_offset: self.next_offset,
+            time: self.time,
+            limits: self.limits,
+        }
+    }
+}
+
+impl Reader {
+    /// A reader without instances yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs query `function` of `module` with canonical argument bytes; returns its answer's bytes.
+    ///
+    /// # Errors
+    /// A problem, if there is no such query, the arguments are not its own, or it fails.
+    pub fn query(
+        &mut self,
+        snapshot: &Snapshot,
+        (module, function): (&str, &str),
+        args: &[u8],
+        caller: Identity,
+    ) -> Result<Vec<u8>, Problem> {
+        let names = || snapshot.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
+        let found = snapshot.catalog.module(module);
+        let (position, entry) = found.ok_or_else(|| problems::unknown_module(module, names()))?;
+        let found = entry.schema.function(function);
+        let (number, schema) = found.ok_or_else(|| problems::unknown_function(&entry.schema, function))?;
+        if schema.kind != FunctionKind::Query {
+            return Err(problems::wrong_kind(module, schema));
+        }
+        let types = schema.args.iter().map(|arg| &arg.ty);
+        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        if !self.catalog.as_ref().is_some_and(|catalog| Arc::ptr_eq(catalog, &snapshot.catalog)) {
+            self.instances = instantiate(&snapshot.catalog);
+            self.catalog = Some(Arc::clone(&snapshot.catalog));
+        }
+        if self.instances[position].is_none() {
+            return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
+        }
+        let surroundings = Surroundings { now: snapshot.time, seed: [0; 16], caller, offset_hint: snapshot.next_offset };
+        let instances = std::mem::take(&mut self.instances);
+        let catalog = Arc::clone(&snapshot.catalog);
+        let execution = Execution::read(snapshot.store.clone(), instances, catalog, snapshot.limits, surroundings);
+        let (execution, result) = execution.invoke(position, number, args);
+        self.instances = execution.finish().instances;
+        result.map_err(|error| match error {
+            CallError::Returned(bytes) => problems::typed_error(schema, &bytes),
+            CallError::Refused(problem) | CallError::Trapped(problem) => problem,
+        })
+    }
+}
