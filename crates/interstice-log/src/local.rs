@@ -1,0 +1,443 @@
+//! The log on this machine: a directory of segments.
+//!
+//! Opening, in order:
+//! 1. Lock the directory; list segments by first offset.
+//! 2. Walk every segment; each must begin where the one before ended, and all but the last must be sealed.
+//! 3. Judge the end of the last one ([`judge`](crate::evidence::judge)); refuse if anything proven durable is missing.
+//! 4. Copy a torn tail to `quarantine-…`, sync it; overwrite the tail with zeros.
+//! 5. Write what is not proven durable again, byte for byte, and sync: nothing is served before it is durable.
+
+use crate::evidence::{Evidence, Verdict, judge};
+use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
+use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Tail, TrimError};
+use crate::segment::{
+    FORMAT_VERSION, HeaderFault, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name, read_header,
+};
+use crate::storage::{Storage, StorageFile};
+use crate::writer::{LocalWriter, OpenSegment};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Size at which a segment is sealed, unless asked otherwise.
+pub const DEFAULT_SEGMENT_SIZE: u64 = 16 << 20;
+/// Smallest size at which a segment may be sealed.
+pub const MIN_SEGMENT_SIZE: u64 = 32 << 10;
+
+/// How to open a log.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenOptions {
+    /// Size at which a segment is sealed; at least [`MIN_SEGMENT_SIZE`].
+    pub segment_size: u64,
+    /// The id of a log that is made now.
+    pub log_id: LogId,
+    /// The history of a log that is made now.
+    pub lineage: Lineage,
+    /// Sixteen fresh random bytes: the salts of new segments come from it.
+    pub salt_seed: [u8; 16],
+}
+
+/// What opening found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether the log was made now.
+    pub created: bool,
+    /// Bytes that were cut, never acknowledged.
+    pub torn_tail_bytes: u64,
+    /// The file that holds them now.
+    pub quarantine: Option<String>,
+}
+
+/// Why a log was not opened. Its files are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the log is in use by another process")]
+    InUse,
+    /// It was written by a newer version.
+    #[error("segment {segment} has format {found}, this version reads up to {FORMAT_VERSION}")]
+    NewerFormat {
+        /// The segment's name.
+        segment: String,
+        /// Its format.
+        found: u32,
+    },
+    /// Something that was proven durable is missing.
+    #[error("segment {segment} is corrupt at byte {byte} (offset {offset}): {reason}; {evidence}")]
+    Corrupt {
+        /// The segment's name.
+        segment: String,
+        /// Where in it.
+        byte: u64,
+        /// The first offset that is missing.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+        /// What proves that more was there.
+        evidence: String,
+    },
+    /// The storage failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the storage says.
+        source: io::Error,
+    },
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { segment, source } => Self::Io { what: format!("reading segment {segment}"), source },
+            other => panic!("invariant: a walk fails only in the storage, not with: {other}"),
+        }
+    }
+}
+
+/// The log on this machine.
+pub struct LocalLog<S: Storage> {
+    storage: S,
+    options: OpenOptions,
+    pub(crate) shared: Arc<Mutex<Shared>>,
+    /// `None` if the log was opened for reading.
+    _lock: Option<S::Lock>,
+    writable: bool,
+}
+
+/// What the log and its writer both know.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Segments in order; the last one is open.
+    pub(crate) segments: Vec<SegmentHeader>,
+    /// The durable end.
+    pub(crate) tail: Tail,
+    /// The writer in office.
+    pub(crate) epoch: Epoch,
+    /// Byte behind the last durable frame of the last segment.
+    pub(crate) byte: u64,
+    /// Whether the last segment ends in a footer.
+    pub(crate) sealed: bool,
+    /// Set once a write or sync has failed.
+    pub(crate) failed: Option<String>,
+}
+
+/// A log found by walking its files.
+struct Found {
+    segments: Vec<SegmentHeader>,
+    tail: Tail,
+    byte: u64,
+    sealed: bool,
+    /// The last segment's size, and where its unproven frames begin, if it has a tail to cut or to write again.
+    cut: Option<(u64, u64)>,
+    unproven_from: u64,
+}
+
+impl<S: Storage> LocalLog<S> {
+    /// Opens the log for appending, or makes it.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(storage: S, options: OpenOptions) -> Result<(Self, OpenReport), OpenError> {
+        let lock = storage.try_lock().map_err(io_error("locking the log"))?.ok_or(OpenError::InUse)?;
+        let mut report = OpenReport::default();
+        let found = match find(&storage)? {
+            Some(found) => {
+                repair_tail(&storage, &found, &mut report)?;
+                found
+            }
+            None => {
+                report.created = true;
+                create(&storage, &options)?
+            }
+        };
+        let options = OpenOptions { segment_size: options.segment_size.max(MIN_SEGMENT_SIZE), ..options };
+        Ok((Self::assemble(storage, options, found, Some(lock)), report))
+    }
+
+    /// Opens the log for reading, also one that another process appends to. Changes nothing; sees the valid prefix.
+    ///
+    /// # Errors
+    /// [`OpenError`], also if there is no log.
+    pub fn open_read_only(storage: S) -> Result<Self, OpenError> {
+        let missing = || OpenError::Io { what: "looking for a log".to_owned(), source: io::ErrorKind::NotFound.into() };
+        let found = find(&storage)?.ok_or_else(missing)?;
+        let first = found.segments[0];
+        let options = OpenOptions { segment_size: 0, log_id: first.log_id, lineage: first.lineage, salt_seed: [0; 16] };
+        Ok(Self::assemble(storage, options, found, None))
+    }
+
+    fn assemble(storage: S, options: OpenOptions, found: Found, lock: Option<S::Lock>) -> Self {
+        let Found { segments, tail, byte, sealed, .. } = found;
+        let shared = Shared { segments, tail, epoch: tail.epoch, byte, sealed, failed: None };
+        Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
+    }
+
+    /// The segments there are.
+    pub fn segments(&self) -> Vec<SegmentHeader> {
+        lock(&self.shared).segments.clone()
+    }
+}
+
+impl<S: Storage> CommitLog for LocalLog<S> {
+    type Writer = LocalWriter<S>;
+    type Frames = LocalFrames<S>;
+
+    fn read(&self, from: Position) -> Result<LocalFrames<S>, ReadError> {
+        let shared = lock(&self.shared);
+        let first = shared.segments[0].first_frame;
+        if from < first {
+            return Err(ReadError::Trimmed { asked: from, first });
+        }
+        if from > shared.tail.position {
+            return Err(ReadError::Regressed { asked: from, end: shared.tail.position });
+        }
+        let start = shared.segments.iter().rposition(|segment| segment.first_frame <= from).unwrap_or(0);
+        let segments = shared.segments[start..].to_vec();
+        Ok(LocalFrames { storage: self.storage.clone(), segments, next: 0, walk: None, from, end: shared.tail.position, epoch: Epoch(0) })
+    }
+
+    fn claim(&mut self, expected: Position, epoch: Epoch) -> Result<LocalWriter<S>, ClaimError> {
+        if !self.writable {
+            return Err(ClaimError::NotWritable { reason: "it was opened for reading".to_owned() });
+        }
+        let (segment, tail, sealed) = {
+            let mut shared = lock(&self.shared);
+            if let Some(reason) = &shared.failed {
+                return Err(ClaimError::NotWritable { reason: reason.clone() });
+            }
+            if shared.tail.position != expected {
+                return Err(ClaimError::WrongTail { expected, found: shared.tail.position });
+            }
+            if epoch <= shared.epoch {
+                return Err(ClaimError::OldEpoch { asked: epoch, last: shared.epoch });
+            }
+            shared.epoch = epoch;
+            let header = *shared.segments.last().expect("invariant: a log has a segment");
+            (OpenSegment { header, byte: shared.byte }, shared.tail, shared.sealed)
+        };
+        let failed = |reason: String| ClaimError::Failed { reason };
+        let storage = self.storage.clone();
+        let mut writer = LocalWriter::new(storage, self.options, Arc::clone(&self.shared), (segment, sealed), Tail { epoch, ..tail })
+            .map_err(|error| failed(error.to_string()))?;
+        writer.append(expected, &Frame::marker(FrameKind::Epoch, tail.next_offset));
+        match writer.settle().pop() {
+            Some((_, Resolution::Durable(_))) => Ok(writer),
+            other => Err(failed(format!("{other:?}"))),
+        }
+    }
+
+    fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
+        let mut shared = lock(&self.shared);
+        if up_to > shared.tail.position {
+            return Err(TrimError::Regressed { asked: up_to, end: shared.tail.position });
+        }
+        while shared.segments.len() > 1 && shared.segments[1].first_frame <= up_to {
+            let name = shared.segments[0].name();
+            let removed = self.storage.remove(&name).and_then(|()| self.storage.sync_directory());
+            removed.map_err(|source| TrimError::Io { segment: name, source })?;
+            shared.segments.remove(0);
+        }
+        Ok(())
+    }
+
+    fn tail(&self) -> Tail {
+        lock(&self.shared).tail
+    }
+}
+
+/// Frames of a log, read from its files.
+pub struct LocalFrames<S: Storage> {
+    storage: S,
+    segments: Vec<SegmentHeader>,
+    next: usize,
+    walk: Option<Walk<S::File>>,
+    from: Position,
+    end: Position,
+    epoch: Epoch,
+}
+
+impl<S: Storage> LocalFrames<S> {
+    fn advance(&mut self) -> Result<Option<StoredFrame>, ReadError> {
+        loop {
+            if let Some(walk) = &mut self.walk {
+                if walk.tail().position >= self.end {
+                    return Ok(None);
+                }
+                if let Some(frame) = walk.next_frame()? {
+                    self.epoch = frame.epoch;
+                    if frame.position >= self.from {
+                        return Ok(Some(frame));
+                    }
+                    continue;
+                }
+                if let Some(Stop::Invalid { reason }) = walk.stop() {
+                    let segment = self.segments[self.next - 1].name();
+                    return Err(ReadError::Corrupt { segment, byte: walk.byte(), reason: reason.clone() });
+                }
+            }
+            let Some(header) = self.segments.get(self.next) else { return Ok(None) };
+            let failed = |source| ReadError::Io { segment: header.name(), source };
+            let file = self.storage.open(&header.name()).map_err(failed)?;
+            self.walk = Some(Walk::new(file, *header, self.epoch).map_err(failed)?);
+            self.next += 1;
+        }
+    }
+}
+
+impl<S: Storage> Iterator for LocalFrames<S> {
+    type Item = Result<StoredFrame, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.advance().transpose();
+        if let Some(Err(_)) = item {
+            (self.walk, self.next) = (None, self.segments.len());
+        }
+        item
+    }
+}
+
+pub(crate) fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn io_error(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
+    move |source| OpenError::Io { what: what.to_owned(), source }
+}
+
+/// The salt of the segment that begins with frame `first_frame`.
+pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
+    let hash = blake3::Hasher::new_keyed(&{
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(seed);
+        key
+    })
+    .update(&first_frame.0.to_le_bytes())
+    .finalize();
+    crate::frame::array_at(hash.as_bytes(), 0)
+}
+
+fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenError> {
+    let header = SegmentHeader {
+        log_id: options.log_id,
+        lineage: options.lineage,
+        first_offset: 0,
+        first_frame: Position(0),
+        chain: [0; 32],
+        salt: salt(&options.salt_seed, Position(0)),
+    };
+    crate::writer::create_segment(storage, &header, options.segment_size).map_err(io_error("making the first segment"))?;
+    let byte = SEGMENT_HEADER_SIZE as u64;
+    Ok(Found { segments: vec![header], tail: header.start(Epoch(0)), byte, sealed: false, cut: None, unproven_from: byte })
+}
+
+fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+    let mut names = storage.list().map_err(io_error("listing the log"))?;
+    names.retain(|name| is_segment_name(name));
+    names.sort();
+    let mut found: Option<Found> = None;
+    for (number, name) in names.iter().enumerate() {
+        found = Some(walk_segment(storage, name, found, number + 1 < names.len())?);
+    }
+    Ok(found)
+}
+
+fn walk_segment<S: Storage>(storage: &S, name: &str, before: Option<Found>, has_successor: bool) -> Result<Found, OpenError> {
+    let file = storage.open(name).map_err(io_error("opening a segment"))?;
+    let expected = before.as_ref().map(|found| found.tail);
+    let corrupt = |byte, reason: String, evidence: &str| OpenError::Corrupt {
+        segment: name.to_owned(),
+        byte,
+        offset: expected.map_or(0, |tail| tail.next_offset),
+        reason,
+        evidence: evidence.to_owned(),
+    };
+    let header = match read_header(&file, name)? {
+        Ok(header) => header,
+        Err(HeaderFault::Newer(found)) => return Err(OpenError::NewerFormat { segment: name.to_owned(), found }),
+        Err(HeaderFault::Invalid) => {
+            return Err(corrupt(0, "the segment header's checksum does not hold".to_owned(), "a segment gets its name after its header is synced"));
+        }
+    };
+    if header.name() != name || expected.is_some_and(|tail| header.start(tail.epoch) != tail) {
+        return Err(corrupt(0, "the segment does not begin where the one before ends".to_owned(), "a segment is missing or has another one's name"));
+    }
+    let epoch = expected.map_or(Epoch(0), |tail| tail.epoch);
+    let mut walk = Walk::new(file, header, epoch).map_err(io_error("opening a segment"))?;
+    let mut boundary = (walk.byte(), walk.tail(), true);
+    let mut unproven_from = walk.byte();
+    let mut starts = Vec::new();
+    while let Some(frame) = walk.next_frame()? {
+        starts.push((frame.frame.first_offset, boundary.0));
+        boundary = if frame.frame.last_part { (walk.byte(), walk.tail(), true) } else { (boundary.0, boundary.1, false) };
+    }
+    if let Some(Stop::Newer(version)) = walk.stop() {
+        return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
+    }
+    let sealed = walk.stop() == Some(&Stop::Sealed);
+    let durable = walk.synced_through().max(walk.evidence_behind()?).max(header.first_offset);
+    let evidence = Evidence {
+        has_successor,
+        clean_stop: matches!(walk.stop(), Some(Stop::CleanEnd | Stop::Sealed)),
+        sealed,
+        whole: boundary.2,
+        valid: boundary.1.next_offset,
+        durable,
+    };
+    if let Some((_, byte)) = starts.iter().find(|(first_offset, _)| *first_offset >= durable) {
+        unproven_from = *byte;
+    } else if !starts.is_empty() {
+        unproven_from = boundary.0;
+    }
+    let cut = match judge(&evidence) {
+        Verdict::Clean => None,
+        Verdict::Torn => Some((boundary.0, walk.size())),
+        Verdict::Corrupt => {
+            let reason = match walk.stop() {
+                Some(Stop::Invalid { reason }) => reason.clone(),
+                _ => "the segment ends before it should".to_owned(),
+            };
+            let proof = if has_successor { "a later segment is there".to_owned() } else { format!("{durable} transactions were proven durable, {} are valid", evidence.valid) };
+            return Err(OpenError::Corrupt { segment: name.to_owned(), byte: walk.byte(), offset: walk.tail().next_offset, reason, evidence: proof });
+        }
+    };
+    let mut segments = before.map(|found| found.segments).unwrap_or_default();
+    segments.push(header);
+    Ok(Found { segments, tail: boundary.1, byte: boundary.0, sealed, cut, unproven_from })
+}
+
+/// Quarantines a torn tail, and makes durable what is valid but not proven so.
+fn repair_tail<S: Storage>(storage: &S, found: &Found, report: &mut OpenReport) -> Result<(), OpenError> {
+    let name = found.segments.last().expect("invariant: a found log has a segment").name();
+    let mut file = storage.open(&name).map_err(io_error("opening the last segment"))?;
+    if let Some((from, to)) = found.cut {
+        let torn = read_range(&file, from, to).map_err(io_error("reading the torn tail"))?;
+        let used = torn.len() - torn.iter().rev().take_while(|byte| **byte == 0).count();
+        if used > 0 {
+            report.torn_tail_bytes = used as u64;
+            report.quarantine = Some(quarantine(storage, &name, from, &torn[..used]).map_err(io_error("keeping the torn tail"))?);
+            file.write_all_at(&vec![0; used], from).map_err(io_error("cutting the torn tail"))?;
+        }
+    }
+    let unproven = read_range(&file, found.unproven_from, found.byte).map_err(io_error("reading the unproven tail"))?;
+    file.write_all_at(&unproven, found.unproven_from).map_err(io_error("writing the unproven tail again"))?;
+    file.sync().map_err(io_error("syncing the last segment"))?;
+    storage.sync_directory().map_err(io_error("syncing the directory"))
+}
+
+fn read_range<F: StorageFile>(file: &F, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; to.saturating_sub(from) as usize];
+    file.read_exact_at(&mut bytes, from)?;
+    Ok(bytes)
+}
+
+fn quarantine<S: Storage>(storage: &S, segment: &str, from: u64, torn: &[u8]) -> io::Result<String> {
+    let taken = storage.list()?;
+    let stem = segment.trim_end_matches(".log");
+    let name = (0_u64..).map(|n| format!("quarantine-{stem}-{from}-{n}.bin")).find(|name| !taken.contains(name));
+    let name = name.expect("invariant: some number is free");
+    let mut file = storage.create(&name)?;
+    file.write_all_at(torn, 0)?;
+    file.sync()?;
+    storage.sync_directory()?;
+    Ok(name)
+}

@@ -1,0 +1,191 @@
+//! The seam: what every commit log promises, on one machine or on many.
+//!
+//! Three rules, which the conformance suite holds against each implementation: an append names the position that it
+//! expects; every frame carries its writer's epoch, and frames of an older one are void; acknowledgements resolve strictly
+//! in order and the first failure poisons all that follow.
+
+use crate::frame::{ChainHash, Epoch, Frame, Lineage, Position, StoredFrame};
+use std::io;
+
+/// A durable sequence of frames.
+pub trait CommitLog {
+    /// Appends to it.
+    type Writer: CommitLogWriter;
+    /// Walks over it.
+    type Frames: Iterator<Item = Result<StoredFrame, ReadError>>;
+
+    /// The frames from `from` on, gapless.
+    ///
+    /// # Errors
+    /// [`ReadError::Trimmed`] or [`ReadError::Regressed`].
+    fn read(&self, from: Position) -> Result<Self::Frames, ReadError>;
+
+    /// Becomes the writer: appends a durable epoch frame iff the tail is at `expected` and `epoch` is newer than the last.
+    ///
+    /// # Errors
+    /// [`ClaimError`]: nothing was appended.
+    fn claim(&mut self, expected: Position, epoch: Epoch) -> Result<Self::Writer, ClaimError>;
+
+    /// Gives up frames before `up_to`, as far as whole segments allow.
+    ///
+    /// # Errors
+    /// [`TrimError`].
+    fn trim(&mut self, up_to: Position) -> Result<(), TrimError>;
+
+    /// Where the log ends.
+    fn tail(&self) -> Tail;
+}
+
+/// The one that may append.
+pub trait CommitLogWriter: Send {
+    /// Takes a frame that is to stand at `expected`. Nothing is durable before [`settle`](Self::settle) says so.
+    fn append(&mut self, expected: Position, frame: &Frame) -> Ticket;
+
+    /// Makes all that was appended durable with one sync, and says for each, in order, what became of it.
+    fn settle(&mut self) -> Vec<(Ticket, Resolution)>;
+
+    /// Where the log ends if all that was appended becomes durable.
+    fn tail(&self) -> Tail;
+}
+
+/// Stands for an append until it resolves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is durable.
+    Durable(Receipt),
+    /// It is not in the log: another writer has claimed it, or the position was not the tail.
+    Fenced {
+        /// Why.
+        reason: String,
+    },
+    /// It may or may not be in the log: a write or a sync failed.
+    Indeterminate {
+        /// Why.
+        reason: String,
+    },
+    /// One before it failed. Like that one, it may or may not be in the log, but never without that one.
+    Poisoned,
+}
+
+/// Proves to a client which history its transaction stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The history.
+    pub lineage: Lineage,
+    /// Count of offsets that are durable with it.
+    pub next_offset: u64,
+    /// The chain hash of its frame.
+    pub chain: ChainHash,
+}
+
+/// Where a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// The number that the next frame gets.
+    pub position: Position,
+    /// The offset that the next transaction gets.
+    pub next_offset: u64,
+    /// The last writer.
+    pub epoch: Epoch,
+    /// The chain hash of the last frame.
+    pub chain: ChainHash,
+    /// The history.
+    pub lineage: Lineage,
+}
+
+/// Why frames cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// They were given up.
+    #[error("frame {} was trimmed, the first one is {}", asked.0, first.0)]
+    Trimmed {
+        /// What was asked for.
+        asked: Position,
+        /// What there is.
+        first: Position,
+    },
+    /// The log ends before.
+    #[error("frame {} is behind the end of the log, {}", asked.0, end.0)]
+    Regressed {
+        /// What was asked for.
+        asked: Position,
+        /// Where it ends.
+        end: Position,
+    },
+    /// The bytes are not what was written.
+    #[error("segment {segment}, byte {byte}: {reason}")]
+    Corrupt {
+        /// The segment's name.
+        segment: String,
+        /// Where in it.
+        byte: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The storage failed.
+    #[error("segment {segment} cannot be read: {source}")]
+    Io {
+        /// The segment's name.
+        segment: String,
+        /// What the storage says.
+        source: io::Error,
+    },
+}
+
+/// Why a claim was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The log has moved on.
+    #[error("the log ends at frame {}, not at {}", found.0, expected.0)]
+    WrongTail {
+        /// What was expected.
+        expected: Position,
+        /// Where it ends.
+        found: Position,
+    },
+    /// There is as new a writer.
+    #[error("epoch {} is not newer than {}", asked.0, last.0)]
+    OldEpoch {
+        /// What was asked for.
+        asked: Epoch,
+        /// The last one.
+        last: Epoch,
+    },
+    /// The log was opened for reading, or its writer failed.
+    #[error("the log does not take appends: {reason}")]
+    NotWritable {
+        /// Why.
+        reason: String,
+    },
+    /// The storage failed.
+    #[error("the epoch could not be made durable: {reason}")]
+    Failed {
+        /// What the storage says.
+        reason: String,
+    },
+}
+
+/// Why frames could not be given up.
+#[derive(Debug, thiserror::Error)]
+pub enum TrimError {
+    /// The log ends before.
+    #[error("frame {} is behind the end of the log, {}", asked.0, end.0)]
+    Regressed {
+        /// What was asked for.
+        asked: Position,
+        /// Where it ends.
+        end: Position,
+    },
+    /// The storage failed.
+    #[error("segment {segment} cannot be removed: {source}")]
+    Io {
+        /// The segment's name.
+        segment: String,
+        /// What the storage says.
+        source: io::Error,
+    },
+}

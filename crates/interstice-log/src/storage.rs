@@ -1,0 +1,83 @@
+//! Storage: the few things that a log asks of a directory. Everything that must survive a power cut goes through it.
+
+pub mod directory;
+pub mod memory;
+
+use std::io;
+
+/// A flat directory of files.
+pub trait Storage: Clone + Send + Sync + 'static {
+    /// An open file.
+    type File: StorageFile;
+    /// Held as long as the directory is ours.
+    type Lock: Send + 'static;
+
+    /// Names of all files, in no order.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file that is there, for reading and writing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Makes a file, empty, in place of one with this name.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn create(&self, name: &str) -> io::Result<Self::File>;
+
+    /// Gives a file another name.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes names durable.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn sync_directory(&self) -> io::Result<()>;
+
+    /// Takes the directory for this process; `None` if another one has it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn try_lock(&self) -> io::Result<Option<Self::Lock>>;
+}
+
+/// An open file.
+pub trait StorageFile: Send {
+    /// Its size in bytes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from byte `at`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at byte `at`, growing the file as needed.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()>;
+
+    /// Makes written bytes and the size durable.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn sync(&mut self) -> io::Result<()>;
+}

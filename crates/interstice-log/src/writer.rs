@@ -1,0 +1,222 @@
+//! The writer of a local log: frames gather in a buffer, one write and one sync make them durable.
+
+use crate::frame::{self, ALIGNMENT, Frame, Place};
+use crate::local::{OpenOptions, Shared, lock, salt};
+use crate::log::{CommitLogWriter, Receipt, Resolution, Tail, Ticket};
+use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer};
+use crate::storage::{Storage, StorageFile};
+use std::io;
+use std::sync::{Arc, Mutex};
+
+/// Zeros written in one go when a segment is made.
+const ZERO_CHUNK: usize = 1 << 20;
+
+/// The segment that takes frames.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenSegment {
+    pub(crate) header: SegmentHeader,
+    /// Byte behind its last frame.
+    pub(crate) byte: u64,
+}
+
+/// Appends to a local log.
+pub struct LocalWriter<S: Storage> {
+    storage: S,
+    options: OpenOptions,
+    shared: Arc<Mutex<Shared>>,
+    file: S::File,
+    segment: OpenSegment,
+    sealed: bool,
+    tail: Tail,
+    synced_through: u64,
+    buffer: Vec<u8>,
+    appended: Vec<Appended>,
+    next_ticket: u64,
+    mid_transaction: bool,
+    failed: bool,
+}
+
+/// An append that has not resolved.
+struct Appended {
+    ticket: Ticket,
+    outcome: Result<Receipt, Resolution>,
+}
+
+impl<S: Storage> LocalWriter<S> {
+    pub(crate) fn new(
+        storage: S,
+        options: OpenOptions,
+        shared: Arc<Mutex<Shared>>,
+        (segment, sealed): (OpenSegment, bool),
+        tail: Tail,
+    ) -> io::Result<Self> {
+        let file = storage.open(&segment.header.name())?;
+        Ok(Self {
+            storage,
+            options,
+            shared,
+            file,
+            segment,
+            sealed,
+            tail,
+            synced_through: tail.next_offset,
+            buffer: Vec::new(),
+            appended: Vec::new(),
+            next_ticket: 0,
+            mid_transaction: false,
+            failed: false,
+        })
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Result<Receipt, Resolution> {
+        let full = self.segment.byte + self.buffer.len() as u64 >= self.options.segment_size;
+        let has_offsets = self.tail.next_offset > self.segment.header.first_offset;
+        if self.sealed || full && has_offsets && !self.mid_transaction {
+            self.rotate().map_err(|error| self.indeterminate(&error))?;
+        }
+        let place = Place {
+            position: self.tail.position,
+            lineage: self.tail.lineage,
+            epoch: self.tail.epoch,
+            byte: self.segment.byte + self.buffer.len() as u64,
+            synced_through: self.synced_through,
+            previous: self.tail.chain,
+        };
+        self.tail.chain = frame::encode(frame, &place, &self.segment.header.salt, &mut self.buffer);
+        self.tail.position.0 += 1;
+        self.tail.next_offset += u64::from(frame.count);
+        self.mid_transaction = !frame.last_part;
+        Ok(Receipt { lineage: self.tail.lineage, next_offset: self.tail.next_offset, chain: self.tail.chain })
+    }
+
+    /// Writes and syncs what is in the buffer.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all_at(&self.buffer, self.segment.byte)?;
+        self.file.sync()?;
+        self.segment.byte += self.buffer.len() as u64;
+        self.buffer.clear();
+        self.synced_through = self.tail.next_offset;
+        Ok(())
+    }
+
+    /// Seals the open segment and opens the next one. The footer is durable before the next segment has its name.
+    fn rotate(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if !self.sealed {
+            let footer = encode_footer(&self.segment.header, &self.tail, self.segment.byte);
+            self.file.write_all_at(&footer, self.segment.byte)?;
+            self.file.sync()?;
+        }
+        let header = SegmentHeader {
+            first_offset: self.tail.next_offset,
+            first_frame: self.tail.position,
+            chain: self.tail.chain,
+            salt: salt(&self.options.salt_seed, self.tail.position),
+            ..self.segment.header
+        };
+        self.file = create_segment(&self.storage, &header, self.options.segment_size)?;
+        self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
+        self.sealed = false;
+        lock(&self.shared).segments.push(header);
+        Ok(())
+    }
+
+    fn indeterminate(&mut self, error: &io::Error) -> Resolution {
+        let reason = error.to_string();
+        self.failed = true;
+        lock(&self.shared).failed = Some(reason.clone());
+        Resolution::Indeterminate { reason }
+    }
+
+    /// Why this writer may not append, if it may not.
+    fn fence(&self, expected: crate::frame::Position) -> Option<Resolution> {
+        if self.failed {
+            return Some(Resolution::Poisoned);
+        }
+        let office = lock(&self.shared).epoch;
+        if office != self.tail.epoch {
+            return Some(Resolution::Fenced { reason: format!("epoch {} has claimed the log", office.0) });
+        }
+        (expected != self.tail.position).then(|| Resolution::Fenced {
+            reason: format!("the log ends at frame {}, not at {}", self.tail.position.0, expected.0),
+        })
+    }
+
+    fn publish_tail(&self) {
+        let mut shared = lock(&self.shared);
+        shared.tail = self.tail;
+        shared.byte = self.segment.byte;
+        shared.sealed = self.sealed;
+    }
+}
+
+impl<S: Storage> CommitLogWriter for LocalWriter<S> {
+    fn append(&mut self, expected: crate::frame::Position, frame: &Frame) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        let outcome = match self.fence(expected) {
+            None => self.encode(frame),
+            Some(resolution) => {
+                self.failed = true;
+                Err(resolution)
+            }
+        };
+        self.appended.push(Appended { ticket, outcome });
+        ticket
+    }
+
+    fn settle(&mut self) -> Vec<(Ticket, Resolution)> {
+        let stale = lock(&self.shared).epoch != self.tail.epoch;
+        let mut broken = None;
+        if stale {
+            self.failed = true;
+            self.buffer.clear();
+            broken = Some(Resolution::Fenced { reason: "another writer has claimed the log".to_owned() });
+        } else if let Some(reason) = lock(&self.shared).failed.clone() {
+            broken = Some(Resolution::Indeterminate { reason });
+        } else if let Err(error) = self.flush() {
+            broken = Some(self.indeterminate(&error));
+        } else {
+            self.publish_tail();
+        }
+        let mut resolved = Vec::with_capacity(self.appended.len());
+        let mut poisoned = false;
+        for Appended { ticket, outcome } in self.appended.drain(..) {
+            let resolution = match (outcome, &broken) {
+                _ if poisoned => Resolution::Poisoned,
+                (Ok(receipt), None) => Resolution::Durable(receipt),
+                (Ok(_), Some(broken)) => broken.clone(),
+                (Err(resolution), _) => resolution,
+            };
+            poisoned |= !matches!(resolution, Resolution::Durable(_));
+            resolved.push((ticket, resolution));
+        }
+        resolved
+    }
+
+    fn tail(&self) -> Tail {
+        self.tail
+    }
+}
+
+/// Makes a segment of `size` zeros behind its header; it has its name only when all of that is durable.
+pub(crate) fn create_segment<S: Storage>(storage: &S, header: &SegmentHeader, size: u64) -> io::Result<S::File> {
+    let spare = format!("spare-{:020}", header.first_frame.0);
+    let mut file = storage.create(&spare)?;
+    file.write_all_at(&header.encode(), 0)?;
+    let mut at = SEGMENT_HEADER_SIZE as u64;
+    let end = (size + FOOTER_SIZE as u64).next_multiple_of(ALIGNMENT);
+    let zeros = vec![0; ZERO_CHUNK];
+    while at < end {
+        let count = (end - at).min(ZERO_CHUNK as u64);
+        file.write_all_at(&zeros[..count as usize], at)?;
+        at += count;
+    }
+    file.sync()?;
+    storage.rename(&spare, &header.name())?;
+    storage.sync_directory()?;
+    Ok(file)
+}
