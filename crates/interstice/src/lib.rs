@@ -1,0 +1,17 @@
+//! The database as a library: an engine on a commit log. No threads, no sockets, no clock.
+//!
+//! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
+//! reported, checking a log by running it again.
+//!
+//! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
+//!
+//! *Invariants*
+//! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
+//! 2. Recovery runs no module code and compares the state digest at every offset.
+//!
+//! *Reading order*: [`database`], [`framing`], [`check`].
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod database;
+pub mod framing;
