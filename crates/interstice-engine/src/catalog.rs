@@ -4,7 +4,9 @@ use crate::module::ModuleFactory;
 use crate::system::{self, ModuleRow};
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
-use interstice_types::schema::{ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef};
+use interstice_types::schema::{
+    ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -68,7 +70,8 @@ impl Catalog {
         for (id, module, name) in system::table_names(store) {
             tables.entry(module).or_default().insert(name, id);
         }
-        let by_name: BTreeMap<_, _> = rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
+        let by_name: BTreeMap<_, _> =
+            rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
         let mut catalog = Self { by_name, tables, ..Self::default() };
         catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, before)).collect();
         catalog.collect_event_reducers(store);

@@ -176,7 +176,9 @@ impl Engine {
         let time = input.now.max(self.time);
         match input.request {
             Request::Genesis { node } => self.genesis(node, time, input.seed),
-            Request::Publish { artefact, loaded, caller } => self.publish(&artefact, &loaded, caller, (time, input.seed)),
+            Request::Publish { artefact, loaded, caller } => {
+                self.publish(&artefact, &loaded, caller, (time, input.seed))
+            }
             Request::Call { module, function, args, caller } => match self.resolve_call(&module, &function, &args) {
                 Ok(target) => self.call(target, args, caller, (time, input.seed)),
                 Err(problem) => self.refuse(problem, Vec::new()),
@@ -222,7 +224,8 @@ impl Engine {
             if entry.factory.is_some() {
                 continue;
             }
-            let artefact = system::artefact(&self.store, &entry.artefact).expect("invariant: a module's artefact is a row");
+            let artefact =
+                system::artefact(&self.store, &entry.artefact).expect("invariant: a module's artefact is a row");
             match self.loader.load(&artefact) {
                 Ok(loaded) => catalog.set_factory(position, loaded.factory),
                 Err(error) => failures.push((entry.schema.module.clone(), error)),
@@ -237,7 +240,8 @@ impl Engine {
         assert_eq!(self.next_offset, 0, "invariant: genesis comes first");
         let mut tx = std::mem::take(&mut self.store).begin();
         for schema in system::tables() {
-            tx.create_table(interstice_types::schema::SYSTEM_MODULE.into(), Arc::new(schema)).expect("invariant: a new store");
+            tx.create_table(interstice_types::schema::SYSTEM_MODULE.into(), Arc::new(schema))
+                .expect("invariant: a new store");
         }
         let finished = Finished { tx: Some(tx), instances: Vec::new(), work: Work::default(), log: Vec::new() };
         self.commit(Cause::Genesis { node }, Outcome::Ok(Vec::new()), finished, (time, seed))
@@ -342,7 +346,12 @@ impl Engine {
     }
 
     fn unexecuted(&mut self, tx: interstice_store::write::WriteTx) -> Finished {
-        Finished { tx: Some(tx), instances: std::mem::take(&mut self.instances), work: Work::default(), log: Vec::new() }
+        Finished {
+            tx: Some(tx),
+            instances: std::mem::take(&mut self.instances),
+            work: Work::default(),
+            log: Vec::new(),
+        }
     }
 
     fn execute(

@@ -79,6 +79,8 @@ fn rows_of(change: &Change) -> Option<(ChangeKind, Vec<RowBytes>)> {
         Change::Insert { row, .. } => Some((ChangeKind::Insert, vec![row.clone()])),
         Change::Update { old, new, .. } => Some((ChangeKind::Update, vec![old.clone().expect(complete), new.clone()])),
         Change::Delete { old, .. } => Some((ChangeKind::Delete, vec![old.clone().expect(complete)])),
-        Change::Sequence { .. } | Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => None,
+        Change::Sequence { .. } | Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => {
+            None
+        }
     }
 }

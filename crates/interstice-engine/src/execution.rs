@@ -113,16 +113,34 @@ pub struct Finished {
 
 impl Execution {
     /// A transaction.
-    pub fn write(tx: WriteTx, instances: Instances, catalog: Arc<Catalog>, limits: Limits, surroundings: Surroundings) -> Self {
+    pub fn write(
+        tx: WriteTx,
+        instances: Instances,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Self {
         Self::new(Tables::Write(tx), instances, catalog, limits, surroundings)
     }
 
     /// A query.
-    pub fn read(store: Store, instances: Instances, catalog: Arc<Catalog>, limits: Limits, surroundings: Surroundings) -> Self {
+    pub fn read(
+        store: Store,
+        instances: Instances,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Self {
         Self::new(Tables::Read(store), instances, catalog, limits, surroundings)
     }
 
-    fn new(tables: Tables, instances: Instances, catalog: Arc<Catalog>, limits: Limits, surroundings: Surroundings) -> Self {
+    fn new(
+        tables: Tables,
+        instances: Instances,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Self {
         Self {
             tables,
             instances,
@@ -149,7 +167,10 @@ impl Execution {
         let schema = &entry.functions[function as usize].schema;
         if self.frames.len() >= self.limits.call_depth {
             let text = format!("calls are nested deeper than {}", self.limits.call_depth);
-            return (self, Err(CallError::Trapped(Problem::new("call-depth", text).at(problems::place(name, &schema.name)))));
+            return (
+                self,
+                Err(CallError::Trapped(Problem::new("call-depth", text).at(problems::place(name, &schema.name)))),
+            );
         }
         let Some(mut instance) = self.instances.get_mut(module).and_then(Option::take) else {
             let problem = Problem::new("re-entered", format!("module `{name}` is on the call stack already"));
@@ -181,7 +202,8 @@ impl Execution {
     /// Ends it. All modules must be back in their slots.
     pub fn finish(self) -> Finished {
         assert!(self.frames.is_empty(), "invariant: every frame was popped");
-        let work = Work { fuel: self.limits.fuel - self.fuel, host_calls: self.host_calls, host_hash: self.host_hash.value() };
+        let work =
+            Work { fuel: self.limits.fuel - self.fuel, host_calls: self.host_calls, host_hash: self.host_hash.value() };
         let tx = match self.tables {
             Tables::Write(tx) => Some(tx),
             Tables::Read(_) => None,
@@ -207,7 +229,10 @@ impl Execution {
     pub fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
         if fuel > self.fuel {
             self.fuel = 0;
-            return Err(HostError::Trapped(Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.limits.fuel))));
+            return Err(HostError::Trapped(Problem::new(
+                "out-of-fuel",
+                format!("the call used up its {} fuel", self.limits.fuel),
+            )));
         }
         self.fuel -= fuel;
         Ok(())
@@ -340,7 +365,8 @@ impl Execution {
 
     /// Calls the imported function with this number in the same transaction.
     pub fn call(mut self, import: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
-        if let Err(HostError::Trapped(problem) | HostError::Refused(problem)) = self.enter(host_hash::CALL, args.len()) {
+        if let Err(HostError::Trapped(problem) | HostError::Refused(problem)) = self.enter(host_hash::CALL, args.len())
+        {
             return (self, Err(CallError::Trapped(problem)));
         }
         let catalog = Arc::clone(&self.catalog);
@@ -486,13 +512,18 @@ fn behind(key: &Key) -> Key {
     Key::new(&bytes)
 }
 
-fn check_answer(result: Result<Vec<u8>, CallError>, module: &str, function: &FunctionEntry) -> Result<Vec<u8>, CallError> {
+fn check_answer(
+    result: Result<Vec<u8>, CallError>,
+    module: &str,
+    function: &FunctionEntry,
+) -> Result<Vec<u8>, CallError> {
     let place = || problems::place(module, &function.schema.name);
     match result {
         Ok(bytes) => match codec::decode_all([&function.schema.returns], &bytes) {
             Ok(_) => Ok(bytes),
             Err(error) => {
-                let problem = Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));
+                let problem =
+                    Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));
                 Err(CallError::Trapped(problem.at(place())))
             }
         },
@@ -503,9 +534,12 @@ fn check_answer(result: Result<Vec<u8>, CallError>, module: &str, function: &Fun
 }
 
 fn lookup_prefix(table: &Table, index: IndexId, values: &[u8]) -> Result<Key, HostError> {
-    let columns = table.index_columns(index).ok_or_else(|| trapped("unknown-index", format!("there is no index {}", index.0)))?;
+    let columns =
+        table.index_columns(index).ok_or_else(|| trapped("unknown-index", format!("there is no index {}", index.0)))?;
     let found = table.layout().lookup_key(values, columns, &mut Vec::new());
-    found.map(|(key, _)| key).map_err(|error| trapped("invalid-key", format!("not a key of table `{}`: {error}", table.schema().name)))
+    found
+        .map(|(key, _)| key)
+        .map_err(|error| trapped("invalid-key", format!("not a key of table `{}`: {error}", table.schema().name)))
 }
 
 fn map_bound<T>(bound: Bound<&[u8]>, f: impl FnOnce(&[u8]) -> Result<T, HostError>) -> Result<Bound<T>, HostError> {

@@ -42,9 +42,11 @@ pub fn wrong_kind(module: &str, function: &FunctionSchema) -> Problem {
 /// The arguments are not the function's.
 pub fn invalid_arguments(module: &str, function: &FunctionSchema, error: impl std::fmt::Display) -> Problem {
     let parameters: Vec<_> = function.args.iter().map(|arg| format!("{}: {}", arg.name, arg.ty)).collect();
-    Problem::new("invalid-arguments", error.to_string())
-        .at(place(module, &function.name))
-        .hint(format!("`{}` takes ({})", function.name, parameters.join(", ")))
+    Problem::new("invalid-arguments", error.to_string()).at(place(module, &function.name)).hint(format!(
+        "`{}` takes ({})",
+        function.name,
+        parameters.join(", ")
+    ))
 }
 
 /// A write was refused.

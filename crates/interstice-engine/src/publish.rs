@@ -32,7 +32,8 @@ pub(crate) fn run(
     check(engine, artefact, schema)?;
     let first = engine.catalog.module(&schema.module).is_none();
     let mut tx = std::mem::take(&mut engine.store).begin();
-    let client = write_rows(&mut tx, engine, artefact, loaded, caller).map_err(|error| problems::write_refused(&error))?;
+    let client =
+        write_rows(&mut tx, engine, artefact, loaded, caller).map_err(|error| problems::write_refused(&error))?;
     let mut catalog = Catalog::build(tx.store(), &engine.catalog);
     let (position, _) = catalog.module(&schema.module).expect("invariant: its row was just written");
     catalog.set_factory(position, Arc::clone(&loaded.factory));
@@ -71,14 +72,18 @@ fn check_tables(engine: &Engine, schema: &Schema) -> Result<(), Problem> {
         };
         if let Some(reason) = refused {
             let problem = Problem::new("no-migration-path", format!("table `{name}` {reason}"));
-            return Err(problem.at(format!("module `{}`", schema.module)).hint("keep what is there; add columns with `#[default(…)]`"));
+            return Err(problem
+                .at(format!("module `{}`", schema.module))
+                .hint("keep what is there; add columns with `#[default(…)]`"));
         }
     }
     Ok(())
 }
 
 fn table_refusal(old: &TableSchema, new: &TableSchema) -> Option<String> {
-    let key = |table: &TableSchema| table.primary_key.iter().map(|c| table.columns[usize::from(*c)].name.clone()).collect::<Vec<_>>();
+    let key = |table: &TableSchema| {
+        table.primary_key.iter().map(|c| table.columns[usize::from(*c)].name.clone()).collect::<Vec<_>>()
+    };
     if key(old) != key(new) {
         return Some("has another primary key".to_owned());
     }
@@ -181,7 +186,10 @@ fn new_columns(old: &TableSchema, new: &TableSchema) -> Vec<(u16, Vec<u8>)> {
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {
-    let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().and_then(interstice_types::id::decode_hex::<1>));
+    let pairs = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(interstice_types::id::decode_hex::<1>));
     pairs.map(|byte| byte.expect("invariant: a default was validated")[0]).collect()
 }
 

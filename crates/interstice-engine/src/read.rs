@@ -83,7 +83,8 @@ impl Reader {
         if self.instances[position].is_none() {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }
-        let surroundings = Surroundings { now: snapshot.time, seed: [0; 16], caller, offset_hint: snapshot.next_offset };
+        let surroundings =
+            Surroundings { now: snapshot.time, seed: [0; 16], caller, offset_hint: snapshot.next_offset };
         let instances = std::mem::take(&mut self.instances);
         let catalog = Arc::clone(&snapshot.catalog);
         let execution = Execution::read(snapshot.store.clone(), instances, catalog, snapshot.limits, surroundings);

@@ -44,7 +44,11 @@ pub struct Divergence {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "offset {} ({}): {}: recorded {}, replayed {}", self.offset, self.function, self.kind, self.recorded, self.replayed)
+        write!(
+            f,
+            "offset {} ({}): {}: recorded {}, replayed {}",
+            self.offset, self.function, self.kind, self.recorded, self.replayed
+        )
     }
 }
 
@@ -115,18 +119,29 @@ impl Engine {
 
     fn nothing_again(&self, transaction: &Transaction) -> Output {
         let text = format!("a {} transaction is not run again", transaction.cause.name());
-        Output { transaction: None, reply: Err(Problem::new("not-run", text)), rests_on: self.next_offset, log: Vec::new() }
+        Output {
+            transaction: None,
+            reply: Err(Problem::new("not-run", text)),
+            rests_on: self.next_offset,
+            log: Vec::new(),
+        }
     }
 
     /// The identity with number `client`, which the transaction itself may have given.
-    fn identity_in(&self, changes: &[Change], client: interstice_types::id::ClientId) -> interstice_types::id::Identity {
+    fn identity_in(
+        &self,
+        changes: &[Change],
+        client: interstice_types::id::ClientId,
+    ) -> interstice_types::id::Identity {
         self.identity_of(client).unwrap_or_else(|| {
             let rows = changes.iter().filter_map(|change| match change {
                 Change::Insert { table, row } if *table == system::CLIENT && row.len() == 40 => Some(row),
                 _ => None,
             });
             let own = rows.into_iter().find(|row| row[..8] == client.0.to_le_bytes());
-            interstice_types::id::Identity(own.map_or([0; 32], |row| row[8..].try_into().expect("invariant: 40 - 8 bytes")))
+            interstice_types::id::Identity(
+                own.map_or([0; 32], |row| row[8..].try_into().expect("invariant: 40 - 8 bytes")),
+            )
         })
     }
 
@@ -177,7 +192,8 @@ fn compare(recorded: &Transaction, output: Output, function: &str, keeps_old: &d
         })
     };
     let Some(replayed) = output.transaction else {
-        let problem = output.reply.err().map_or_else(String::new, |problem| format!("{}: {}", problem.code, problem.message));
+        let problem =
+            output.reply.err().map_or_else(String::new, |problem| format!("{}: {}", problem.code, problem.message));
         return divergence("outcome", None, recorded.outcome.name().to_owned(), problem);
     };
     if replayed.outcome != recorded.outcome {

@@ -30,13 +30,34 @@ pub const CLIENT: TableId = TableId(5);
 /// The schemas of the system tables, by id.
 pub fn tables() -> Vec<TableSchema> {
     vec![
-        table("module", &[("name", Type::String), ("published_at", Type::U64), ("version", Type::String), ("artefact", Type::Bytes), ("schema", Type::String)], 1),
+        table(
+            "module",
+            &[
+                ("name", Type::String),
+                ("published_at", Type::U64),
+                ("version", Type::String),
+                ("artefact", Type::Bytes),
+                ("schema", Type::String),
+            ],
+            1,
+        ),
         table("table", &[("id", Type::U32), ("module", Type::String), ("name", Type::String)], 1),
         table("artefact", &[("hash", Type::Bytes), ("bytes", Type::Bytes)], 1),
-        table("event_cursor", &[("id", Type::U8), ("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32)], 1),
+        table(
+            "event_cursor",
+            &[("id", Type::U8), ("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32)],
+            1,
+        ),
         table(
             "dead_letter",
-            &[("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32), ("function", Type::String), ("problem", Type::String), ("time", Type::Timestamp)],
+            &[
+                ("of", Type::U64),
+                ("change", Type::U32),
+                ("subscriber", Type::U32),
+                ("function", Type::String),
+                ("problem", Type::String),
+                ("time", Type::Timestamp),
+            ],
             3,
         ),
         clients(),
@@ -117,7 +138,9 @@ impl ModuleRow {
 /// If a row is not what [`ModuleRow::write`] wrote: only the engine writes system tables.
 pub fn modules(store: &Store) -> Vec<ModuleRow> {
     let rows = rows(store, MODULE).into_iter().map(|values| {
-        let [Value::String(name), Value::U64(published_at), _, Value::Bytes(artefact), Value::String(schema)] = &values[..] else {
+        let [Value::String(name), Value::U64(published_at), _, Value::Bytes(artefact), Value::String(schema)] =
+            &values[..]
+        else {
             panic!("invariant: the columns of interstice.module");
         };
         ModuleRow {
@@ -191,7 +214,13 @@ pub fn write_event_cursor(tx: &mut WriteTx, event: EventId) -> Result<(), WriteE
 ///
 /// # Errors
 /// If the transaction is full.
-pub fn write_dead_letter(tx: &mut WriteTx, event: EventId, function: &str, problem: &[u8], time: Timestamp) -> Result<(), WriteError> {
+pub fn write_dead_letter(
+    tx: &mut WriteTx,
+    event: EventId,
+    function: &str,
+    problem: &[u8],
+    time: Timestamp,
+) -> Result<(), WriteError> {
     let values = [
         Value::U64(event.of),
         Value::U32(event.change),
@@ -232,7 +261,8 @@ pub fn identity_of(store: &Store, client: ClientId) -> Option<Identity> {
 fn rows(store: &Store, id: TableId) -> Vec<Vec<Value>> {
     let Some(table) = store.table(id) else { return Vec::new() };
     let all = table.scan(IndexId::PRIMARY, &interstice_store::range::KeyRange::all(), false);
-    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical")).collect()
+    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
+        .collect()
 }
 
 fn encode(tx: &WriteTx, id: TableId, values: &[Value]) -> Vec<u8> {

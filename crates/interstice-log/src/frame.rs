@@ -93,7 +93,15 @@ impl Frame {
 
     /// A frame without transactions.
     pub fn marker(kind: FrameKind, next_offset: u64) -> Self {
-        Self { kind, first_part: true, last_part: true, part: 0, first_offset: next_offset, count: 0, payload: Vec::new() }
+        Self {
+            kind,
+            first_part: true,
+            last_part: true,
+            part: 0,
+            first_offset: next_offset,
+            count: 0,
+            payload: Vec::new(),
+        }
     }
 
     /// One transaction of any size, as the frames that it takes.

@@ -193,7 +193,15 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         }
         let start = shared.segments.iter().rposition(|segment| segment.first_frame <= from).unwrap_or(0);
         let segments = shared.segments[start..].to_vec();
-        Ok(LocalFrames { storage: self.storage.clone(), segments, next: 0, walk: None, from, end: shared.tail.position, epoch: Epoch(0) })
+        Ok(LocalFrames {
+            storage: self.storage.clone(),
+            segments,
+            next: 0,
+            walk: None,
+            from,
+            end: shared.tail.position,
+            epoch: Epoch(0),
+        })
     }
 
     fn claim(&mut self, expected: Position, epoch: Epoch) -> Result<LocalWriter<S>, ClaimError> {
@@ -217,8 +225,14 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         };
         let failed = |reason: String| ClaimError::Failed { reason };
         let storage = self.storage.clone();
-        let mut writer = LocalWriter::new(storage, self.options, Arc::clone(&self.shared), (segment, sealed), Tail { epoch, ..tail })
-            .map_err(|error| failed(error.to_string()))?;
+        let mut writer = LocalWriter::new(
+            storage,
+            self.options,
+            Arc::clone(&self.shared),
+            (segment, sealed),
+            Tail { epoch, ..tail },
+        )
+        .map_err(|error| failed(error.to_string()))?;
         writer.append(expected, &Frame::marker(FrameKind::Epoch, tail.next_offset));
         match writer.settle().pop() {
             Some((_, Resolution::Durable(_))) => Ok(writer),
@@ -325,9 +339,17 @@ fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenE
         chain: [0; 32],
         salt: salt(&options.salt_seed, Position(0)),
     };
-    crate::writer::create_segment(storage, &header, options.segment_size).map_err(io_error("making the first segment"))?;
+    crate::writer::create_segment(storage, &header, options.segment_size)
+        .map_err(io_error("making the first segment"))?;
     let byte = SEGMENT_HEADER_SIZE as u64;
-    Ok(Found { segments: vec![header], tail: header.start(Epoch(0)), byte, sealed: false, cut: None, unproven_from: byte })
+    Ok(Found {
+        segments: vec![header],
+        tail: header.start(Epoch(0)),
+        byte,
+        sealed: false,
+        cut: None,
+        unproven_from: byte,
+    })
 }
 
 fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
@@ -341,7 +363,12 @@ fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
     Ok(found)
 }
 
-fn walk_segment<S: Storage>(storage: &S, name: &str, before: Option<Found>, has_successor: bool) -> Result<Found, OpenError> {
+fn walk_segment<S: Storage>(
+    storage: &S,
+    name: &str,
+    before: Option<Found>,
+    has_successor: bool,
+) -> Result<Found, OpenError> {
     let file = storage.open(name).map_err(io_error("opening a segment"))?;
     let expected = before.as_ref().map(|found| found.tail);
     let corrupt = |byte, reason: String, evidence: &str| OpenError::Corrupt {
@@ -355,11 +382,19 @@ fn walk_segment<S: Storage>(storage: &S, name: &str, before: Option<Found>, has_
         Ok(header) => header,
         Err(HeaderFault::Newer(found)) => return Err(OpenError::NewerFormat { segment: name.to_owned(), found }),
         Err(HeaderFault::Invalid) => {
-            return Err(corrupt(0, "the segment header's checksum does not hold".to_owned(), "a segment gets its name after its header is synced"));
+            return Err(corrupt(
+                0,
+                "the segment header's checksum does not hold".to_owned(),
+                "a segment gets its name after its header is synced",
+            ));
         }
     };
     if header.name() != name || expected.is_some_and(|tail| header.start(tail.epoch) != tail) {
-        return Err(corrupt(0, "the segment does not begin where the one before ends".to_owned(), "a segment is missing or has another one's name"));
+        return Err(corrupt(
+            0,
+            "the segment does not begin where the one before ends".to_owned(),
+            "a segment is missing or has another one's name",
+        ));
     }
     let epoch = expected.map_or(Epoch(0), |tail| tail.epoch);
     let mut walk = Walk::new(file, header, epoch).map_err(io_error("opening a segment"))?;
@@ -368,7 +403,8 @@ fn walk_segment<S: Storage>(storage: &S, name: &str, before: Option<Found>, has_
     let mut starts = Vec::new();
     while let Some(frame) = walk.next_frame()? {
         starts.push((frame.frame.first_offset, boundary.0));
-        boundary = if frame.frame.last_part { (walk.byte(), walk.tail(), true) } else { (boundary.0, boundary.1, false) };
+        boundary =
+            if frame.frame.last_part { (walk.byte(), walk.tail(), true) } else { (boundary.0, boundary.1, false) };
     }
     if let Some(Stop::Newer(version)) = walk.stop() {
         return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
@@ -396,8 +432,18 @@ fn walk_segment<S: Storage>(storage: &S, name: &str, before: Option<Found>, has_
                 Some(Stop::Invalid { reason }) => reason.clone(),
                 _ => "the segment ends before it should".to_owned(),
             };
-            let proof = if has_successor { "a later segment is there".to_owned() } else { format!("{durable} transactions were proven durable, {} are valid", evidence.valid) };
-            return Err(OpenError::Corrupt { segment: name.to_owned(), byte: walk.byte(), offset: walk.tail().next_offset, reason, evidence: proof });
+            let proof = if has_successor {
+                "a later segment is there".to_owned()
+            } else {
+                format!("{durable} transactions were proven durable, {} are valid", evidence.valid)
+            };
+            return Err(OpenError::Corrupt {
+                segment: name.to_owned(),
+                byte: walk.byte(),
+                offset: walk.tail().next_offset,
+                reason,
+                evidence: proof,
+            });
         }
     };
     let mut segments = before.map(|found| found.segments).unwrap_or_default();
@@ -414,7 +460,8 @@ fn repair_tail<S: Storage>(storage: &S, found: &Found, report: &mut OpenReport) 
         let used = torn.len() - torn.iter().rev().take_while(|byte| **byte == 0).count();
         if used > 0 {
             report.torn_tail_bytes = used as u64;
-            report.quarantine = Some(quarantine(storage, &name, from, &torn[..used]).map_err(io_error("keeping the torn tail"))?);
+            report.quarantine =
+                Some(quarantine(storage, &name, from, &torn[..used]).map_err(io_error("keeping the torn tail"))?);
             file.write_all_at(&vec![0; used], from).map_err(io_error("cutting the torn tail"))?;
         }
     }

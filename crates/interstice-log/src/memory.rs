@@ -58,8 +58,14 @@ impl CommitLog for MemoryLog {
             shared.tail.epoch = epoch;
             shared.tail
         };
-        let mut writer =
-            MemoryWriter { log: self.clone(), tail, waiting: Vec::new(), appended: Vec::new(), next_ticket: 0, failed: false };
+        let mut writer = MemoryWriter {
+            log: self.clone(),
+            tail,
+            waiting: Vec::new(),
+            appended: Vec::new(),
+            next_ticket: 0,
+            failed: false,
+        };
         writer.append(expected, &Frame::marker(FrameKind::Epoch, tail.next_offset));
         writer.settle();
         Ok(writer)

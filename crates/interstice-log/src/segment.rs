@@ -7,8 +7,8 @@
 //! ‖ next frame u64 ‖ own position u64 ‖ chain hash 32 ‖ zeros ‖ salted CRC32C u32 of all before it.
 
 use crate::frame::{
-    self, ALIGNMENT, ChainHash, Epoch, FRAME_HEADER_SIZE, FRAME_MAGIC, Header, Lineage, Position, StoredFrame, array_at,
-    frame_size, salted_crc, u32_at, u64_at,
+    self, ALIGNMENT, ChainHash, Epoch, FRAME_HEADER_SIZE, FRAME_MAGIC, Header, Lineage, Position, StoredFrame,
+    array_at, frame_size, salted_crc, u32_at, u64_at,
 };
 use crate::log::{ReadError, Tail};
 use crate::storage::StorageFile;
@@ -313,7 +313,10 @@ pub(crate) fn is_segment_name(name: &str) -> bool {
 }
 
 /// Reads the header of the segment `name`.
-pub(crate) fn read_header<F: StorageFile>(file: &F, name: &str) -> Result<Result<SegmentHeader, HeaderFault>, ReadError> {
+pub(crate) fn read_header<F: StorageFile>(
+    file: &F,
+    name: &str,
+) -> Result<Result<SegmentHeader, HeaderFault>, ReadError> {
     let mut bytes = [0; SEGMENT_HEADER_SIZE];
     match file.read_exact_at(&mut bytes, 0) {
         Ok(()) => Ok(SegmentHeader::decode(&bytes)),

@@ -126,19 +126,28 @@ fn walk_segment<S: Storage>(
     report.next_offset = here.next_offset;
     report.bytes = walk.byte();
     report.sealed = walk.stop() == Some(&Stop::Sealed);
-    let durable = walk.evidence_behind().map_err(|error| fault("io", walk.byte(), error.to_string()))?.max(walk.synced_through());
+    let durable =
+        walk.evidence_behind().map_err(|error| fault("io", walk.byte(), error.to_string()))?.max(walk.synced_through());
     let end = |kind, evidence: String| Fault { kind, byte: walk.byte(), offset: here.next_offset, evidence };
     match walk.stop() {
         Some(Stop::Newer(version)) => report.faults.push(end("frame", format!("written by format {version}"))),
         Some(Stop::Invalid { reason }) if !is_last || here.next_offset < durable => {
-            let proof = if is_last { format!("{durable} transactions were proven durable") } else { "a later segment is there".to_owned() };
+            let proof = if is_last {
+                format!("{durable} transactions were proven durable")
+            } else {
+                "a later segment is there".to_owned()
+            };
             report.faults.push(end("frame", format!("{reason}; {proof}")));
         }
         Some(Stop::Invalid { .. }) => report.torn_tail_bytes = walk.size() - walk.byte(),
         _ if here.next_offset < durable => {
-            report.faults.push(end("frame", format!("the segment ends, but {durable} transactions were proven durable")));
+            report
+                .faults
+                .push(end("frame", format!("the segment ends, but {durable} transactions were proven durable")));
         }
-        _ if !is_last && !report.sealed => report.faults.push(end("seal", "no footer, and a later segment is there".to_owned())),
+        _ if !is_last && !report.sealed => {
+            report.faults.push(end("seal", "no footer, and a later segment is there".to_owned()))
+        }
         _ if !whole => report.torn_tail_bytes = 1,
         _ => {}
     }

@@ -31,7 +31,11 @@ impl ModuleLoader for NativeLoader {
         let (schema, functions) = match artefact {
             BANK => (bank_schema(), BANK_FUNCTIONS),
             AUDIT => (audit_schema(), AUDIT_FUNCTIONS),
-            _ => return Err(LoadError { problem: Problem::new("invalid-artefact", "no native module has this artefact") }),
+            _ => {
+                return Err(LoadError {
+                    problem: Problem::new("invalid-artefact", "no native module has this artefact"),
+                });
+            }
         };
         Ok(Loaded { schema, factory: Arc::new(NativeFactory { functions }) })
     }
@@ -78,7 +82,13 @@ fn field(name: &str, ty: Type) -> Field {
     Field { name: name.to_owned(), ty }
 }
 
-fn function(name: &str, kind: FunctionKind, handles: &[(&str, TableAccess)], args: Vec<Field>, returns: Type) -> FunctionSchema {
+fn function(
+    name: &str,
+    kind: FunctionKind,
+    handles: &[(&str, TableAccess)],
+    args: Vec<Field>,
+    returns: Type,
+) -> FunctionSchema {
     let handle = |(table, access): &(&str, TableAccess)| HandleSchema { table: own(table), access: *access };
     let (name, doc, handles) = (name.to_owned(), String::new(), handles.iter().map(handle).collect());
     FunctionSchema { name, doc, kind, handles, args, returns, error: Some(error_type()) }
@@ -95,7 +105,11 @@ fn error_type() -> Type {
         fields: Vec::new(),
         message: Some(message.to_owned()),
     };
-    let variants = vec![unit("NoSuchAccount", "there is no such account"), unit("Insufficient", "there is not enough"), unit("Unlucky", "an unlucky number")];
+    let variants = vec![
+        unit("NoSuchAccount", "there is no such account"),
+        unit("Insufficient", "there is not enough"),
+        unit("Unlucky", "an unlucky number"),
+    ];
     Type::Enum(EnumType { name: "BankError".to_owned(), variants })
 }
 
@@ -119,9 +133,18 @@ pub fn bank_schema() -> Schema {
         ],
         functions: vec![
             reducer("close", vec![id()]),
-            FunctionSchema { returns: Type::U64, ..reducer("open", vec![field("owner", Type::String), field("balance", Type::I64)]) },
+            FunctionSchema {
+                returns: Type::U64,
+                ..reducer("open", vec![field("owner", Type::String), field("balance", Type::I64)])
+            },
             reducer("spoil", vec![id(), field("trap", Type::Bool)]),
-            function("store_blob", FunctionKind::Reducer, &[("blob", TableAccess::Insert)], vec![field("size", Type::U32)], Type::U64),
+            function(
+                "store_blob",
+                FunctionKind::Reducer,
+                &[("blob", TableAccess::Insert)],
+                vec![field("size", Type::U32)],
+                Type::U64,
+            ),
             function("total", FunctionKind::Query, &[("account", TableAccess::Read)], Vec::new(), Type::I64),
             reducer("transfer", vec![field("from", Type::U64), field("to", Type::U64), field("amount", Type::I64)]),
         ],
@@ -146,7 +169,11 @@ pub fn audit_schema() -> Schema {
     Schema {
         module: "audit".to_owned(),
         version: "1.0.0".to_owned(),
-        tables: vec![table("entry", vec![key_column("seq"), column("account", Type::U64), column("delta", Type::I64)], Vec::new())],
+        tables: vec![table(
+            "entry",
+            vec![key_column("seq"), column("account", Type::U64), column("delta", Type::I64)],
+            Vec::new(),
+        )],
         functions: vec![
             listen("on_close", ChangeKind::Delete, vec![row("old")]),
             listen("on_open", ChangeKind::Insert, vec![row("row")]),
@@ -182,7 +209,10 @@ fn read_account(row: &[u8]) -> (u64, String, i64) {
 }
 
 /// Runs `body` and turns host errors into how the call ends.
-fn run(mut execution: Execution, body: impl FnOnce(&mut Execution) -> Result<Vec<u8>, Stop>) -> (Execution, Result<Vec<u8>, CallError>) {
+fn run(
+    mut execution: Execution,
+    body: impl FnOnce(&mut Execution) -> Result<Vec<u8>, Stop>,
+) -> (Execution, Result<Vec<u8>, CallError>) {
     let result = body(&mut execution).map_err(|stop| match stop {
         Stop::Error(variant) => CallError::Returned(vec![variant]),
         Stop::Host(HostError::Refused(problem)) => CallError::Refused(problem),
@@ -220,7 +250,8 @@ fn close(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, C
 
 fn transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
-        let part = |n: usize| <[u8; 8]>::try_from(&call.args[8 * n..8 * n + 8]).expect("invariant: arguments were checked");
+        let part =
+            |n: usize| <[u8; 8]>::try_from(&call.args[8 * n..8 * n + 8]).expect("invariant: arguments were checked");
         let amount = i64::from_le_bytes(part(2));
         let (from, from_owner, balance) = find(e, part(0))?;
         e.update(0, account(from, &from_owner, balance.wrapping_sub(amount)))?;
@@ -307,6 +338,9 @@ fn open_twice(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u
     let (execution, second) = execution.call(0, &args);
     match second {
         Err(CallError::Refused(_)) => (execution, first),
-        other => (execution, Err(CallError::Trapped(Problem::new("trap", format!("a duplicate owner was let in: {other:?}"))))),
+        other => (
+            execution,
+            Err(CallError::Trapped(Problem::new("trap", format!("a duplicate owner was let in: {other:?}")))),
+        ),
     }
 }

@@ -43,7 +43,9 @@ impl Model {
     /// What `op` must do.
     pub fn step(&self, op: &Op) -> Expected {
         let mut next = self.clone();
-        if !matches!(op, Op::Publish { .. } | Op::Event) && !self.published.0 || matches!(op, Op::OpenTwice { .. }) && !self.published.1 {
+        if !matches!(op, Op::Publish { .. } | Op::Event) && !self.published.0
+            || matches!(op, Op::OpenTwice { .. }) && !self.published.1
+        {
             return Err("unknown-module");
         }
         let answer = match op {
@@ -70,7 +72,11 @@ impl Model {
         if audit && !self.published.0 {
             return Err("unknown-module");
         }
-        if audit { self.published.1 = true } else { self.published.0 = true }
+        if audit {
+            self.published.1 = true
+        } else {
+            self.published.0 = true
+        }
         Ok(Vec::new())
     }
 

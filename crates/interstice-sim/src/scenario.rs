@@ -213,7 +213,9 @@ impl World {
                 let loaded = NativeLoader.load(&artefact).expect("invariant: a native module");
                 Request::Publish { artefact, loaded, caller }
             }
-            Op::Open { owner, balance } => call("bank", "open", [&bank::string(owner)[..], &balance.to_le_bytes()].concat()),
+            Op::Open { owner, balance } => {
+                call("bank", "open", [&bank::string(owner)[..], &balance.to_le_bytes()].concat())
+            }
             Op::OpenTwice { owner } => call("audit", "open_twice", bank::string(owner)),
             Op::Transfer { from, to, amount } => {
                 call("bank", "transfer", [from.to_le_bytes(), to.to_le_bytes(), amount.to_le_bytes()].concat())
@@ -254,7 +256,8 @@ impl World {
 
     fn reopen(&mut self) -> Result<(), String> {
         let options = options(self);
-        let (log, report) = LocalLog::open(self.storage.clone(), options).map_err(|error| format!("the log does not open: {error}"))?;
+        let (log, report) =
+            LocalLog::open(self.storage.clone(), options).map_err(|error| format!("the log does not open: {error}"))?;
         self.reached.torn_tails += u64::from(report.torn_tail_bytes > 0);
         self.reached.rotations = self.reached.rotations.max(log.segments().len() as u64 - 1);
         let birth = Birth { node: [9; 16], now: Timestamp(self.now), seed: self.seeds.bytes() };
@@ -265,7 +268,10 @@ impl World {
             return Err(format!("{} transactions were acknowledged, {recovered} are there", self.acknowledged));
         }
         // states[0] is before genesis as well as after it.
-        let model = self.states.get(recovered as usize - 1).ok_or_else(|| format!("{recovered} transactions are there, {} were sent", self.states.len()))?;
+        let model = self
+            .states
+            .get(recovered as usize - 1)
+            .ok_or_else(|| format!("{recovered} transactions are there, {} were sent", self.states.len()))?;
         compare_state(&database, model)?;
         let lost = self.states.len() as u64 - recovered;
         self.reached.unacknowledged_lost += lost;
@@ -292,7 +298,8 @@ impl World {
 
     fn check_log(&self) -> Result<(), String> {
         let database = self.database.as_ref().ok_or("invariant: the database is open")?;
-        let report = check(database.log(), Arc::new(NativeLoader), Limits::default()).map_err(|error| error.to_string())?;
+        let report =
+            check(database.log(), Arc::new(NativeLoader), Limits::default()).map_err(|error| error.to_string())?;
         match report.divergences.first() {
             None => Ok(()),
             Some(divergence) => Err(format!("run again, the log diverges: {divergence}")),
@@ -314,10 +321,18 @@ fn compare_state(database: &SimDatabase, model: &Model) -> Result<(), String> {
     let store = engine.store();
     let table = |module: &str, name: &str| engine.catalog().table(module, name);
     let accounts = rows(store, table("bank", "account"));
-    let expected: Vec<_> = model.accounts.iter().map(|(id, (owner, balance))| vec![Value::U64(*id), Value::from(owner.as_str()), Value::I64(*balance)]).collect();
+    let expected: Vec<_> = model
+        .accounts
+        .iter()
+        .map(|(id, (owner, balance))| vec![Value::U64(*id), Value::from(owner.as_str()), Value::I64(*balance)])
+        .collect();
     compare("accounts", &accounts, &expected)?;
     let entries = rows(store, table("audit", "entry"));
-    let expected: Vec<_> = model.entries.iter().map(|(seq, (account, delta))| vec![Value::U64(*seq), Value::U64(*account), Value::I64(*delta)]).collect();
+    let expected: Vec<_> = model
+        .entries
+        .iter()
+        .map(|(seq, (account, delta))| vec![Value::U64(*seq), Value::U64(*account), Value::I64(*delta)])
+        .collect();
     compare("entries", &entries, &expected)?;
     compare("blobs", &rows(store, table("bank", "blob")).len(), &model.blobs.len())?;
     compare("dead letters", &rows(store, Some(system::DEAD_LETTER)).len(), &model.dead_letters)?;
@@ -331,5 +346,6 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) 
 fn rows(store: &Store, table: Option<TableId>) -> Vec<Vec<Value>> {
     let Some(table) = table.and_then(|id| store.table(id)) else { return Vec::new() };
     let all = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
-    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical")).collect()
+    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
+        .collect()
 }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// If a column is neither in the old schema with the same type nor among the defaults: whoever plans an alteration
 /// checks that.
 pub fn alter(table: &Table, schema: &Arc<TableSchema>, defaults: &[(u16, Vec<u8>)]) -> Result<Table, ApplyError> {
-    let sources: Vec<Source<'_>> = (0..schema.columns.len()).map(|column| source(table, schema, defaults, column)).collect();
+    let sources: Vec<Source<'_>> =
+        (0..schema.columns.len()).map(|column| source(table, schema, defaults, column)).collect();
     let mut altered = Table::new(table.id(), Arc::clone(table.module()), Arc::clone(schema));
     let mut scratch = Vec::new();
     for (_, row) in table.scan(crate::table::IndexId::PRIMARY, &crate::range::KeyRange::all(), false) {

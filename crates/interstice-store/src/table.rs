@@ -109,7 +109,11 @@ pub enum ApplyError {
 impl Table {
     /// A table without rows.
     pub fn new(id: TableId, module: Arc<str>, schema: Arc<TableSchema>) -> Self {
-        let index = |index: &IndexSchema| Index { columns: index.columns.clone(), unique: index.unique, entries: OrdMap::new() };
+        let index = |index: &IndexSchema| Index {
+            columns: index.columns.clone(),
+            unique: index.unique,
+            entries: OrdMap::new(),
+        };
         let indexes = schema.indexes.iter().map(index).collect();
         let columns = schema.columns.iter().enumerate().filter(|(_, column)| column.auto_inc);
         let sequences: Vec<_> =
@@ -166,7 +170,12 @@ impl Table {
     ///
     /// # Panics
     /// If there is no such index.
-    pub fn scan(&self, index: IndexId, range: &KeyRange, reverse: bool) -> Box<dyn Iterator<Item = (&Key, &RowBytes)> + '_> {
+    pub fn scan(
+        &self,
+        index: IndexId,
+        range: &KeyRange,
+        reverse: bool,
+    ) -> Box<dyn Iterator<Item = (&Key, &RowBytes)> + '_> {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
@@ -301,7 +310,8 @@ impl Table {
             return Err(ApplyError::NoSuchSequence { table: self.schema.name.clone(), column });
         };
         let previous = std::mem::replace(&mut sequence.next, next);
-        let difference = digest::of_sequence(self.id, column, next).wrapping_sub(digest::of_sequence(self.id, column, previous));
+        let difference =
+            digest::of_sequence(self.id, column, next).wrapping_sub(digest::of_sequence(self.id, column, previous));
         self.digest = self.digest.wrapping_add(difference);
         Ok(previous)
     }
@@ -316,7 +326,12 @@ impl Table {
         let (key, covered) = self.layout.lookup_key(key_values, columns, scratch).map_err(invalid)?;
         if covered < columns.len() {
             let expected = format!("a key of {} columns", columns.len());
-            return Err(invalid(codec::DecodeError::Truncated { expected, needed: 1, left: 0, position: key_values.len() }));
+            return Err(invalid(codec::DecodeError::Truncated {
+                expected,
+                needed: 1,
+                left: 0,
+                position: key_values.len(),
+            }));
         }
         Ok(key)
     }
@@ -338,7 +353,11 @@ impl Table {
         };
         let values: Vec<u8> =
             columns.iter().flat_map(|column| self.layout.column(row, usize::from(*column)).iter().copied()).collect();
-        ApplyError::DuplicateKey { table: self.schema.name.clone(), index: name, key: self.values_text(columns, &values) }
+        ApplyError::DuplicateKey {
+            table: self.schema.name.clone(),
+            index: name,
+            key: self.values_text(columns, &values),
+        }
     }
 
     fn no_such_row(&self, row: &[u8]) -> ApplyError {

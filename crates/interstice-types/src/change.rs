@@ -160,15 +160,20 @@ impl Change {
             tag::DELETE_WITH_OLD => Self::Delete { table, key: bytes()?, old: Some(bytes()?) },
             tag::UPDATE => Self::Update { table, new: bytes()?, old: None },
             tag::UPDATE_WITH_OLD => Self::Update { table, new: bytes()?, old: Some(bytes()?) },
-            tag::SEQUENCE => {
-                Self::Sequence { table, column: narrow(reader.varint()?, position)?, next: reader.varint()?, previous: 0 }
-            }
+            tag::SEQUENCE => Self::Sequence {
+                table,
+                column: narrow(reader.varint()?, position)?,
+                next: reader.varint()?,
+                previous: 0,
+            },
             tag::CREATE_TABLE => {
                 let module = reader.short_bytes("module name")?;
                 let module = std::str::from_utf8(module).map_err(|_| DecodeError::InvalidUtf8 { position })?.into();
                 Self::CreateTable { table, module, schema: read_schema(reader)? }
             }
-            tag::ALTER_TABLE => Self::AlterTable { table, schema: read_schema(reader)?, defaults: read_defaults(reader)? },
+            tag::ALTER_TABLE => {
+                Self::AlterTable { table, schema: read_schema(reader)?, defaults: read_defaults(reader)? }
+            }
             tag::DROP_TABLE => Self::DropTable { table },
             found => return Err(DecodeError::InvalidTag { name: "Change".to_owned(), found, position }.into()),
         })

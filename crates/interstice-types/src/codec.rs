@@ -261,7 +261,9 @@ pub fn decode(ty: &Type, reader: &mut Reader<'_>) -> Result<Value, DecodeError> 
         Type::Duration => Value::Duration(Duration(i64::from_le_bytes(reader.array("duration")?))),
         Type::Uuid => Value::Uuid(Uuid(reader.array("uuid")?)),
         Type::Identity => Value::Identity(Identity(reader.array("identity")?)),
-        Type::Option(inner) => Value::Option(if read_option(reader)? { Some(Box::new(decode(inner, reader)?)) } else { None }),
+        Type::Option(inner) => {
+            Value::Option(if read_option(reader)? { Some(Box::new(decode(inner, reader)?)) } else { None })
+        }
         Type::List(inner) => {
             let length = reader.length(inner.min_size(), "list")?;
             Value::List((0..length).map(|_| decode(inner, reader)).collect::<Result<_, _>>()?)
@@ -379,7 +381,13 @@ fn walk(ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), Dec
         }
         Type::String => reader.string().map(|_| ()),
         Type::Bytes => reader.bytes("bytes").map(|_| ()),
-        Type::Option(inner) => if read_option(reader)? { walk(inner, reader, on_nan) } else { Ok(()) },
+        Type::Option(inner) => {
+            if read_option(reader)? {
+                walk(inner, reader, on_nan)
+            } else {
+                Ok(())
+            }
+        }
         Type::List(inner) => {
             let length = reader.length(inner.min_size(), "list")?;
             (0..length).try_for_each(|_| walk(inner, reader, on_nan))

@@ -29,7 +29,12 @@ pub struct Identity(pub [u8; 32]);
 impl Identity {
     /// The local development identity of `name`: BLAKE3 of a fixed context and the name.
     pub fn of_name(name: &str) -> Self {
-        Self(*blake3::Hasher::new_derive_key("interstice 2026 local identity").update(name.as_bytes()).finalize().as_bytes())
+        Self(
+            *blake3::Hasher::new_derive_key("interstice 2026 local identity")
+                .update(name.as_bytes())
+                .finalize()
+                .as_bytes(),
+        )
     }
 
     /// The identity under which a module's events and schedules run.

@@ -91,7 +91,9 @@ fn map_to_json(key_ty: &Type, value_ty: &Type, entries: &[(Value, Value)]) -> Js
 }
 
 fn fields_to_json(fields: &[Field], values: &[Value]) -> Json {
-    Json::Object(fields.iter().zip(values).map(|(field, value)| (field.name.clone(), to_json(&field.ty, value))).collect())
+    Json::Object(
+        fields.iter().zip(values).map(|(field, value)| (field.name.clone(), to_json(&field.ty, value))).collect(),
+    )
 }
 
 fn variant_to_json(variant: &Variant, values: &[Value]) -> Json {

@@ -54,8 +54,12 @@ impl Key {
     /// The first eight bytes as a number, short keys padded with zeros: a cheap first comparison.
     fn prefix(&self) -> u64 {
         match &self.0 {
-            Repr::Inline { bytes, .. } => u64::from_be_bytes(bytes[..8].try_into().expect("invariant: 22 bytes hold 8")),
-            Repr::Heap(bytes) => u64::from_be_bytes(bytes[..8].try_into().expect("invariant: a heap key is longer than 22")),
+            Repr::Inline { bytes, .. } => {
+                u64::from_be_bytes(bytes[..8].try_into().expect("invariant: 22 bytes hold 8"))
+            }
+            Repr::Heap(bytes) => {
+                u64::from_be_bytes(bytes[..8].try_into().expect("invariant: a heap key is longer than 22"))
+            }
         }
     }
 }

@@ -92,7 +92,12 @@ impl RowLayout {
     ///
     /// # Errors
     /// If the bytes are not such values.
-    pub fn lookup_key(&self, values: &[u8], columns: &[u16], scratch: &mut Vec<u8>) -> Result<(Key, usize), DecodeError> {
+    pub fn lookup_key(
+        &self,
+        values: &[u8],
+        columns: &[u16],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Key, usize), DecodeError> {
         scratch.clear();
         let mut reader = Reader::new(values);
         let mut covered = 0;

@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
-/// What went wrong, where, and what to do about it.
+/// What went wrong, where, and what to do about it. One pointer wide, for it travels in the `Err` of hot paths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Details>);
+
+/// The parts of a [`Problem`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
     /// Stable, kebab-case.
     pub code: Cow<'static, str>,
     /// The primary line: lower case, quotes the name.
@@ -25,7 +31,13 @@ pub struct Problem {
 impl Problem {
     /// A problem with nothing but a code and its primary line.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), message: message.into(), place: None, hint: None, data: None }
+        Self(Box::new(Details {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+            place: None,
+            hint: None,
+            data: None,
+        }))
     }
 
     /// With where it happened, unless that is said already.
@@ -59,6 +71,20 @@ impl Problem {
     /// If it is something else.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
+    }
+}
+
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
     }
 }
 

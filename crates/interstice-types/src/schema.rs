@@ -235,7 +235,8 @@ impl Schema {
     pub fn public(&self) -> Self {
         let mut public = self.clone();
         public.tables.retain(|table| table.public);
-        let callable = |kind: &FunctionKind| matches!(kind, FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal);
+        let callable =
+            |kind: &FunctionKind| matches!(kind, FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal);
         public.functions.retain(|function| callable(&function.kind));
         public.imports.clear();
         public

@@ -107,7 +107,9 @@ impl Type {
             Self::U128 | Self::I128 | Self::Uuid => 16,
             Self::Identity => 32,
             Self::Struct(ty) => return ty.fields.iter().map(|field| field.ty.fixed_size()).sum(),
-            Self::String | Self::Bytes | Self::Option(_) | Self::List(_) | Self::Map(..) | Self::Enum(_) => return None,
+            Self::String | Self::Bytes | Self::Option(_) | Self::List(_) | Self::Map(..) | Self::Enum(_) => {
+                return None;
+            }
         })
     }
 

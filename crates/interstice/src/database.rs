@@ -73,7 +73,12 @@ impl<L: CommitLog> Database<L> {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(mut log: L, loader: Arc<dyn ModuleLoader>, limits: Limits, birth: Birth) -> Result<(Self, OpenReport), OpenError> {
+    pub fn open(
+        mut log: L,
+        loader: Arc<dyn ModuleLoader>,
+        limits: Limits,
+        birth: Birth,
+    ) -> Result<(Self, OpenReport), OpenError> {
         let mut engine = Engine::new(loader, limits);
         let recovered = recover(&log, &mut engine)?;
         let tail = log.tail();

@@ -108,10 +108,12 @@ impl<I: Iterator<Item = Result<StoredFrame, ReadError>>> Transactions<I> {
         }
         let mut transactions = Vec::new();
         while !payload.is_empty() {
-            let transaction = Transaction::decode(&mut payload).map_err(|source| UnpackError::Record { position, source })?;
+            let transaction =
+                Transaction::decode(&mut payload).map_err(|source| UnpackError::Record { position, source })?;
             transactions.push(transaction);
         }
-        let offsets = transactions.iter().zip(frame.first_offset..).all(|(transaction, offset)| transaction.offset == offset);
+        let offsets =
+            transactions.iter().zip(frame.first_offset..).all(|(transaction, offset)| transaction.offset == offset);
         if transactions.len() != frame.count as usize || !offsets {
             return Err(UnpackError::WrongCount { position });
         }

@@ -53,7 +53,11 @@ impl Check<'_> {
         let mut count = 0;
         for name in names {
             count += 1;
-            self.require(is_name(name), place, format!("`{name}` is not a name: lower case, digits and `_`, 1 to {MAX_NAME_SIZE}"));
+            self.require(
+                is_name(name),
+                place,
+                format!("`{name}` is not a name: lower case, digits and `_`, 1 to {MAX_NAME_SIZE}"),
+            );
             self.require(seen.insert(name), place, format!("{what} `{name}` stands there twice"));
         }
         self.require(count <= limit, place, format!("{count} {what}s, at most {limit} are allowed"));
@@ -86,7 +90,11 @@ impl Check<'_> {
         for column in &table.columns {
             let place = format!("{place}, column `{}`", column.name);
             self.ty(&place, &column.ty);
-            self.require(!column.auto_inc || column.ty.is_sequence(), &place, format!("`auto_inc` needs a u32, u64, i32 or i64, not {}", column.ty));
+            self.require(
+                !column.auto_inc || column.ty.is_sequence(),
+                &place,
+                format!("`auto_inc` needs a u32, u64, i32 or i64, not {}", column.ty),
+            );
             let default = column.default.as_deref().is_none_or(|hex| is_value(&column.ty, hex));
             self.require(default, &place, format!("the default is not a {}", column.ty));
         }
@@ -108,9 +116,15 @@ impl Check<'_> {
             Type::Option(inner) if matches!(**inner, Type::Option(_) | Type::Unit) => {
                 self.say(place, format!("option<{inner}> cannot be told from null"));
             }
-            Type::List(inner) => self.require(inner.min_size() > 0, place, format!("a list of {inner}, which takes no bytes")),
+            Type::List(inner) => {
+                self.require(inner.min_size() > 0, place, format!("a list of {inner}, which takes no bytes"))
+            }
             Type::Map(key, value) => self.require(key.min_size() + value.min_size() > 0, place, "a map of nothing"),
-            Type::Enum(ty) => self.require((1..=256).contains(&ty.variants.len()), place, format!("enum `{}` needs 1 to 256 variants", ty.name)),
+            Type::Enum(ty) => self.require(
+                (1..=256).contains(&ty.variants.len()),
+                place,
+                format!("enum `{}` needs 1 to 256 variants", ty.name),
+            ),
             _ => {}
         }
         ty.children().for_each(|child| self.ty(place, child));
@@ -164,7 +178,10 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_value(ty: &Type, hex: &str) -> bool {
-    let bytes: Option<Vec<u8>> =
-        hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().and_then(decode_hex::<1>).map(|[byte]| byte)).collect();
+    let bytes: Option<Vec<u8>> = hex
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(decode_hex::<1>).map(|[byte]| byte))
+        .collect();
     bytes.is_some_and(|bytes| crate::codec::decode_all([ty], &bytes).is_ok())
 }

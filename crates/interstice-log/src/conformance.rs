@@ -1,0 +1,119 @@
+//! The rules that every commit log keeps, whatever it is made of. An implementation runs [`all`] with a maker of empty logs.
+//!
+//! # Panics
+//! Each function panics where a rule is broken: they are tests.
+
+use crate::frame::{Epoch, Frame, MAX_FRAME_PAYLOAD, Position};
+use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, TrimError};
+
+/// Every rule, each on a log of its own.
+pub fn all<L: CommitLog>(make: impl Fn() -> L) {
+    reads_back_in_order(make());
+    splits_large_transactions(make());
+    refuses_a_wrong_tail_and_an_old_epoch(make());
+    voids_a_stale_writer(make());
+    poisons_what_follows_a_failure(make());
+    trims(make());
+}
+
+fn frame(offset: u64, text: &str) -> Frame {
+    Frame::transactions(offset, 1, text.as_bytes().to_vec())
+}
+
+fn append_all<W: CommitLogWriter>(writer: &mut W, texts: &[&str]) {
+    for text in texts {
+        let tail = writer.tail();
+        writer.append(tail.position, &frame(tail.next_offset, text));
+    }
+    assert!(writer.settle().iter().all(|(_, resolution)| matches!(resolution, Resolution::Durable(_))));
+}
+
+fn claim<L: CommitLog>(log: &mut L, epoch: u64) -> L::Writer {
+    let position = log.tail().position;
+    log.claim(position, Epoch(epoch)).unwrap_or_else(|error| panic!("claim: {error}"))
+}
+
+fn payloads<L: CommitLog>(log: &L) -> Vec<Vec<u8>> {
+    let frames: Vec<_> =
+        log.read(Position(0)).and_then(Iterator::collect).unwrap_or_else(|error| panic!("read: {error}"));
+    for (expected, frame) in frames.iter().enumerate() {
+        assert_eq!(frame.position, Position(expected as u64), "positions have no gaps");
+    }
+    frames.into_iter().filter(|frame| !frame.frame.payload.is_empty()).map(|frame| frame.frame.payload).collect()
+}
+
+fn reads_back_in_order<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    append_all(&mut writer, &["a", "b"]);
+    append_all(&mut writer, &["c"]);
+    assert_eq!(payloads(&log), [b"a", b"b", b"c"]);
+    assert_eq!(log.tail(), writer.tail());
+    assert_eq!(log.tail().next_offset, 3);
+    let end = log.tail().position;
+    assert!(log.read(end).is_ok_and(|frames| frames.count() == 0), "reading from the end gives nothing");
+    assert!(matches!(log.read(Position(end.0 + 1)).map(|_| ()), Err(ReadError::Regressed { .. })));
+}
+
+fn splits_large_transactions<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    let payload = vec![7; 2 * MAX_FRAME_PAYLOAD + 1];
+    for part in Frame::split(0, &payload) {
+        let position = writer.tail().position;
+        writer.append(position, &part);
+    }
+    writer.settle();
+    assert_eq!(payloads(&log).concat(), payload);
+    assert_eq!(log.tail().next_offset, 1, "only the last part completes an offset");
+}
+
+fn refuses_a_wrong_tail_and_an_old_epoch<L: CommitLog>(mut log: L) {
+    claim(&mut log, 5);
+    let tail = log.tail().position;
+    assert!(matches!(log.claim(Position(tail.0 + 1), Epoch(9)).map(|_| ()), Err(ClaimError::WrongTail { .. })));
+    assert!(matches!(log.claim(tail, Epoch(5)).map(|_| ()), Err(ClaimError::OldEpoch { .. })));
+    assert_eq!(log.tail().position, tail, "a refused claim appends nothing");
+}
+
+/// A writer with fifty frames in flight, and another one that claims the log before they settle.
+fn voids_a_stale_writer<L: CommitLog>(mut log: L) {
+    let mut stale = claim(&mut log, 1);
+    append_all(&mut stale, &["kept"]);
+    for _ in 0..50 {
+        let tail = stale.tail();
+        stale.append(tail.position, &frame(tail.next_offset, "stale"));
+    }
+    let mut writer = claim(&mut log, 2);
+    append_all(&mut writer, &["new"]);
+    let resolved = stale.settle();
+    assert_eq!(resolved.len(), 50);
+    assert!(resolved.iter().all(|(_, resolution)| !matches!(resolution, Resolution::Durable(_))));
+    append_all(&mut writer, &["newer"]);
+    assert_eq!(payloads(&log), [&b"kept"[..], b"new", b"newer"]);
+}
+
+fn poisons_what_follows_a_failure<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    let tail = writer.tail();
+    writer.append(tail.position, &frame(0, "good"));
+    writer.append(tail.position, &frame(1, "wrong place"));
+    writer.append(writer.tail().position, &frame(1, "after"));
+    let resolved = writer.settle();
+    let tickets: Vec<_> = resolved.iter().map(|(ticket, _)| ticket.0).collect();
+    assert!(tickets.is_sorted(), "acknowledgements are in order");
+    assert!(matches!(resolved[0].1, Resolution::Durable(_)));
+    assert!(matches!(resolved[1].1, Resolution::Fenced { .. }));
+    assert_eq!(resolved[2].1, Resolution::Poisoned);
+    writer.append(writer.tail().position, &frame(1, "later"));
+    assert_eq!(writer.settle()[0].1, Resolution::Poisoned);
+    assert_eq!(payloads(&log), [b"good"]);
+}
+
+fn trims<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    append_all(&mut writer, &["a", "b", "c"]);
+    let end = log.tail().position;
+    assert!(matches!(log.trim(Position(end.0 + 1)), Err(TrimError::Regressed { .. })));
+    log.trim(Position(2)).unwrap_or_else(|error| panic!("trim: {error}"));
+    let kept = log.read(Position(2)).map(Iterator::count);
+    assert_eq!(kept.ok(), Some((end.0 - 2) as usize), "what is not trimmed is still there");
+}
