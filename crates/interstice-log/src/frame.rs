@@ -172,7 +172,7 @@ pub(crate) fn encode(frame: &Frame, place: &Place, salt: &[u8; 16], out: &mut Ve
     out.extend(FRAME_VERSION.to_le_bytes());
     out.extend((FRAME_HEADER_SIZE as u16).to_le_bytes());
     out.push(kind_number(frame.kind));
-    out.push(u8::from(frame.first_part) * FLAG_FIRST_PART | u8::from(frame.last_part) * FLAG_LAST_PART);
+    out.push((u8::from(frame.first_part) * FLAG_FIRST_PART) | (u8::from(frame.last_part) * FLAG_LAST_PART));
     out.extend([0, 0]);
     out.extend(frame.part.to_le_bytes());
     out.extend(place.position.0.to_le_bytes());

@@ -140,15 +140,12 @@ impl<S: Storage> LocalLog<S> {
     pub fn open(storage: S, options: OpenOptions) -> Result<(Self, OpenReport), OpenError> {
         let lock = storage.try_lock().map_err(io_error("locking the log"))?.ok_or(OpenError::InUse)?;
         let mut report = OpenReport::default();
-        let found = match find(&storage)? {
-            Some(found) => {
-                repair_tail(&storage, &found, &mut report)?;
-                found
-            }
-            None => {
-                report.created = true;
-                create(&storage, &options)?
-            }
+        let found = if let Some(found) = find(&storage)? {
+            repair_tail(&storage, &found, &mut report)?;
+            found
+        } else {
+            report.created = true;
+            create(&storage, &options)?
         };
         let options = OpenOptions { segment_size: options.segment_size.max(MIN_SEGMENT_SIZE), ..options };
         Ok((Self::assemble(storage, options, found, Some(lock)), report))
@@ -480,7 +477,7 @@ fn read_range<F: StorageFile>(file: &F, from: u64, to: u64) -> io::Result<Vec<u8
 fn quarantine<S: Storage>(storage: &S, segment: &str, from: u64, torn: &[u8]) -> io::Result<String> {
     let taken = storage.list()?;
     let stem = segment.trim_end_matches(".log");
-    let name = (0_u64..).map(|n| format!("quarantine-{stem}-{from}-{n}.bin")).find(|name| !taken.contains(name));
+    let name = (0..u64::MAX).map(|n| format!("quarantine-{stem}-{from}-{n}.bin")).find(|name| !taken.contains(name));
     let name = name.expect("invariant: some number is free");
     let mut file = storage.create(&name)?;
     file.write_all_at(torn, 0)?;

@@ -146,7 +146,7 @@ fn walk_segment<S: Storage>(
                 .push(end("frame", format!("the segment ends, but {durable} transactions were proven durable")));
         }
         _ if !is_last && !report.sealed => {
-            report.faults.push(end("seal", "no footer, and a later segment is there".to_owned()))
+            report.faults.push(end("seal", "no footer, and a later segment is there".to_owned()));
         }
         _ if !whole => report.torn_tail_bytes = 1,
         _ => {}

@@ -41,6 +41,9 @@ pub type Expected = Result<(Vec<u8>, Model), &'static str>;
 
 impl Model {
     /// What `op` must do.
+    ///
+    /// # Errors
+    /// The code with which it must be refused.
     pub fn step(&self, op: &Op) -> Expected {
         let mut next = self.clone();
         if !matches!(op, Op::Publish { .. } | Op::Event) && !self.published.0
@@ -73,9 +76,9 @@ impl Model {
             return Err("unknown-module");
         }
         if audit {
-            self.published.1 = true
+            self.published.1 = true;
         } else {
-            self.published.0 = true
+            self.published.0 = true;
         }
         Ok(Vec::new())
     }

@@ -172,7 +172,7 @@ impl World {
         // Genesis is offset 0 and changes nothing of the model.
         let expected = last.step(op);
         let dead_letters = last.dead_letters;
-        let input = self.request(op);
+        let input = Self::request(op);
         let input = self.input(input);
         let database = self.database.as_mut().ok_or("invariant: the database is open")?;
         let before = database.engine().next_offset();
@@ -199,7 +199,7 @@ impl World {
         Ok(())
     }
 
-    fn request(&self, op: &Op) -> Request {
+    fn request(op: &Op) -> Request {
         let caller = Identity::of_name("somebody");
         let call = |module: &str, function: &str, args: Vec<u8>| Request::Call {
             module: module.to_owned(),
@@ -230,19 +230,16 @@ impl World {
     /// Acknowledges what waits; a failure ends the process, as it does for real.
     fn settle(&mut self) -> Result<(), String> {
         let database = self.database.as_mut().ok_or("invariant: the database is open")?;
-        match database.settle() {
-            Ok(outputs) => {
-                self.acknowledged = database.durable();
-                let promised = std::mem::take(&mut self.promised);
-                if outputs.len() != promised.len() {
-                    return Err(format!("{} replies to {} requests", outputs.len(), promised.len()));
-                }
-                outputs.iter().zip(&promised).try_for_each(|(output, promised)| compare_reply(output, promised))
+        if let Ok(outputs) = database.settle() {
+            self.acknowledged = database.durable();
+            let promised = std::mem::take(&mut self.promised);
+            if outputs.len() != promised.len() {
+                return Err(format!("{} replies to {} requests", outputs.len(), promised.len()));
             }
-            Err(_) => {
-                self.reached.failed_syncs += 1;
-                self.crash()
-            }
+            outputs.iter().zip(&promised).try_for_each(|(output, promised)| compare_reply(output, promised))
+        } else {
+            self.reached.failed_syncs += 1;
+            self.crash()
         }
     }
 

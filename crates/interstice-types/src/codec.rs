@@ -400,7 +400,12 @@ fn walk(ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), Dec
         }
         plain => {
             let size = plain.fixed_size().expect("invariant: only plain types are left");
-            reader.take(size, "a value").map(|_| ())
+            reader.take(size, "").map(|_| ()).map_err(|error| match error {
+                DecodeError::Truncated { needed, left, position, .. } => {
+                    DecodeError::Truncated { expected: plain.to_string(), needed, left, position }
+                }
+                other => other,
+            })
         }
     }
 }

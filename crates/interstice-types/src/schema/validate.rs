@@ -117,7 +117,7 @@ impl Check<'_> {
                 self.say(place, format!("option<{inner}> cannot be told from null"));
             }
             Type::List(inner) => {
-                self.require(inner.min_size() > 0, place, format!("a list of {inner}, which takes no bytes"))
+                self.require(inner.min_size() > 0, place, format!("a list of {inner}, which takes no bytes"));
             }
             Type::Map(key, value) => self.require(key.min_size() + value.min_size() > 0, place, "a map of nothing"),
             Type::Enum(ty) => self.require(

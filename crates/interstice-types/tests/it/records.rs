@@ -1,0 +1,78 @@
+//! Transaction records: there and back, cut anywhere, and the bytes of one, for ever.
+
+use expect_test::expect;
+use interstice_types::change::Change;
+use interstice_types::id::{ClientId, TableId, to_hex};
+use interstice_types::time::Timestamp;
+use interstice_types::transaction::{Cause, EventId, Outcome, Transaction, Work};
+
+fn transaction() -> Transaction {
+    let table = TableId(7);
+    Transaction {
+        offset: 300,
+        time: Timestamp(1_700_000_000_000_000),
+        seed: [0xab; 16],
+        cause: Cause::Call { version: 2, function: 1, caller: ClientId(1), args: vec![1, 2, 3] },
+        outcome: Outcome::Ok(vec![9]),
+        changes: vec![
+            Change::Sequence { table, column: 0, next: 12, previous: 0 },
+            Change::Insert { table, row: [11, 0].into() },
+            Change::Update { table, old: None, new: [5, 1].into() },
+            Change::Delete { table, key: [4].into(), old: Some([4, 9].into()) },
+        ],
+        work: Work { fuel: 1_000, host_calls: 3, host_hash: 5 },
+        state_digest: 6,
+        flags: 0,
+    }
+}
+
+fn encode(transaction: &Transaction) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    transaction.encode(|_| true, &mut bytes);
+    bytes
+}
+
+#[test]
+fn the_bytes_of_a_record_stay_what_they_are() {
+    expect!["6000000000ac0200401e18240a0600abababababababababababababababab0302010103010203000109040307000c0007020b00020702050107070104020409e80703050000000000000000000000000000000600000000000000000000000000000000"]
+        .assert_eq(&to_hex(&encode(&transaction())));
+}
+
+#[test]
+fn records_go_there_and_back() {
+    let causes = [
+        Cause::Genesis { node: [1; 16] },
+        Cause::Configure,
+        Cause::Publish { module: "bank".to_owned(), caller: ClientId(3) },
+        Cause::Event(EventId { of: 9, change: 2, subscriber: 1 }),
+    ];
+    let outcomes =
+        [Outcome::Rejected(vec![1]), Outcome::Trapped(Vec::new()), Outcome::Ok(Vec::new()), Outcome::Ok(vec![0; 200])];
+    let mut bytes = Vec::new();
+    let mut expected = vec![transaction()];
+    for (cause, outcome) in causes.into_iter().zip(outcomes) {
+        expected.push(Transaction { cause, outcome, ..transaction() });
+    }
+    expected.iter().for_each(|transaction| transaction.encode(|_| true, &mut bytes));
+    let mut rest = bytes.as_slice();
+    let back: Vec<_> =
+        std::iter::from_fn(|| (!rest.is_empty()).then(|| Transaction::decode(&mut rest).unwrap())).collect();
+    assert_eq!(back, expected);
+}
+
+#[test]
+fn a_cut_or_changed_record_is_refused_or_still_one() {
+    let bytes = encode(&transaction());
+    for cut in 0..bytes.len() {
+        assert!(Transaction::decode(&mut &bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    for at in 0..bytes.len() {
+        for with in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] = with;
+            if let Ok(transaction) = Transaction::decode(&mut &changed[..]) {
+                encode(&transaction);
+            }
+        }
+    }
+}

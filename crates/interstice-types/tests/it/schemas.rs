@@ -1,0 +1,61 @@
+//! Schemas: all broken rules at once, and signatures that see what matters only.
+
+use interstice_types::schema::validate::validate;
+use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature};
+use serde_json::json;
+
+fn schema(value: serde_json::Value) -> Schema {
+    serde_json::from_value(value).unwrap()
+}
+
+fn good() -> Schema {
+    schema(json!({
+        "module": "chat", "version": "1.0.0",
+        "tables": [{"name": "message", "public": true, "primary_key": [0],
+            "columns": [{"name": "id", "type": "u64", "auto_inc": true}, {"name": "text", "type": {"option": "string"}}]}],
+        "functions": [{"name": "send", "kind": "reducer", "returns": "unit", "args": [{"name": "text", "type": "string"}],
+            "handles": [{"table": "message", "access": "insert"}]}],
+    }))
+}
+
+#[test]
+fn a_good_schema_breaks_no_rule_and_survives_json() {
+    let schema = good();
+    assert_eq!(validate(&schema), []);
+    assert_eq!(serde_json::from_slice::<Schema>(&schema.to_canonical_json()).unwrap(), schema);
+}
+
+#[test]
+fn every_broken_rule_is_said_at_once() {
+    let mut schema = good();
+    schema.module = "Interstice!".to_owned();
+    schema.tables.push(schema.tables[0].clone());
+    schema.tables[0].primary_key.clear();
+    schema.tables[0].columns[1].auto_inc = true;
+    schema.tables[0].columns[1].default = Some("zz".to_owned());
+    let missing =
+        HandleSchema { table: TableRef { module: None, table: "mesage".to_owned() }, access: TableAccess::Write };
+    schema.functions[0].handles.push(missing);
+    schema.functions[0].kind = FunctionKind::Query;
+    let said: Vec<_> = validate(&schema).into_iter().map(|violation| violation.message).collect();
+    for words in [
+        "is not lower case",
+        "stands there twice",
+        "no primary key",
+        "`auto_inc` needs",
+        "default is not",
+        "there is no table `mesage`",
+        "may only take `Read`",
+    ] {
+        assert!(said.iter().any(|message| message.contains(words)), "{words:?} is not in {said:#?}");
+    }
+}
+
+#[test]
+fn a_signature_sees_shapes_and_not_words() {
+    let function = &good().functions[0];
+    let documented = FunctionSchema { doc: "Says something.".to_owned(), ..function.clone() };
+    assert_eq!(signature::of_function(function), signature::of_function(&documented));
+    let longer = FunctionSchema { args: Vec::new(), ..function.clone() };
+    assert_ne!(signature::of_function(function), signature::of_function(&longer));
+}
