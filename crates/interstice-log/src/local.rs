@@ -3,7 +3,7 @@
 //! Opening, in order:
 //! 1. Lock the directory; list segments by first offset.
 //! 2. Walk every segment; each must begin where the one before ended, and all but the last must be sealed.
-//! 3. Judge the end of the last one ([`judge`](crate::evidence::judge)); refuse if anything proven durable is missing.
+//! 3. Judge the end of the last one ([`judge`]); refuse if anything proven durable is missing.
 //! 4. Copy a torn tail to `quarantine-…`, sync it; overwrite the tail with zeros.
 //! 5. Write what is not proven durable again, byte for byte, and sync: nothing is served before it is durable.
 
@@ -366,86 +366,106 @@ fn walk_segment<S: Storage>(
     before: Option<Found>,
     has_successor: bool,
 ) -> Result<Found, OpenError> {
-    let file = storage.open(name).map_err(io_error("opening a segment"))?;
     let expected = before.as_ref().map(|found| found.tail);
-    let corrupt = |byte, reason: String, evidence: &str| OpenError::Corrupt {
+    let (header, mut walk) = begin_walk(storage, name, expected)?;
+    let mut boundary = Boundary { byte: walk.byte(), tail: walk.tail(), whole: true };
+    let mut starts = Vec::new();
+    while let Some(frame) = walk.next_frame()? {
+        starts.push((frame.frame.first_offset, boundary.byte));
+        boundary.whole = frame.frame.last_part;
+        if boundary.whole {
+            (boundary.byte, boundary.tail) = (walk.byte(), walk.tail());
+        }
+    }
+    if let Some(Stop::Newer(version)) = walk.stop() {
+        return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
+    }
+    let durable = walk.synced_through().max(walk.evidence_behind()?).max(header.first_offset);
+    let cut = end_of_segment(&walk, &boundary, (name, has_successor), durable)?;
+    let unproven = starts.iter().find(|(first_offset, _)| *first_offset >= durable);
+    let mut segments = before.map(|found| found.segments).unwrap_or_default();
+    segments.push(header);
+    Ok(Found {
+        segments,
+        tail: boundary.tail,
+        byte: boundary.byte,
+        sealed: walk.stop() == Some(&Stop::Sealed),
+        cut,
+        unproven_from: unproven.map_or(boundary.byte, |(_, byte)| *byte),
+    })
+}
+
+/// The last place at which a transaction ended.
+struct Boundary {
+    byte: u64,
+    tail: Tail,
+    /// Whether the last valid frame ended one.
+    whole: bool,
+}
+
+/// Checks the segment's header against the end of the one before, and starts behind it.
+fn begin_walk<S: Storage>(
+    storage: &S,
+    name: &str,
+    expected: Option<Tail>,
+) -> Result<(SegmentHeader, Walk<S::File>), OpenError> {
+    let file = storage.open(name).map_err(io_error("opening a segment"))?;
+    let corrupt = |reason: &str, evidence: &str| OpenError::Corrupt {
         segment: name.to_owned(),
-        byte,
+        byte: 0,
         offset: expected.map_or(0, |tail| tail.next_offset),
-        reason,
+        reason: reason.to_owned(),
         evidence: evidence.to_owned(),
     };
     let header = match read_header(&file, name)? {
         Ok(header) => header,
         Err(HeaderFault::Newer(found)) => return Err(OpenError::NewerFormat { segment: name.to_owned(), found }),
         Err(HeaderFault::Invalid) => {
-            return Err(corrupt(
-                0,
-                "the segment header's checksum does not hold".to_owned(),
-                "a segment gets its name after its header is synced",
-            ));
+            let reason = "the segment header's checksum does not hold";
+            return Err(corrupt(reason, "a segment gets its name after its header is synced"));
         }
     };
     if header.name() != name || expected.is_some_and(|tail| header.start(tail.epoch) != tail) {
-        return Err(corrupt(
-            0,
-            "the segment does not begin where the one before ends".to_owned(),
-            "a segment is missing or has another one's name",
-        ));
+        let reason = "the segment does not begin where the one before ends";
+        return Err(corrupt(reason, "a segment is missing or has another one's name"));
     }
     let epoch = expected.map_or(Epoch(0), |tail| tail.epoch);
-    let mut walk = Walk::new(file, header, epoch).map_err(io_error("opening a segment"))?;
-    let mut boundary = (walk.byte(), walk.tail(), true);
-    let mut unproven_from = walk.byte();
-    let mut starts = Vec::new();
-    while let Some(frame) = walk.next_frame()? {
-        starts.push((frame.frame.first_offset, boundary.0));
-        boundary =
-            if frame.frame.last_part { (walk.byte(), walk.tail(), true) } else { (boundary.0, boundary.1, false) };
-    }
-    if let Some(Stop::Newer(version)) = walk.stop() {
-        return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
-    }
-    let sealed = walk.stop() == Some(&Stop::Sealed);
-    let durable = walk.synced_through().max(walk.evidence_behind()?).max(header.first_offset);
+    let walk = Walk::new(file, header, epoch).map_err(io_error("opening a segment"))?;
+    Ok((header, walk))
+}
+
+/// What is to be cut behind the last whole transaction, from and to which byte.
+fn end_of_segment<F: StorageFile>(
+    walk: &Walk<F>,
+    boundary: &Boundary,
+    (name, has_successor): (&str, bool),
+    durable: u64,
+) -> Result<Option<(u64, u64)>, OpenError> {
+    let valid = boundary.tail.next_offset;
     let evidence = Evidence {
         has_successor,
         clean_stop: matches!(walk.stop(), Some(Stop::CleanEnd | Stop::Sealed)),
-        sealed,
-        whole: boundary.2,
-        valid: boundary.1.next_offset,
+        sealed: walk.stop() == Some(&Stop::Sealed),
+        whole: boundary.whole,
+        valid,
         durable,
     };
-    if let Some((_, byte)) = starts.iter().find(|(first_offset, _)| *first_offset >= durable) {
-        unproven_from = *byte;
-    } else if !starts.is_empty() {
-        unproven_from = boundary.0;
+    match judge(&evidence) {
+        Verdict::Clean => return Ok(None),
+        Verdict::Torn => return Ok(Some((boundary.byte, walk.size()))),
+        Verdict::Corrupt => {}
     }
-    let cut = match judge(&evidence) {
-        Verdict::Clean => None,
-        Verdict::Torn => Some((boundary.0, walk.size())),
-        Verdict::Corrupt => {
-            let reason = match walk.stop() {
-                Some(Stop::Invalid { reason }) => reason.clone(),
-                _ => "the segment ends before it should".to_owned(),
-            };
-            let proof = if has_successor {
-                "a later segment is there".to_owned()
-            } else {
-                format!("{durable} transactions were proven durable, {} are valid", evidence.valid)
-            };
-            return Err(OpenError::Corrupt {
-                segment: name.to_owned(),
-                byte: walk.byte(),
-                offset: walk.tail().next_offset,
-                reason,
-                evidence: proof,
-            });
-        }
+    let reason = match walk.stop() {
+        Some(Stop::Invalid { reason }) => reason.clone(),
+        _ => "the segment ends before it should".to_owned(),
     };
-    let mut segments = before.map(|found| found.segments).unwrap_or_default();
-    segments.push(header);
-    Ok(Found { segments, tail: boundary.1, byte: boundary.0, sealed, cut, unproven_from })
+    let evidence = if has_successor {
+        "a later segment is there".to_owned()
+    } else {
+        format!("{durable} transactions were proven durable, {valid} are valid")
+    };
+    let (byte, offset) = (walk.byte(), walk.tail().next_offset);
+    Err(OpenError::Corrupt { segment: name.to_owned(), byte, offset, reason, evidence })
 }
 
 /// Quarantines a torn tail, and makes durable what is valid but not proven so.
