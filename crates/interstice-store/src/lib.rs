@@ -12,7 +12,7 @@
 //! 3. The digest is the sum over the rows and sequences that are there, whatever happened before.
 //! 4. Aborting gives back the state before, sequences included.
 //!
-//! *Reading order*: [`store`], [`table`], [`write`], [`range`], [`digest`], [`alter`].
+//! *Reading order*: [`store`], [`table`], [`mod@write`], [`range`], [`digest`], [`alter`].
 #![forbid(unsafe_code)]
 
 pub mod alter;
