@@ -1,52 +1,101 @@
 //! Everything that must hold before a change lands, in order, stopping at the first failure.
+//!
+//! The quick steps come first. Linting, testing and documenting share features and profile, so that dependencies are
+//! built once for each kind of build.
 
 use crate::tidy;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// Runs all steps.
+/// One thing that must hold.
+struct Step {
+    name: &'static str,
+    check: Check,
+}
+
+enum Check {
+    Tidy,
+    Cargo { args: &'static [&'static str], environment: &'static [(&'static str, &'static str)] },
+}
+
+/// Runs all steps; the error names the first that fails.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
-    let started = Instant::now();
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(default_target, PathBuf::from);
-    cargo(root, &target, "format", &["fmt", "--all", "--check"], &[])?;
-    step("tidy", || tidy::run(root))?;
-    let lint = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
-    cargo(root, &target, "lint", &lint, &[])?;
-    cargo(root, &target, "tests", &test_command(), &[])?;
-    cargo(root, &target, "documentation tests", &["test", "--doc", "--workspace", "--release"], &[])?;
-    let doc = ["doc", "--workspace", "--no-deps", "--document-private-items"];
-    cargo(root, &target, "documentation", &doc, &[("RUSTDOCFLAGS", "-D warnings")])?;
-    println!("\nall checks passed in {:.0} s", started.elapsed().as_secs_f64());
+    let steps = steps(has_nextest());
+    let started = Instant::now();
+    for step in &steps {
+        println!("\n== {}", step.name);
+        let step_started = Instant::now();
+        let result = match step.check {
+            Check::Tidy => tidy::run(root),
+            Check::Cargo { args, environment } => cargo(root, &target, args, environment),
+        };
+        let total = started.elapsed().as_secs_f64();
+        result.map_err(|error| format!("ci stopped at `{}` after {total:.1} s: {error}", step.name))?;
+        println!("== {}: ok, {:.1} s", step.name, step_started.elapsed().as_secs_f64());
+    }
+    println!("\nci: all {} steps passed in {:.1} s", steps.len(), started.elapsed().as_secs_f64());
     Ok(())
 }
 
+fn steps(nextest: bool) -> Vec<Step> {
+    let tests: &[&str] = if nextest {
+        &["nextest", "run", "--workspace", "--release", "--all-features"]
+    } else {
+        &["test", "--workspace", "--release", "--all-features"]
+    };
+    let lint =
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--release", "--", "-D", "warnings"].as_slice();
+    let documentation =
+        &["doc", "--workspace", "--no-deps", "--document-private-items", "--all-features", "--release"].as_slice();
+    let cargo = |args| Check::Cargo { args, environment: &[] };
+    vec![
+        Step { name: "format", check: cargo(&["fmt", "--all", "--check"]) },
+        Step { name: "tidy", check: Check::Tidy },
+        Step { name: "lint", check: cargo(lint) },
+        Step { name: "tests", check: cargo(tests) },
+        Step { name: "documentation tests", check: cargo(&["test", "--doc", "--workspace", "--release"]) },
+        Step {
+            name: "documentation",
+            check: Check::Cargo { args: documentation, environment: &[("RUSTDOCFLAGS", "-D warnings")] },
+        },
+    ]
+}
+
+/// Outside of the clone: a build must not change what is being checked.
 fn default_target() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
     home.join(".cache/interstice-target")
 }
 
-fn test_command() -> Vec<&'static str> {
-    let nextest =
-        Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
-    let rest = ["--workspace", "--release", "--all-features", "--all-targets"];
-    [runner, &rest[..]].concat()
+fn has_nextest() -> bool {
+    Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
 }
 
-fn cargo(root: &Path, target: &Path, name: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
-    step(name, || {
-        let mut command = Command::new("cargo");
-        command.current_dir(root).args(args).env("CARGO_TARGET_DIR", target).envs(environment.iter().copied());
-        let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
-        if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", args.join(" "))) }
-    })
+fn cargo(root: &Path, target: &Path, args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(args).env("CARGO_TARGET_DIR", target).envs(environment.iter().copied());
+    let status = command.status().map_err(|error| format!("cargo does not start: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", args.join(" "))) }
 }
 
-fn step(name: &str, run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    println!("\n== {name}");
-    let started = Instant::now();
-    run()?;
-    println!("== {name}: ok, {:.1} s", started.elapsed().as_secs_f64());
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_run_from_quick_to_slow() {
+        let names: Vec<&str> = steps(true).iter().map(|step| step.name).collect();
+        assert_eq!(names, ["format", "tidy", "lint", "tests", "documentation tests", "documentation"]);
+    }
+
+    #[test]
+    fn tests_run_without_nextest_too() {
+        let runner = |nextest| match steps(nextest)[3].check {
+            Check::Cargo { args, .. } => args[0],
+            Check::Tidy => "tidy",
+        };
+        assert_eq!((runner(true), runner(false)), ("nextest", "test"));
+    }
 }

@@ -1,236 +1,155 @@
-//! The rules of the house that no compiler checks: layers, module documentation, words, sizes.
+//! The rules of the house that no compiler checks.
+//!
+//! 1. Collect every manifest of `crates/` and every Rust file of `crates/`, `examples/` and `xtask/`.
+//! 2. Judge each as text: the rules are functions from text to findings.
+//! 3. Print `path:line: message` for each finding; notes are printed and fail nothing.
+
+mod layers;
+mod mask;
+mod sizes;
+mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which crate may depend on which: the whole table of arrows.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("types", &[]),
-    ("log", &[]),
-    ("sdk-macros", &[]),
-    ("abi", &["types"]),
-    ("protocol", &["types"]),
-    ("store", &["types"]),
-    ("engine", &["types", "store"]),
-    ("wasm", &["types", "abi", "engine"]),
-    ("interstice", &["types", "store", "log", "engine"]),
-    ("client", &["types", "protocol"]),
-    ("server", &["types", "protocol", "log", "engine", "wasm", "interstice"]),
-    ("cli", &["types", "protocol", "log", "engine", "wasm", "interstice", "server", "client"]),
-    ("sdk", &["types", "abi", "sdk-macros", "engine", "interstice", "wasm"]),
-    ("sim", &["types", "store", "log", "engine", "interstice"]),
-];
-
-/// Words that mean too little or too much.
-const BANNED_WORDS: &[&str] =
-    &["plugin", "mutation", "journal", "checkpoint", "lsn", "gas", "manager", "util", "utils", "helper", "helpers"];
-
-/// Longest file, in lines.
-const MAX_FILE_LINES: usize = 800;
-/// Longest function, in lines.
-const MAX_FUNCTION_LINES: usize = 70;
+/// The folders that hold our Rust files.
+const FOLDERS: &[&str] = &["crates", "examples", "xtask"];
 
 /// One broken rule.
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
+    /// Counted from 1, as editors do.
     line: usize,
     message: String,
 }
 
 /// Checks the tree below `root`; prints every finding.
+///
+/// # Errors
+///
+/// When there is a finding, or a file cannot be read.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        collect(&root.join(folder), &mut files)?;
+    }
+    files.sort();
     let mut count = 0;
-    let mut report = |path: &Path, findings: Vec<Finding>| {
+    for file in &files {
+        let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let path = file.strip_prefix(root).expect("invariant: collected below the root").to_string_lossy();
+        if let Some(note) = sizes::note(&path, &text) {
+            println!("{path}:1: note: {note}");
+        }
+        let findings = judge(&path, &text);
+        findings.iter().for_each(|finding| println!("{path}:{}: {}", finding.line, finding.message));
         count += findings.len();
-        let path = path.strip_prefix(root).unwrap_or(path);
-        findings.iter().for_each(|finding| println!("{}:{}: {}", path.display(), finding.line, finding.message));
-    };
-    for path in files(root, "Cargo.toml") {
-        if let Some(name) = crate_name(root, &path) {
-            report(&path, layers(&name, &read(&path)?));
-        }
     }
-    for path in files(root, ".rs") {
-        let text = read(&path)?;
-        let tests = path.components().any(|part| part.as_os_str() == "tests");
-        let mut findings = header(&text);
-        findings.extend(marks(&text));
-        if !tests && !path.starts_with(root.join("xtask")) {
-            findings.extend(words(&text));
-        }
-        if !tests {
-            findings.extend(sizes(&text));
-        }
-        if path.ends_with("mod.rs") {
-            findings.push(Finding { line: 1, message: "name the file after the module, not `mod.rs`".to_owned() });
-        }
-        report(&path, findings);
+    println!("tidy: {} files, {count} findings", files.len());
+    if count == 0 { Ok(()) } else { Err(format!("the rules of the house are broken in {count} places")) }
+}
+
+/// Every rule that concerns the file at `path`, sorted by line.
+fn judge(path: &str, text: &str) -> Vec<Finding> {
+    if let Some(folder) = manifest_folder(path) {
+        return layers::check(folder, text);
     }
-    if count == 0 { Ok(()) } else { Err(format!("{count} findings")) }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn files(root: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = ["crates", "examples", "xtask"].iter().map(|name| root.join(name)).collect();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && !path.ends_with("target") {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn crate_name(root: &Path, manifest: &Path) -> Option<String> {
-    let folder = manifest.strip_prefix(root.join("crates")).ok()?.parent()?.to_string_lossy().into_owned();
-    Some(folder.strip_prefix("interstice-").unwrap_or(&folder).to_owned())
-}
-
-fn layers(name: &str, manifest: &str) -> Vec<Finding> {
-    let Some((_, allowed)) = ARROWS.iter().find(|(crate_name, _)| *crate_name == name) else {
-        return vec![Finding { line: 1, message: format!("crate `{name}` is not in the table of arrows") }];
-    };
-    let mut findings = Vec::new();
-    let mut section = "";
-    for (number, line) in manifest.lines().enumerate() {
-        if line.starts_with('[') {
-            section = line;
-        }
-        let dependency = line.split(['.', '=', ' ']).next().unwrap_or_default();
-        let Some(target) =
-            dependency.strip_prefix("interstice").map(|rest| rest.strip_prefix('-').unwrap_or("interstice"))
-        else {
-            continue;
-        };
-        let in_tests = section == "[dev-dependencies]";
-        let test_only = name == "sim" && ["wasm", "sdk"].contains(&target);
-        if section.contains("dependencies") && !in_tests && !allowed.contains(&target) {
-            findings.push(Finding { line: number + 1, message: format!("`{name}` may not depend on `{target}`") });
-        } else if in_tests && !allowed.contains(&target) && !test_only && target != name {
-            findings.push(Finding {
-                line: number + 1,
-                message: format!("the tests of `{name}` may not depend on `{target}`"),
-            });
-        }
-    }
-    findings
-}
-
-fn header(text: &str) -> Vec<Finding> {
-    if text.starts_with("//! ") {
+    if !is_rust(Path::new(path)) {
         return Vec::new();
     }
-    vec![Finding { line: 1, message: "the file does not begin with a `//!` line".to_owned() }]
-}
-
-fn marks(text: &str) -> Vec<Finding> {
-    let unfinished = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("allow(", "dead_code)")];
-    let mut findings = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        if let Some(mark) = unfinished.iter().find(|mark| line.contains(**mark)) {
-            findings.push(Finding { line: number + 1, message: format!("`{mark}` is not finished work") });
-        }
-        if line.trim_start().starts_with("pub use ") && line.contains("::*") {
-            findings.push(Finding { line: number + 1, message: "name what is exported again".to_owned() });
+    let code = mask::code(text);
+    let mut findings = Vec::from_iter(text::head(text));
+    findings.extend(text::file_name(path));
+    findings.extend(text::unfinished(&code));
+    findings.extend(text::glob_exports(&code));
+    if is_source(path) {
+        findings.extend(sizes::check(text, &code));
+        if !path.starts_with("xtask/") {
+            findings.extend(text::words(text));
         }
     }
+    findings.sort_by_key(|finding| finding.line);
     findings
 }
 
-fn words(text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let lower = line.to_lowercase();
-        let found = lower.split(|c: char| !c.is_alphanumeric()).find(|word| BANNED_WORDS.contains(word));
-        findings.extend(
-            found.map(|word| Finding { line: number + 1, message: format!("the word `{word}` is not used here") }),
-        );
-    }
-    findings
+/// The folder of a crate, if `path` is its manifest.
+fn manifest_folder(path: &str) -> Option<&str> {
+    let folder = path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml")?;
+    (!folder.contains('/')).then_some(folder)
 }
 
-/// Counts lines; a function ends at the first line that closes it at its own indentation, as the formatter writes it.
-fn sizes(text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let lines: Vec<&str> = text.lines().collect();
-    if lines.len() > MAX_FILE_LINES {
-        findings.push(Finding { line: 1, message: format!("{} lines, at most {MAX_FILE_LINES}", lines.len()) });
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "rs")
+}
+
+/// Whether the file is part of a program, rather than of its tests.
+fn is_source(path: &str) -> bool {
+    let mut folders = path.split('/');
+    folders.any(|folder| folder == "src") && !folders.any(|part| part == "tests" || part == "tests.rs")
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if !folder.exists() {
+        return Ok(());
     }
-    for (number, line) in lines.iter().enumerate() {
-        let indentation = line.len() - line.trim_start().len();
-        let is_function = [
-            "fn ",
-            "pub fn ",
-            "pub(crate) fn ",
-            "pub(super) fn ",
-            "async fn ",
-            "pub async fn ",
-            "const fn ",
-            "pub const fn ",
-        ]
-        .iter()
-        .any(|start| line.trim_start().starts_with(start));
-        if !is_function || line.trim_end().ends_with([';', '}']) {
-            continue;
-        }
-        let end = format!("{}}}", " ".repeat(indentation));
-        let length = lines[number..].iter().position(|line| **line == end).map_or(0, |last| last + 1);
-        if length > MAX_FUNCTION_LINES {
-            findings.push(Finding {
-                line: number + 1,
-                message: format!("{length} lines of function, at most {MAX_FUNCTION_LINES}"),
-            });
+    let failed = |error| format!("{}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                collect(&path, files)?;
+            }
+        } else if path.ends_with("Cargo.toml") || is_rust(&path) {
+            files.push(path);
         }
     }
-    findings
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_wrong_arrow_is_found() {
-        let manifest = "[dependencies]\ninterstice-types.workspace = true\ninterstice-log.workspace = true\n";
-        assert_eq!(layers("store", manifest).len(), 1);
-        assert_eq!(layers("interstice", manifest).len(), 0);
-        assert_eq!(layers("nowhere", manifest).len(), 1);
-        assert_eq!(layers("log", "[dev-dependencies]\ninterstice.workspace = true\n").len(), 1);
+    fn lines(path: &str, text: &str) -> Vec<usize> {
+        judge(path, text).iter().map(|finding| finding.line).collect()
     }
 
     #[test]
-    fn a_file_without_a_head_is_found() {
-        assert_eq!(header("use std::fs;\n").len(), 1);
-        assert_eq!(header("//! What it is.\n").len(), 0);
+    fn every_rule_reaches_a_source_file() {
+        let function = format!("fn long() {{\n{}}}\n", "    call();\n".repeat(sizes::FUNCTION_LINES_MAX));
+        let planted = format!("use a;\n// a manager\npub use b::*;\nfn f() {{ todo!() }}\n{function}");
+        assert_eq!(lines("crates/interstice-store/src/a.rs", &planted), [1, 2, 3, 4, 5]);
     }
 
     #[test]
-    fn unfinished_work_is_found() {
-        assert_eq!(marks(concat!("    to", "do!()\n")).len(), 1);
-        assert_eq!(marks("pub use crate::thing::*;\n").len(), 1);
-        assert_eq!(marks("pub use crate::thing::One;\n").len(), 0);
+    fn a_test_file_is_excused_from_words_and_sizes_only() {
+        let planted = format!("// a manager\npub use b::*;\nfn f() {{ todo!() }}\n{}", "\n".repeat(1000));
+        assert_eq!(lines("crates/interstice-store/tests/it/a.rs", &planted), [1, 2, 3]);
     }
 
     #[test]
-    fn a_banned_word_is_found_whole_only() {
-        assert_eq!(words("// the table manager\n").len(), 1);
-        assert_eq!(words("let gasket = 1;\n").len(), 0);
+    fn a_file_that_keeps_the_rules_has_no_finding() {
+        assert_eq!(judge("crates/interstice-store/src/a.rs", "//! Tables.\n\nfn f() {}\n"), []);
+        assert_eq!(
+            judge("crates/interstice-store/Cargo.toml", "[dependencies]\ninterstice-types.workspace = true\n"),
+            []
+        );
     }
 
     #[test]
-    fn a_long_function_is_found_at_one_line_too_many() {
-        let function = |lines: usize| format!("fn f() {{\n{}}}\n", "    g();\n".repeat(lines - 2));
-        assert_eq!(sizes(&function(MAX_FUNCTION_LINES)).len(), 0);
-        assert_eq!(sizes(&function(MAX_FUNCTION_LINES + 1)).len(), 1);
-        assert_eq!(sizes(&"x\n".repeat(MAX_FILE_LINES + 1)).len(), 1);
+    fn only_the_manifest_of_a_crate_is_judged_by_layers() {
+        let wrong = "[dependencies]\ninterstice-engine.workspace = true\n";
+        assert_eq!(lines("crates/interstice-store/Cargo.toml", wrong), [2]);
+        assert_eq!(lines("crates/interstice-sdk/tests/guest/Cargo.toml", wrong), []);
+        assert_eq!(lines("examples/chat/Cargo.toml", wrong), []);
+    }
+
+    #[test]
+    fn tests_are_told_from_sources() {
+        assert!(is_source("crates/interstice/src/lib.rs"));
+        assert!(is_source("examples/chat/src/lib.rs"));
+        assert!(!is_source("crates/interstice/tests/it/main.rs"));
+        assert!(!is_source("crates/interstice/src/open/tests.rs"));
+        assert!(!is_source("crates/interstice/benches/open.rs"));
     }
 }

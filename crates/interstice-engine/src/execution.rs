@@ -12,7 +12,8 @@ use crate::problems;
 use host_hash::HostHash;
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
-use interstice_store::table::{IndexId, Table};
+pub use interstice_store::table::IndexId;
+use interstice_store::table::Table;
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::{Change, RowBytes};
 use interstice_types::codec;
@@ -27,6 +28,9 @@ use std::sync::Arc;
 
 /// The modules that an execution may call; an empty slot is a module that is running.
 pub type Instances = Vec<Option<Box<dyn Module>>>;
+
+/// Most bytes of rows that one `scan_next` gives, unless a single row is larger.
+pub const MAX_SCAN_BATCH_SIZE: usize = 1 << 20;
 
 /// What does not change during an execution.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +177,11 @@ impl Execution {
             );
         }
         let Some(mut instance) = self.instances.get_mut(module).and_then(Option::take) else {
-            let problem = Problem::new("re-entered", format!("module `{name}` is on the call stack already"));
+            let problem = if self.frames.iter().any(|frame| frame.module == module) {
+                Problem::new("re-entered", format!("module `{name}` is on the call stack already"))
+            } else {
+                Problem::new("module-unavailable", format!("module `{name}` could not be loaded"))
+            };
             return (self, Err(CallError::Trapped(problem.at(problems::place(name, &schema.name)))));
         };
         let calling_module = self.frames.last().map(|frame| catalog.modules()[frame.module].schema.module.as_str());
@@ -345,7 +353,7 @@ impl Execution {
         let start = out.len();
         let open = self.scans.get_mut(scan as usize).and_then(Option::as_mut);
         let open = open.ok_or_else(|| trapped("invalid-scan", format!("there is no open scan {scan}")))?;
-        let rows = open.advance(start + capacity, out);
+        let rows = open.advance(start + capacity.min(MAX_SCAN_BATCH_SIZE), out);
         self.burn(rows * charge::SCANNED_ROW + (out.len() - start) as u64 / 16 * charge::SIXTEEN_BYTES)?;
         self.host_hash.fold(u64::from(scan), &out[start..]);
         Ok(())

@@ -3,7 +3,7 @@
 //! # Panics
 //! Each function panics where a rule is broken: they are tests.
 
-use crate::frame::{Epoch, Frame, MAX_FRAME_PAYLOAD, Position};
+use crate::frame::{Epoch, Frame, FrameKind, MAX_FRAME_PAYLOAD, Position};
 use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, TrimError};
 
 /// Every rule, each on a log of its own.
@@ -13,6 +13,7 @@ pub fn all<L: CommitLog>(make: impl Fn() -> L) {
     refuses_a_wrong_tail_and_an_old_epoch(make());
     voids_a_stale_writer(make());
     poisons_what_follows_a_failure(make());
+    refuses_frames_that_do_not_fit(make());
     trims(make());
 }
 
@@ -106,6 +107,26 @@ fn poisons_what_follows_a_failure<L: CommitLog>(mut log: L) {
     writer.append(writer.tail().position, &frame(1, "later"));
     assert_eq!(writer.settle()[0].1, Resolution::Poisoned);
     assert_eq!(payloads(&log), [b"good"]);
+}
+
+/// What cannot be read back in order is refused before it is written.
+fn refuses_frames_that_do_not_fit<L: CommitLog>(mut log: L) {
+    let parts = Frame::split(0, &vec![7; MAX_FRAME_PAYLOAD + 1]);
+    let misfits = [
+        frame(1, "a hole in the offsets"),
+        parts[1].clone(),
+        Frame { count: 1, ..parts[0].clone() },
+        Frame { count: 1, ..Frame::marker(FrameKind::Seal, 0) },
+        Frame::transactions(0, 1, vec![0; MAX_FRAME_PAYLOAD + 1]),
+    ];
+    for (epoch, misfit) in (1..).zip(&misfits) {
+        let mut writer = claim(&mut log, epoch);
+        let position = writer.tail().position;
+        writer.append(position, misfit);
+        assert!(matches!(writer.settle()[..], [(_, Resolution::Fenced { .. })]), "misfit {epoch}");
+    }
+    assert_eq!(payloads(&log), [b""; 0]);
+    append_all(&mut claim(&mut log, 99), &["fits"]);
 }
 
 fn trims<L: CommitLog>(mut log: L) {

@@ -1,21 +1,21 @@
 //! Torn tail or corruption: decided by evidence.
 //!
 //! Let *k* be the count of offsets in the valid prefix, and *D* the count that anything proves durable: `synced_through`
-//! of any valid frame, also behind the damage, and the existence of a later segment.
+//! of any valid frame, also behind the damage, a footer, also behind the damage, and the existence of a later segment.
 //!
 //! | found | verdict |
 //! |---|---|
-//! | zeros behind the last frame, which ends a transaction | clean |
+//! | nothing but zeros behind the last frame, which ends a transaction | clean |
 //! | bad bytes in a segment that has a successor | corrupt |
 //! | in the last segment, *k* < *D* | corrupt |
-//! | in the last segment, *k* ≥ *D* | torn: never acknowledged |
+//! | in the last segment, *k* ≥ *D*, also if valid frames stand behind a hole | torn: never acknowledged |
 
 /// What is known about the end of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether a later segment is there.
     pub has_successor: bool,
-    /// Whether the walk ended at zeros or a footer.
+    /// Whether the walk ended at a footer, or at zeros up to the end of the file.
     pub clean_stop: bool,
     /// Whether a footer was found.
     pub sealed: bool,

@@ -119,6 +119,32 @@ impl Frame {
         };
         parts.into_iter().enumerate().map(frame).collect()
     }
+
+    /// Why this frame cannot stand where `next_offset` is the next offset and `next_part` the part that is due, if so.
+    /// An epoch frame may stand anywhere: it voids a transaction that the writer before did not finish.
+    pub(crate) fn fault(&self, next_offset: u64, next_part: u32) -> Option<&'static str> {
+        let marker = self.kind != FrameKind::Transactions;
+        let count_fits = match (marker, self.first_part, self.last_part) {
+            (true, ..) | (false, _, false) => self.count == 0,
+            (false, true, true) => self.count > 0,
+            (false, false, true) => self.count == 1,
+        };
+        let due = if self.kind == FrameKind::Epoch { 0 } else { next_part };
+        let checks = [
+            (self.payload.len() <= MAX_FRAME_PAYLOAD, "the payload is larger than a frame's limit"),
+            (self.first_offset == next_offset, "the frame's offsets are not the next ones"),
+            (next_offset.checked_add(u64::from(self.count)).is_some(), "the offsets are used up"),
+            (self.part == due && self.first_part == (due == 0), "the part is not the next one of its transaction"),
+            (!marker || self.last_part, "only a transaction has parts"),
+            (count_fits, "the count of offsets does not fit the part"),
+        ];
+        checks.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
+    }
+
+    /// The part that is due behind this frame.
+    pub(crate) fn next_part(&self) -> u32 {
+        if self.last_part { 0 } else { self.part.saturating_add(1) }
+    }
 }
 
 /// A frame as it stands in a log.
@@ -210,7 +236,8 @@ pub(crate) fn decode(bytes: &[u8; FRAME_HEADER_SIZE], salt: &[u8; 16]) -> Result
         return Err(version);
     }
     let payload_size = u32_at(bytes, 68) as usize;
-    let Some(kind) = kind_of(bytes[8]).filter(|_| payload_size <= MAX_FRAME_PAYLOAD) else { return Ok(None) };
+    let fits = payload_size <= MAX_FRAME_PAYLOAD && bytes[9] <= FLAG_FIRST_PART | FLAG_LAST_PART;
+    let Some(kind) = kind_of(bytes[8]).filter(|_| fits) else { return Ok(None) };
     let place = Place {
         position: Position(u64_at(bytes, 16)),
         lineage: Lineage(array_at(bytes, 24)),

@@ -30,6 +30,7 @@ pub mod frame;
 pub mod local;
 pub mod log;
 pub mod memory;
+mod repair;
 pub mod segment;
 pub mod storage;
 pub mod verify;

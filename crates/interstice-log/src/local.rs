@@ -10,8 +10,10 @@
 use crate::evidence::{Evidence, Verdict, judge};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
 use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Tail, TrimError};
+use crate::repair::{remove_spares, repair_tail};
 use crate::segment::{
-    FORMAT_VERSION, HeaderFault, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name, read_header,
+    Behind, FORMAT_VERSION, HeaderFault, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name,
+    read_header, salt,
 };
 use crate::storage::{Storage, StorageFile};
 use crate::writer::{LocalWriter, OpenSegment};
@@ -19,7 +21,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Size at which a segment is sealed, unless asked otherwise.
-pub const DEFAULT_SEGMENT_SIZE: u64 = 16 << 20;
+pub const DEFAULT_SEGMENT_SIZE: u64 = 64 << 20;
 /// Smallest size at which a segment may be sealed.
 pub const MIN_SEGMENT_SIZE: u64 = 32 << 10;
 
@@ -117,19 +119,25 @@ pub(crate) struct Shared {
     pub(crate) byte: u64,
     /// Whether the last segment ends in a footer.
     pub(crate) sealed: bool,
+    /// Whether the last durable frame is a part with others to follow.
+    pub(crate) mid_transaction: bool,
     /// Set once a write or sync has failed.
     pub(crate) failed: Option<String>,
+    /// Held while bytes of the open segment are written, and while its writer is replaced.
+    pub(crate) office: Arc<Mutex<()>>,
 }
 
 /// A log found by walking its files.
-struct Found {
-    segments: Vec<SegmentHeader>,
+pub(crate) struct Found {
+    pub(crate) segments: Vec<SegmentHeader>,
     tail: Tail,
-    byte: u64,
-    sealed: bool,
-    /// The last segment's size, and where its unproven frames begin, if it has a tail to cut or to write again.
-    cut: Option<(u64, u64)>,
-    unproven_from: u64,
+    /// Byte behind the last whole transaction of the last segment.
+    pub(crate) byte: u64,
+    pub(crate) sealed: bool,
+    /// From and to which byte of the last segment a torn tail stands.
+    pub(crate) cut: Option<(u64, u64)>,
+    /// Where the frames of the last segment begin that nothing proves durable.
+    pub(crate) unproven_from: u64,
 }
 
 impl<S: Storage> LocalLog<S> {
@@ -142,6 +150,7 @@ impl<S: Storage> LocalLog<S> {
         let mut report = OpenReport::default();
         let found = if let Some(found) = find(&storage)? {
             repair_tail(&storage, &found, &mut report)?;
+            remove_spares(&storage).map_err(io_error("removing unfinished segments"))?;
             found
         } else {
             report.created = true;
@@ -157,7 +166,7 @@ impl<S: Storage> LocalLog<S> {
     /// [`OpenError`], also if there is no log.
     pub fn open_read_only(storage: S) -> Result<Self, OpenError> {
         let missing = || OpenError::Io { what: "looking for a log".to_owned(), source: io::ErrorKind::NotFound.into() };
-        let found = find(&storage)?.ok_or_else(missing)?;
+        let found = find_beside_a_writer(&storage)?.ok_or_else(missing)?;
         let first = found.segments[0];
         let options = OpenOptions { segment_size: 0, log_id: first.log_id, lineage: first.lineage, salt_seed: [0; 16] };
         Ok(Self::assemble(storage, options, found, None))
@@ -165,7 +174,9 @@ impl<S: Storage> LocalLog<S> {
 
     fn assemble(storage: S, options: OpenOptions, found: Found, lock: Option<S::Lock>) -> Self {
         let Found { segments, tail, byte, sealed, .. } = found;
-        let shared = Shared { segments, tail, epoch: tail.epoch, byte, sealed, failed: None };
+        let office = Arc::default();
+        let epoch = tail.epoch;
+        let shared = Shared { segments, tail, epoch, byte, sealed, mid_transaction: false, failed: None, office };
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
@@ -205,7 +216,10 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         if !self.writable {
             return Err(ClaimError::NotWritable { reason: "it was opened for reading".to_owned() });
         }
+        let office = Arc::clone(&lock(&self.shared).office);
         let (segment, tail, sealed) = {
+            // A writer that is writing right now finishes first; the next time it looks, it is replaced.
+            let _held = office.lock().unwrap_or_else(PoisonError::into_inner);
             let mut shared = lock(&self.shared);
             if let Some(reason) = &shared.failed {
                 return Err(ClaimError::NotWritable { reason: reason.clone() });
@@ -281,9 +295,14 @@ impl<S: Storage> LocalFrames<S> {
                     }
                     continue;
                 }
-                if let Some(Stop::Invalid { reason }) = walk.stop() {
+                let goes_on = self.segments.get(self.next).is_some_and(|next| next.start(self.epoch) == walk.tail());
+                if walk.stop() != Some(&Stop::Sealed) || !goes_on {
                     let segment = self.segments[self.next - 1].name();
-                    return Err(ReadError::Corrupt { segment, byte: walk.byte(), reason: reason.clone() });
+                    let reason = match walk.stop() {
+                        Some(Stop::Invalid { reason }) => reason.clone(),
+                        _ => format!("the segment ends before frame {}", self.end.0),
+                    };
+                    return Err(ReadError::Corrupt { segment, byte: walk.byte(), reason });
                 }
             }
             let Some(header) = self.segments.get(self.next) else { return Ok(None) };
@@ -311,20 +330,8 @@ pub(crate) fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> 
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn io_error(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
+pub(crate) fn io_error(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
     move |source| OpenError::Io { what: what.to_owned(), source }
-}
-
-/// The salt of the segment that begins with frame `first_frame`.
-pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
-    let hash = blake3::Hasher::new_keyed(&{
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(seed);
-        key
-    })
-    .update(&first_frame.0.to_le_bytes())
-    .finalize();
-    crate::frame::array_at(hash.as_bytes(), 0)
 }
 
 fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenError> {
@@ -349,6 +356,18 @@ fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenE
     })
 }
 
+/// Finds a log that a writer may be appending to: a second look tells its work in progress from damage.
+fn find_beside_a_writer<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+    /// Looks before a fault is believed.
+    const LOOKS: usize = 3;
+    for _ in 1..LOOKS {
+        if let Ok(found) = find(storage) {
+            return Ok(found);
+        }
+    }
+    find(storage)
+}
+
 fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
     let mut names = storage.list().map_err(io_error("listing the log"))?;
     names.retain(|name| is_segment_name(name));
@@ -368,6 +387,16 @@ fn walk_segment<S: Storage>(
 ) -> Result<Found, OpenError> {
     let expected = before.as_ref().map(|found| found.tail);
     let (header, mut walk) = begin_walk(storage, name, expected)?;
+    if before.as_ref().and_then(|found| found.segments.last()).is_some_and(|last| last.log_id != header.log_id) {
+        let (reason, evidence) = ("the segment belongs to another log".to_owned(), "its log id".to_owned());
+        return Err(OpenError::Corrupt {
+            segment: name.to_owned(),
+            byte: 0,
+            offset: header.first_offset,
+            reason,
+            evidence,
+        });
+    }
     let mut boundary = Boundary { byte: walk.byte(), tail: walk.tail(), whole: true };
     let mut starts = Vec::new();
     while let Some(frame) = walk.next_frame()? {
@@ -380,8 +409,10 @@ fn walk_segment<S: Storage>(
     if let Some(Stop::Newer(version)) = walk.stop() {
         return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
     }
-    let durable = walk.synced_through().max(walk.evidence_behind()?).max(header.first_offset);
-    let cut = end_of_segment(&walk, &boundary, (name, has_successor), durable)?;
+    let behind = walk.behind()?;
+    let behind = Behind { durable: behind.durable.max(walk.synced_through()).max(header.first_offset), ..behind };
+    let durable = behind.durable;
+    let cut = end_of_segment(&walk, &boundary, (name, has_successor), behind)?;
     let unproven = starts.iter().find(|(first_offset, _)| *first_offset >= durable);
     let mut segments = before.map(|found| found.segments).unwrap_or_default();
     segments.push(header);
@@ -389,7 +420,7 @@ fn walk_segment<S: Storage>(
         segments,
         tail: boundary.tail,
         byte: boundary.byte,
-        sealed: walk.stop() == Some(&Stop::Sealed),
+        sealed: walk.stop() == Some(&Stop::Sealed) && cut.is_none(),
         cut,
         unproven_from: unproven.map_or(boundary.byte, |(_, byte)| *byte),
     })
@@ -439,20 +470,15 @@ fn end_of_segment<F: StorageFile>(
     walk: &Walk<F>,
     boundary: &Boundary,
     (name, has_successor): (&str, bool),
-    durable: u64,
+    behind: Behind,
 ) -> Result<Option<(u64, u64)>, OpenError> {
-    let valid = boundary.tail.next_offset;
-    let evidence = Evidence {
-        has_successor,
-        clean_stop: matches!(walk.stop(), Some(Stop::CleanEnd | Stop::Sealed)),
-        sealed: walk.stop() == Some(&Stop::Sealed),
-        whole: boundary.whole,
-        valid,
-        durable,
-    };
+    let (valid, durable) = (boundary.tail.next_offset, behind.durable);
+    let sealed = walk.stop() == Some(&Stop::Sealed);
+    let clean_stop = sealed || walk.stop() == Some(&Stop::CleanEnd) && behind.used_to == walk.byte();
+    let evidence = Evidence { has_successor, clean_stop, sealed, whole: boundary.whole, valid, durable };
     match judge(&evidence) {
         Verdict::Clean => return Ok(None),
-        Verdict::Torn => return Ok(Some((boundary.byte, walk.size()))),
+        Verdict::Torn => return Ok(Some((boundary.byte, behind.used_to))),
         Verdict::Corrupt => {}
     }
     let reason = match walk.stop() {
@@ -466,42 +492,4 @@ fn end_of_segment<F: StorageFile>(
     };
     let (byte, offset) = (walk.byte(), walk.tail().next_offset);
     Err(OpenError::Corrupt { segment: name.to_owned(), byte, offset, reason, evidence })
-}
-
-/// Quarantines a torn tail, and makes durable what is valid but not proven so.
-fn repair_tail<S: Storage>(storage: &S, found: &Found, report: &mut OpenReport) -> Result<(), OpenError> {
-    let name = found.segments.last().expect("invariant: a found log has a segment").name();
-    let mut file = storage.open(&name).map_err(io_error("opening the last segment"))?;
-    if let Some((from, to)) = found.cut {
-        let torn = read_range(&file, from, to).map_err(io_error("reading the torn tail"))?;
-        let used = torn.len() - torn.iter().rev().take_while(|byte| **byte == 0).count();
-        if used > 0 {
-            report.torn_tail_bytes = used as u64;
-            report.quarantine =
-                Some(quarantine(storage, &name, from, &torn[..used]).map_err(io_error("keeping the torn tail"))?);
-            file.write_all_at(&vec![0; used], from).map_err(io_error("cutting the torn tail"))?;
-        }
-    }
-    let unproven = read_range(&file, found.unproven_from, found.byte).map_err(io_error("reading the unproven tail"))?;
-    file.write_all_at(&unproven, found.unproven_from).map_err(io_error("writing the unproven tail again"))?;
-    file.sync().map_err(io_error("syncing the last segment"))?;
-    storage.sync_directory().map_err(io_error("syncing the directory"))
-}
-
-fn read_range<F: StorageFile>(file: &F, from: u64, to: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; to.saturating_sub(from) as usize];
-    file.read_exact_at(&mut bytes, from)?;
-    Ok(bytes)
-}
-
-fn quarantine<S: Storage>(storage: &S, segment: &str, from: u64, torn: &[u8]) -> io::Result<String> {
-    let taken = storage.list()?;
-    let stem = segment.trim_end_matches(".log");
-    let name = (0..u64::MAX).map(|n| format!("quarantine-{stem}-{from}-{n}.bin")).find(|name| !taken.contains(name));
-    let name = name.expect("invariant: some number is free");
-    let mut file = storage.create(&name)?;
-    file.write_all_at(torn, 0)?;
-    file.sync()?;
-    storage.sync_directory()?;
-    Ok(name)
 }

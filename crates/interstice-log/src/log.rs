@@ -57,7 +57,8 @@ pub struct Ticket(pub u64);
 pub enum Resolution {
     /// It is durable.
     Durable(Receipt),
-    /// It is not in the log: another writer has claimed it, or the position was not the tail.
+    /// It is not in the log: another writer has claimed it, the frame does not fit the tail, or there is no space for the
+    /// next segment ([`is_out_of_space`](Self::is_out_of_space)).
     Fenced {
         /// Why.
         reason: String,
@@ -69,6 +70,21 @@ pub enum Resolution {
     },
     /// One before it failed. Like that one, it may or may not be in the log, but never without that one.
     Poisoned,
+}
+
+/// Begins the reason of an append that found no space for the next segment.
+const OUT_OF_SPACE: &str = "no space for the next segment";
+
+impl Resolution {
+    pub(crate) fn out_of_space(error: &io::Error) -> Self {
+        Self::Fenced { reason: format!("{OUT_OF_SPACE}: {error}") }
+    }
+
+    /// Whether there was no space for the next segment. The frame is not in the log, the log is as it was, and can be
+    /// claimed again once there is space.
+    pub fn is_out_of_space(&self) -> bool {
+        matches!(self, Self::Fenced { reason } if reason.starts_with(OUT_OF_SPACE))
+    }
 }
 
 /// Proves to a client which history its transaction stands in.

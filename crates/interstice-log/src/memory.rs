@@ -64,11 +64,14 @@ impl CommitLog for MemoryLog {
             waiting: Vec::new(),
             appended: Vec::new(),
             next_ticket: 0,
+            next_part: 0,
             failed: false,
         };
         writer.append(expected, &Frame::marker(FrameKind::Epoch, tail.next_offset));
-        writer.settle();
-        Ok(writer)
+        match writer.settle().pop() {
+            Some((_, Resolution::Durable(_))) => Ok(writer),
+            other => Err(ClaimError::Failed { reason: format!("{other:?}") }),
+        }
     }
 
     fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
@@ -94,6 +97,7 @@ pub struct MemoryWriter {
     waiting: Vec<StoredFrame>,
     appended: Vec<(Ticket, Result<Receipt, Resolution>)>,
     next_ticket: u64,
+    next_part: u32,
     failed: bool,
 }
 
@@ -121,12 +125,16 @@ impl CommitLogWriter for MemoryWriter {
         self.next_ticket += 1;
         let outcome = if self.failed {
             Err(Resolution::Poisoned)
-        } else if expected == self.tail.position {
-            Ok(self.place(frame))
-        } else {
+        } else if expected != self.tail.position {
             self.failed = true;
             let reason = format!("the log ends at frame {}, not at {}", self.tail.position.0, expected.0);
             Err(Resolution::Fenced { reason })
+        } else if let Some(fault) = frame.fault(self.tail.next_offset, self.next_part) {
+            self.failed = true;
+            Err(Resolution::Fenced { reason: fault.to_owned() })
+        } else {
+            self.next_part = frame.next_part();
+            Ok(self.place(frame))
         };
         self.appended.push((ticket, outcome));
         ticket

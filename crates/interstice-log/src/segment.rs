@@ -146,6 +146,16 @@ pub struct Walk<F> {
     tail: Tail,
     stop: Option<Stop>,
     synced_through: u64,
+    next_part: u32,
+}
+
+/// What stands behind the last valid frame of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// Count of offsets that frames and footers there prove durable.
+    pub durable: u64,
+    /// Byte behind the last one that is not zero.
+    pub used_to: u64,
 }
 
 impl<F: StorageFile> Walk<F> {
@@ -156,7 +166,8 @@ impl<F: StorageFile> Walk<F> {
     pub fn new(file: F, header: SegmentHeader, epoch: Epoch) -> std::io::Result<Self> {
         let size = file.size()?;
         let tail = header.start(epoch);
-        Ok(Self { file, header, size, byte: SEGMENT_HEADER_SIZE as u64, tail, stop: None, synced_through: 0 })
+        let byte = SEGMENT_HEADER_SIZE as u64;
+        Ok(Self { file, header, size, byte, tail, stop: None, synced_through: 0, next_part: 0 })
     }
 
     /// Byte behind the last valid frame.
@@ -231,13 +242,19 @@ impl<F: StorageFile> Walk<F> {
         if !header.admits(&payload, &self.header.salt) {
             return Ok(Err(invalid("the payload's checksum or chain hash does not hold")));
         }
-        self.byte += frame_size(header.payload_size) as u64;
-        self.tail.position.0 += 1;
-        self.tail.next_offset += u64::from(header.count);
-        self.tail.epoch = header.place.epoch;
-        self.tail.chain = header.chain;
-        self.synced_through = self.synced_through.max(header.place.synced_through);
-        Ok(Ok(header.into_stored(payload)))
+        let size = frame_size(header.payload_size) as u64;
+        let stored = header.into_stored(payload);
+        if let Some(reason) = stored.frame.fault(self.tail.next_offset, self.next_part) {
+            return Ok(Err(invalid(reason)));
+        }
+        self.byte += size;
+        self.tail.position.0 = self.tail.position.0.saturating_add(1);
+        self.tail.next_offset += u64::from(stored.frame.count);
+        self.tail.epoch = stored.epoch;
+        self.tail.chain = stored.chain;
+        self.synced_through = self.synced_through.max(stored.synced_through);
+        self.next_part = stored.frame.next_part();
+        Ok(Ok(stored))
     }
 
     fn misplaced(&self, header: &Header) -> Option<&'static str> {
@@ -248,7 +265,6 @@ impl<F: StorageFile> Walk<F> {
             (place.byte == self.byte, "the frame was written for another place"),
             (place.previous == self.tail.chain, "the chain is broken"),
             (place.epoch >= self.tail.epoch, "the frame's writer was replaced before"),
-            (header.first_offset == self.tail.next_offset, "the frame's offsets are not the next ones"),
         ];
         checks.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
     }
@@ -271,40 +287,60 @@ impl<F: StorageFile> Walk<F> {
         self.file.read_exact_at(buffer, at).map_err(|source| ReadError::Io { segment: self.header.name(), source })
     }
 
-    /// Looks behind the last valid frame for headers that only a later frame of this segment can have; returns the
-    /// highest `synced_through` among them.
+    /// Looks behind the last valid frame for bytes that are not zero, and among them for headers and footers that only
+    /// this segment can have.
     ///
     /// # Errors
     /// [`ReadError::Io`] if the storage fails.
-    pub fn evidence_behind(&self) -> Result<u64, ReadError> {
+    pub fn behind(&self) -> Result<Behind, ReadError> {
         /// Bytes looked at in one go.
         const WINDOW: u64 = 1 << 20;
-        let mut highest = 0;
+        let mut behind = Behind { durable: 0, used_to: self.byte };
+        if self.stop == Some(Stop::Sealed) {
+            return Ok(behind);
+        }
         let mut at = self.byte;
-        while at + FRAME_HEADER_SIZE as u64 <= self.size {
+        while at < self.size {
             let size = (self.size - at).min(WINDOW + FRAME_HEADER_SIZE as u64);
             let mut window = vec![0; size as usize];
             self.read_at(&mut window, at)?;
-            for start in (0..=window.len() - FRAME_HEADER_SIZE).step_by(ALIGNMENT as usize) {
-                if window[start..start + 4] == FRAME_MAGIC {
-                    let bytes = array_at(&window, start);
-                    if let Ok(Some(header)) = frame::decode(&bytes, &self.header.salt)
-                        && header.place.byte == at + start as u64
-                        && header.place.lineage == self.header.lineage
-                        && header.place.position >= self.tail.position
-                    {
-                        highest = highest.max(header.place.synced_through);
-                    }
+            if let Some(last) = window.iter().rposition(|byte| *byte != 0) {
+                behind.used_to = at + last as u64 + 1;
+                for start in (0..window.len().min(WINDOW as usize)).step_by(ALIGNMENT as usize) {
+                    let proven = self.proven_by(&window[start..], at + start as u64);
+                    behind.durable = behind.durable.max(proven.unwrap_or(0));
                 }
             }
             at += WINDOW;
         }
-        Ok(highest)
+        Ok(behind)
+    }
+
+    /// The count of offsets that `bytes`, found at byte `at`, prove durable, if they are a header or a footer.
+    fn proven_by(&self, bytes: &[u8], at: u64) -> Option<u64> {
+        if bytes.len() >= FRAME_HEADER_SIZE && bytes[..4] == FRAME_MAGIC {
+            let Ok(Some(header)) = frame::decode(&array_at(bytes, 0), &self.header.salt) else { return None };
+            let place = &header.place;
+            let ours = place.byte == at && place.lineage == self.header.lineage && place.position >= self.tail.position;
+            return ours.then_some(place.synced_through);
+        }
+        if bytes.len() >= FOOTER_SIZE && bytes[..4] == FOOTER_MAGIC {
+            let crc = salted_crc(&self.header.salt, &bytes[..FOOTER_SIZE - 4]);
+            let ours = u64_at(bytes, 32) == at && crc == u32_at(bytes, FOOTER_SIZE - 4);
+            return ours.then(|| u64_at(bytes, 16));
+        }
+        None
     }
 }
 
 fn invalid(reason: &str) -> Stop {
     Stop::Invalid { reason: reason.to_owned() }
+}
+
+/// The salt of the segment that begins with frame `first_frame`.
+pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
+    let hash = blake3::Hasher::new().update(seed).update(&first_frame.0.to_le_bytes()).finalize();
+    array_at(hash.as_bytes(), 0)
 }
 
 /// Whether `name` is that of a segment.

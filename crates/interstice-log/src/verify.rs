@@ -1,5 +1,6 @@
 //! Verifying: every fault of every segment, without changing a byte.
 
+use crate::evidence::{Evidence, Verdict, judge};
 use crate::frame::{ChainHash, Epoch};
 use crate::log::{ReadError, Tail};
 use crate::segment::{HeaderFault, Stop, Walk, is_segment_name, read_header};
@@ -67,7 +68,7 @@ pub fn verify<S: Storage>(storage: &S) -> std::io::Result<VerifyReport> {
     let mut tail = None;
     for (number, name) in names.iter().enumerate() {
         let segment = verify_segment(storage, name, &mut tail, number + 1 == names.len());
-        report.transactions += segment.next_offset - segment.first_offset;
+        report.transactions += segment.next_offset.saturating_sub(segment.first_offset);
         report.segments.push(segment);
     }
     report.head = tail.map_or([0; 32], |tail: Tail| tail.chain);
@@ -110,12 +111,20 @@ fn walk_segment<S: Storage>(
         let evidence = format!("the segment before ends at offset {}", before.next_offset);
         report.faults.push(fault("order", 0, evidence));
     }
+    if header.name() != report.name {
+        report.first_offset = header.first_offset;
+        report.next_offset = header.first_offset;
+        report.faults.push(fault("order", 0, format!("its header belongs to {}", header.name())));
+    }
     let epoch = tail.map_or(Epoch(0), |tail| tail.epoch);
     let mut walk = Walk::new(file, header, epoch).map_err(io)?;
-    let mut whole = true;
+    let (mut boundary, mut whole) = (walk.byte(), true);
     loop {
         match walk.next_frame() {
-            Ok(Some(frame)) => whole = frame.frame.last_part,
+            Ok(Some(frame)) => {
+                whole = frame.frame.last_part;
+                boundary = if whole { walk.byte() } else { boundary };
+            }
             Ok(None) => break,
             Err(ReadError::Io { source, .. }) => return Err(fault("io", walk.byte(), source.to_string())),
             Err(other) => return Err(fault("io", walk.byte(), other.to_string())),
@@ -126,30 +135,31 @@ fn walk_segment<S: Storage>(
     report.next_offset = here.next_offset;
     report.bytes = walk.byte();
     report.sealed = walk.stop() == Some(&Stop::Sealed);
-    let durable =
-        walk.evidence_behind().map_err(|error| fault("io", walk.byte(), error.to_string()))?.max(walk.synced_through());
-    let end = |kind, evidence: String| Fault { kind, byte: walk.byte(), offset: here.next_offset, evidence };
-    match walk.stop() {
-        Some(Stop::Newer(version)) => report.faults.push(end("frame", format!("written by format {version}"))),
-        Some(Stop::Invalid { reason }) if !is_last || here.next_offset < durable => {
+    let behind = walk.behind().map_err(|error| fault("io", walk.byte(), error.to_string()))?;
+    let durable = behind.durable.max(walk.synced_through()).max(header.first_offset);
+    let (valid, has_successor, sealed) = (here.next_offset, !is_last, report.sealed);
+    let clean_stop = sealed || walk.stop() == Some(&Stop::CleanEnd) && behind.used_to == walk.byte();
+    let end = |kind, evidence: String| Fault { kind, byte: walk.byte(), offset: valid, evidence };
+    if let Some(Stop::Newer(version)) = walk.stop() {
+        return Err(end("frame", format!("written by format {version}")));
+    }
+    match judge(&Evidence { has_successor, clean_stop, sealed, whole, valid, durable }) {
+        Verdict::Clean => Ok(()),
+        Verdict::Torn => {
+            report.torn_tail_bytes = behind.used_to - boundary;
+            Ok(())
+        }
+        Verdict::Corrupt => {
             let proof = if is_last {
-                format!("{durable} transactions were proven durable")
+                format!("{durable} transactions were proven durable, {valid} are valid")
             } else {
                 "a later segment is there".to_owned()
             };
-            report.faults.push(end("frame", format!("{reason}; {proof}")));
+            Err(match walk.stop() {
+                Some(Stop::Invalid { reason }) => end("frame", format!("{reason}; {proof}")),
+                _ if is_last => end("frame", format!("the segment ends before it should; {proof}")),
+                _ => end("seal", format!("no footer; {proof}")),
+            })
         }
-        Some(Stop::Invalid { .. }) => report.torn_tail_bytes = walk.size() - walk.byte(),
-        _ if here.next_offset < durable => {
-            report
-                .faults
-                .push(end("frame", format!("the segment ends, but {durable} transactions were proven durable")));
-        }
-        _ if !is_last && !report.sealed => {
-            report.faults.push(end("seal", "no footer, and a later segment is there".to_owned()));
-        }
-        _ if !whole => report.torn_tail_bytes = 1,
-        _ => {}
     }
-    Ok(())
 }

@@ -1,12 +1,12 @@
 //! The writer of a local log: frames gather in a buffer, one write and one sync make them durable.
 
-use crate::frame::{self, ALIGNMENT, Frame, Place};
-use crate::local::{OpenOptions, Shared, lock, salt};
+use crate::frame::{self, ALIGNMENT, Frame, Place, Position};
+use crate::local::{OpenOptions, Shared, lock};
 use crate::log::{CommitLogWriter, Receipt, Resolution, Tail, Ticket};
-use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer};
+use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
 use crate::storage::{Storage, StorageFile};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Zeros written in one go when a segment is made.
 const ZERO_CHUNK: usize = 1 << 20;
@@ -32,14 +32,19 @@ pub struct LocalWriter<S: Storage> {
     buffer: Vec<u8>,
     appended: Vec<Appended>,
     next_ticket: u64,
+    /// The part that is due.
+    next_part: u32,
+    /// Whether a transaction has begun behind which no segment may end.
     mid_transaction: bool,
+    /// Frames before this one are durable.
+    durable: Position,
     failed: bool,
 }
 
 /// An append that has not resolved.
 struct Appended {
     ticket: Ticket,
-    outcome: Result<Receipt, Resolution>,
+    outcome: Result<(Position, Receipt), Resolution>,
 }
 
 impl<S: Storage> LocalWriter<S> {
@@ -51,6 +56,7 @@ impl<S: Storage> LocalWriter<S> {
         tail: Tail,
     ) -> io::Result<Self> {
         let file = storage.open(&segment.header.name())?;
+        let mid_transaction = lock(&shared).mid_transaction;
         Ok(Self {
             storage,
             options,
@@ -63,16 +69,18 @@ impl<S: Storage> LocalWriter<S> {
             buffer: Vec::new(),
             appended: Vec::new(),
             next_ticket: 0,
-            mid_transaction: false,
+            next_part: 0,
+            mid_transaction,
+            durable: tail.position,
             failed: false,
         })
     }
 
-    fn encode(&mut self, frame: &Frame) -> Result<Receipt, Resolution> {
+    fn encode(&mut self, frame: &Frame) -> Result<(Position, Receipt), Resolution> {
         let full = self.segment.byte + self.buffer.len() as u64 >= self.options.segment_size;
         let has_offsets = self.tail.next_offset > self.segment.header.first_offset;
         if self.sealed || full && has_offsets && !self.mid_transaction {
-            self.rotate().map_err(|error| self.indeterminate(&error))?;
+            self.rotate()?;
         }
         let place = Place {
             position: self.tail.position,
@@ -85,11 +93,13 @@ impl<S: Storage> LocalWriter<S> {
         self.tail.chain = frame::encode(frame, &place, &self.segment.header.salt, &mut self.buffer);
         self.tail.position.0 += 1;
         self.tail.next_offset += u64::from(frame.count);
+        self.next_part = frame.next_part();
         self.mid_transaction = !frame.last_part;
-        Ok(Receipt { lineage: self.tail.lineage, next_offset: self.tail.next_offset, chain: self.tail.chain })
+        let Tail { lineage, next_offset, chain, .. } = self.tail;
+        Ok((place.position, Receipt { lineage, next_offset, chain }))
     }
 
-    /// Writes and syncs what is in the buffer.
+    /// Writes and syncs what is in the buffer. The office is held.
     fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
@@ -99,17 +109,21 @@ impl<S: Storage> LocalWriter<S> {
         self.segment.byte += self.buffer.len() as u64;
         self.buffer.clear();
         self.synced_through = self.tail.next_offset;
+        self.durable = self.tail.position;
+        self.publish_tail();
         Ok(())
     }
 
     /// Seals the open segment and opens the next one. The footer is durable before the next segment has its name.
-    fn rotate(&mut self) -> io::Result<()> {
-        self.flush()?;
-        if !self.sealed {
-            let footer = encode_footer(&self.segment.header, &self.tail, self.segment.byte);
-            self.file.write_all_at(&footer, self.segment.byte)?;
-            self.file.sync()?;
+    fn rotate(&mut self) -> Result<(), Resolution> {
+        let office = Arc::clone(&lock(&self.shared).office);
+        let _held = office.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_replaced() {
+            self.failed = true;
+            self.buffer.clear();
+            return Err(Resolution::Fenced { reason: "another writer has claimed the log".to_owned() });
         }
+        self.seal().map_err(|error| self.indeterminate(&error))?;
         let header = SegmentHeader {
             first_offset: self.tail.next_offset,
             first_frame: self.tail.position,
@@ -117,11 +131,39 @@ impl<S: Storage> LocalWriter<S> {
             salt: salt(&self.options.salt_seed, self.tail.position),
             ..self.segment.header
         };
-        self.file = create_segment(&self.storage, &header, self.options.segment_size)?;
+        self.file = match make_spare(&self.storage, &header, self.options.segment_size) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                self.failed = true;
+                // Only gives space back: the next open removes what is left of it.
+                let _ = self.storage.remove(&spare_name(&header));
+                return Err(Resolution::out_of_space(&error));
+            }
+            Err(error) => return Err(self.indeterminate(&error)),
+        };
+        name_spare(&self.storage, &header).map_err(|error| self.indeterminate(&error))?;
         self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
         self.sealed = false;
         lock(&self.shared).segments.push(header);
+        self.publish_tail();
         Ok(())
+    }
+
+    /// Makes what is in the buffer durable, then the footer.
+    fn seal(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if !self.sealed {
+            let footer = encode_footer(&self.segment.header, &self.tail, self.segment.byte);
+            self.file.write_all_at(&footer, self.segment.byte)?;
+            self.file.sync()?;
+            self.sealed = true;
+            lock(&self.shared).sealed = true;
+        }
+        Ok(())
+    }
+
+    fn is_replaced(&self) -> bool {
+        lock(&self.shared).epoch != self.tail.epoch
     }
 
     fn indeterminate(&mut self, error: &io::Error) -> Resolution {
@@ -132,7 +174,7 @@ impl<S: Storage> LocalWriter<S> {
     }
 
     /// Why this writer may not append, if it may not.
-    fn fence(&self, expected: crate::frame::Position) -> Option<Resolution> {
+    fn fence(&self, expected: Position, frame: &Frame) -> Option<Resolution> {
         if self.failed {
             return Some(Resolution::Poisoned);
         }
@@ -140,9 +182,12 @@ impl<S: Storage> LocalWriter<S> {
         if office != self.tail.epoch {
             return Some(Resolution::Fenced { reason: format!("epoch {} has claimed the log", office.0) });
         }
-        (expected != self.tail.position).then(|| Resolution::Fenced {
-            reason: format!("the log ends at frame {}, not at {}", self.tail.position.0, expected.0),
-        })
+        if expected != self.tail.position {
+            let reason = format!("the log ends at frame {}, not at {}", self.tail.position.0, expected.0);
+            return Some(Resolution::Fenced { reason });
+        }
+        let fault = frame.fault(self.tail.next_offset, self.next_part)?;
+        Some(Resolution::Fenced { reason: fault.to_owned() })
     }
 
     fn publish_tail(&self) {
@@ -150,14 +195,15 @@ impl<S: Storage> LocalWriter<S> {
         shared.tail = self.tail;
         shared.byte = self.segment.byte;
         shared.sealed = self.sealed;
+        shared.mid_transaction = self.mid_transaction;
     }
 }
 
 impl<S: Storage> CommitLogWriter for LocalWriter<S> {
-    fn append(&mut self, expected: crate::frame::Position, frame: &Frame) -> Ticket {
+    fn append(&mut self, expected: Position, frame: &Frame) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let outcome = match self.fence(expected) {
+        let outcome = match self.fence(expected, frame) {
             None => self.encode(frame),
             Some(resolution) => {
                 self.failed = true;
@@ -169,9 +215,10 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     }
 
     fn settle(&mut self) -> Vec<(Ticket, Resolution)> {
-        let stale = lock(&self.shared).epoch != self.tail.epoch;
+        let office = Arc::clone(&lock(&self.shared).office);
+        let held = office.lock().unwrap_or_else(PoisonError::into_inner);
         let mut broken = None;
-        if stale {
+        if self.is_replaced() {
             self.failed = true;
             self.buffer.clear();
             broken = Some(Resolution::Fenced { reason: "another writer has claimed the log".to_owned() });
@@ -179,16 +226,17 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
             broken = Some(Resolution::Indeterminate { reason });
         } else if let Err(error) = self.flush() {
             broken = Some(self.indeterminate(&error));
-        } else {
-            self.publish_tail();
         }
+        drop(held);
         let mut resolved = Vec::with_capacity(self.appended.len());
         let mut poisoned = false;
         for Appended { ticket, outcome } in self.appended.drain(..) {
             let resolution = match (outcome, &broken) {
                 _ if poisoned => Resolution::Poisoned,
-                (Ok(receipt), None) => Resolution::Durable(receipt),
+                // Frames before a rotation are durable whatever happened to those behind it.
+                (Ok((position, receipt)), _) if position < self.durable => Resolution::Durable(receipt),
                 (Ok(_), Some(broken)) => broken.clone(),
+                (Ok((_, receipt)), None) => Resolution::Durable(receipt),
                 (Err(resolution), _) => resolution,
             };
             poisoned |= !matches!(resolution, Resolution::Durable(_));
@@ -204,8 +252,18 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
 
 /// Makes a segment of `size` zeros behind its header; it has its name only when all of that is durable.
 pub(crate) fn create_segment<S: Storage>(storage: &S, header: &SegmentHeader, size: u64) -> io::Result<S::File> {
-    let spare = format!("spare-{:020}", header.first_frame.0);
-    let mut file = storage.create(&spare)?;
+    let file = make_spare(storage, header, size)?;
+    name_spare(storage, header)?;
+    Ok(file)
+}
+
+fn spare_name(header: &SegmentHeader) -> String {
+    format!("spare-{:020}", header.first_frame.0)
+}
+
+/// Makes the next segment durable under a name that no reader looks at.
+fn make_spare<S: Storage>(storage: &S, header: &SegmentHeader, size: u64) -> io::Result<S::File> {
+    let mut file = storage.create(&spare_name(header))?;
     file.write_all_at(&header.encode(), 0)?;
     let mut at = SEGMENT_HEADER_SIZE as u64;
     let end = (size + FOOTER_SIZE as u64).next_multiple_of(ALIGNMENT);
@@ -216,7 +274,10 @@ pub(crate) fn create_segment<S: Storage>(storage: &S, header: &SegmentHeader, si
         at += count;
     }
     file.sync()?;
-    storage.rename(&spare, &header.name())?;
-    storage.sync_directory()?;
     Ok(file)
+}
+
+fn name_spare<S: Storage>(storage: &S, header: &SegmentHeader) -> io::Result<()> {
+    storage.rename(&spare_name(header), &header.name())?;
+    storage.sync_directory()
 }

@@ -52,7 +52,10 @@ impl Storage for DirectoryStorage {
     fn open(&self, name: &str) -> io::Result<File> {
         let path = self.path.join(name);
         // A reader may not be allowed to write; a writer finds out at its first write.
-        OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(&path))
+        OpenOptions::new().read(true).write(true).open(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            _ => Err(error),
+        })
     }
 
     fn create(&self, name: &str) -> io::Result<File> {

@@ -1,0 +1,197 @@
+//! Artefacts: what they import and export, the schema inside, and whether their memory can be reset.
+
+use interstice_abi::host::{self, EXPORT_HEAP_BASE, EXPORT_MEMORY, EXPORTS, IMPORT_MODULE, Number, SCHEMA_SECTION};
+use interstice_types::problem::Problem;
+use interstice_types::schema::Schema;
+use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator, Parser, Payload, TypeRef, ValType};
+
+/// Bytes of a WebAssembly page.
+pub const PAGE_SIZE: u64 = 65_536;
+
+/// What is known of an artefact without running it.
+#[derive(Debug, Default)]
+pub struct Artefact {
+    /// What it declares, if it carries that.
+    pub schema: Option<Schema>,
+    /// The static data that a call may change, if a reset of it makes the instance as new.
+    pub reset: Option<ResetRange>,
+}
+
+/// Where static data begins (the first stack pointer) and ends (`__heap_base`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResetRange {
+    /// First byte.
+    pub start: u32,
+    /// Byte behind the last.
+    pub end: u32,
+}
+
+#[derive(Default)]
+struct Scan {
+    types: Vec<FuncType>,
+    functions: Vec<u32>,
+    exports: Vec<(String, ExternalKind, u32)>,
+    memory: Option<(u64, Option<u64>)>,
+    globals: Vec<(bool, Option<i32>)>,
+    grows: bool,
+    unknown_imports: Vec<(String, String)>,
+    schema: Option<Vec<u8>>,
+}
+
+/// Reads an artefact. It must be valid WebAssembly already.
+///
+/// # Errors
+/// A problem that names everything that is wrong with its imports, or the first thing that is wrong elsewhere.
+pub fn read(wasm: &[u8]) -> Result<Artefact, Problem> {
+    let mut scan = Scan::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        payload.and_then(|payload| scan.payload(&payload)).map_err(|error| invalid_wasm(&error.to_string()))?;
+    }
+    scan.check_imports()?;
+    scan.check_exports()?;
+    let schema = scan.schema.as_deref().map(serde_json::from_slice).transpose();
+    let schema = schema.map_err(|error| {
+        Problem::new("invalid-schema", format!("the section `{SCHEMA_SECTION}` is not a schema: {error}"))
+    })?;
+    Ok(Artefact { schema, reset: scan.reset_range() })
+}
+
+/// The bytes are not WebAssembly.
+pub(crate) fn invalid_wasm(error: &str) -> Problem {
+    Problem::new("invalid-wasm", format!("not a WebAssembly module: {error}")).hint("build it with `interstice build`")
+}
+
+impl Scan {
+    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+        match payload {
+            Payload::TypeSection(types) => {
+                for ty in types.clone().into_iter_err_on_gc_types() {
+                    self.types.push(ty?);
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.clone().into_imports() {
+                    let import = import?;
+                    self.import(import.module, import.name, import.ty);
+                }
+            }
+            Payload::FunctionSection(functions) => {
+                for ty in functions.clone() {
+                    self.functions.push(ty?);
+                }
+            }
+            Payload::MemorySection(memories) => {
+                for memory in memories.clone() {
+                    let memory = memory?;
+                    self.memory = Some((memory.initial, memory.maximum));
+                }
+            }
+            Payload::GlobalSection(globals) => {
+                for global in globals.clone() {
+                    let global = global?;
+                    self.globals.push((global.ty.mutable, constant(&global.init_expr)));
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports.clone() {
+                    let export = export?;
+                    self.exports.push((export.name.to_owned(), export.kind, export.index));
+                }
+            }
+            Payload::CodeSectionEntry(body) => {
+                let mut operators = body.get_operators_reader()?;
+                while !self.grows && !operators.eof() {
+                    self.grows = matches!(operators.read()?, Operator::MemoryGrow { .. });
+                }
+            }
+            Payload::CustomSection(section) if section.name() == SCHEMA_SECTION => {
+                self.schema = Some(section.data().to_vec())
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, module: &str, name: &str, ty: TypeRef) {
+        if let TypeRef::Func(ty) = ty {
+            self.functions.push(ty);
+            let known = host::host_call(name).filter(|_| module == IMPORT_MODULE);
+            if known.is_some_and(|call| self.has_type(ty, call)) {
+                return;
+            }
+        }
+        self.unknown_imports.push((module.to_owned(), name.to_owned()));
+    }
+
+    fn has_type(&self, ty: u32, signature: &host::Signature) -> bool {
+        let number = |number: &Number| match number {
+            Number::I32 => ValType::I32,
+            Number::I64 => ValType::I64,
+        };
+        let params: Vec<_> = signature.params.iter().map(number).collect();
+        let results: Vec<_> = signature.result.iter().map(number).collect();
+        self.types.get(ty as usize).is_some_and(|ty| ty.params() == params && ty.results() == results)
+    }
+
+    fn check_imports(&self) -> Result<(), Problem> {
+        if self.unknown_imports.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = self.unknown_imports.iter().map(|(module, name)| format!("`{module}.{name}`")).collect();
+        let text = format!("the module imports {}, which this host does not offer", names.join(", "));
+        Err(Problem::new("unknown-import", text).hint(likely_cause(&self.unknown_imports[0].0)))
+    }
+
+    fn check_exports(&self) -> Result<(), Problem> {
+        let find = |name: &str| self.exports.iter().find(|(export, ..)| export == name);
+        let mut missing = Vec::new();
+        if !find(EXPORT_MEMORY).is_some_and(|(_, kind, _)| *kind == ExternalKind::Memory) {
+            missing.push(EXPORT_MEMORY);
+        }
+        for wanted in EXPORTS {
+            let fits = find(wanted.name).is_some_and(|(_, kind, index)| {
+                let ty = self.functions.get(*index as usize);
+                *kind == ExternalKind::Func && ty.is_some_and(|ty| self.has_type(*ty, wanted))
+            });
+            if !fits {
+                missing.push(wanted.name);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let text = format!("the module does not export {} in the shape that is needed", names.join(", "));
+        Err(Problem::new("missing-export", text).hint("build it with `interstice build`"))
+    }
+
+    /// A reset makes an instance as new if memory cannot grow and the stack pointer is the only thing outside of memory.
+    fn reset_range(&self) -> Option<ResetRange> {
+        let (minimum, maximum) = self.memory?;
+        let mut mutable = self.globals.iter().filter(|(mutable, _)| *mutable);
+        let stack_pointer = mutable.next()?.1?;
+        let (_, kind, index) = self.exports.iter().find(|(name, ..)| name == EXPORT_HEAP_BASE)?;
+        let heap_base = self.globals.get(*index as usize)?.1?;
+        let fits = maximum == Some(minimum) && !self.grows && mutable.next().is_none() && *kind == ExternalKind::Global;
+        let range = ResetRange { start: stack_pointer as u32, end: heap_base as u32 };
+        (fits && range.start <= range.end && u64::from(range.end) <= minimum * PAGE_SIZE).then_some(range)
+    }
+}
+
+fn constant(expression: &ConstExpr<'_>) -> Option<i32> {
+    match expression.get_operators_reader().read().ok()? {
+        Operator::I32Const { value } => Some(value),
+        _ => None,
+    }
+}
+
+fn likely_cause(module: &str) -> &'static str {
+    match module {
+        "__wbindgen_placeholder__" | "__wbindgen_externref_xform__" => {
+            "a dependency uses wasm-bindgen: switch off its `js` or `wasmbind` feature (often chrono, uuid, getrandom)"
+        }
+        "wasi_snapshot_preview1" => "it was built for a WASI target: build for wasm32-unknown-unknown",
+        "env" => "a dependency calls C functions that are not there",
+        _ => "build it with `interstice build`",
+    }
+}

@@ -1,0 +1,315 @@
+//! The host calls: bytes out of the guest's memory, one call of the execution, bytes back in.
+
+use interstice_abi::header::decode_bounds;
+use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
+use interstice_engine::execution::{Execution, HostError, IndexId};
+use interstice_engine::module::CallError;
+use interstice_types::problem::Problem;
+use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, StoreLimits, StoreLimitsBuilder};
+
+/// What the host keeps beside an instance.
+pub struct Host {
+    execution: Option<Execution>,
+    memory: Option<Memory>,
+    answer: Vec<u8>,
+    /// The last bytes for the guest that did not fit where it wanted them.
+    overflow: Vec<u8>,
+    refused: Option<Problem>,
+    /// How the call ends, decided by a host call.
+    ending: Option<CallError>,
+    limits: StoreLimits,
+}
+
+impl Host {
+    pub(crate) fn new(memory_size: usize) -> Self {
+        let limits =
+            StoreLimitsBuilder::new().memory_size(memory_size).memories(2).tables(8).table_elements(100_000).build();
+        Self {
+            execution: None,
+            memory: None,
+            answer: Vec::new(),
+            overflow: Vec::new(),
+            refused: None,
+            ending: None,
+            limits,
+        }
+    }
+
+    pub(crate) fn limits(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.limits
+    }
+
+    pub(crate) fn set_memory(&mut self, memory: Memory) {
+        self.memory = Some(memory);
+    }
+
+    pub(crate) fn begin(&mut self, execution: Execution) {
+        self.execution = Some(execution);
+        self.answer.clear();
+        self.overflow.clear();
+        self.refused = None;
+        self.ending = None;
+    }
+
+    pub(crate) fn execution(&self) -> &Execution {
+        self.execution.as_ref().expect("invariant: asked during a call")
+    }
+
+    pub(crate) fn end(&mut self) -> (Execution, Option<CallError>) {
+        (self.execution.take().expect("invariant: an execution that moved in moves out"), self.ending.take())
+    }
+
+    pub(crate) fn take_answer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.answer)
+    }
+
+    /// Ends the call.
+    fn stop(&mut self, ending: CallError) -> Error {
+        self.ending = Some(ending);
+        Error::msg("the call ends")
+    }
+
+    fn trap(&mut self, code: &'static str, message: impl Into<String>) -> Error {
+        self.stop(CallError::Trapped(Problem::new(code, message)))
+    }
+}
+
+/// A caller whose execution has the fuel that the guest has left.
+struct Guest<'c> {
+    caller: Caller<'c, Host>,
+    memory: Memory,
+}
+
+impl<'c> Guest<'c> {
+    fn enter(mut caller: Caller<'c, Host>) -> Result<Self> {
+        let left = caller.get_fuel()?;
+        let host = caller.data_mut();
+        let (Some(memory), Some(execution)) = (host.memory, host.execution.as_mut()) else {
+            return Err(host.trap("no-tables", "a host call outside of a call"));
+        };
+        execution.set_fuel(left.min(execution.fuel()));
+        Ok(Self { caller, memory })
+    }
+
+    /// The bytes that the guest points at.
+    fn bytes(&mut self, pointer: i32, length: i32) -> Result<Vec<u8>> {
+        let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
+        let start = pointer as u32 as usize;
+        match memory.get(start..start + length as u32 as usize) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => {
+                Err(host.trap("invalid-pointer", format!("bytes {start} + {} are outside of memory", length as u32)))
+            }
+        }
+    }
+
+    /// Does `work` with the execution; what traps ends the call.
+    fn with<T>(&mut self, work: impl FnOnce(&mut Execution) -> std::result::Result<T, HostError>) -> Result<Option<T>> {
+        let host = self.caller.data_mut();
+        let execution = host.execution.as_mut().expect("invariant: checked on entry");
+        let result = work(execution);
+        let left = execution.fuel();
+        let done = match result {
+            Ok(value) => Ok(Some(value)),
+            Err(HostError::Refused(problem)) => {
+                host.refused = Some(problem);
+                Ok(None)
+            }
+            Err(HostError::Trapped(problem)) => Err(host.stop(CallError::Trapped(problem))),
+        };
+        self.caller.set_fuel(left)?;
+        done
+    }
+
+    /// Copies `bytes` to the guest if they fit, else keeps them for `fetch`; returns their length.
+    fn give(&mut self, bytes: &[u8], out: i32, capacity: i32) -> Result<i32> {
+        let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
+        let length = bytes.len();
+        if length > capacity as u32 as usize {
+            host.overflow = bytes.to_vec();
+            return Ok(length as i32);
+        }
+        let start = out as u32 as usize;
+        match memory.get_mut(start..start + length) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => return Err(host.trap("invalid-pointer", format!("bytes {start} + {length} are outside of memory"))),
+        }
+        Ok(length as i32)
+    }
+
+    fn give_row(
+        &mut self,
+        row: Option<Option<interstice_types::change::RowBytes>>,
+        out: i32,
+        capacity: i32,
+    ) -> Result<i32> {
+        match row {
+            None => Ok(REFUSED),
+            Some(None) => Ok(NOT_FOUND),
+            Some(Some(row)) => self.give(&row, out, capacity),
+        }
+    }
+}
+
+/// All host calls of the table in `interstice-abi`.
+///
+/// # Errors
+/// If two have one name.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    link_rows(&mut linker)?;
+    link_scans(&mut linker)?;
+    link_calls(&mut linker)?;
+    Ok(linker)
+}
+
+fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::INSERT,
+        |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32, out: i32, capacity: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let row = guest.bytes(row, length)?;
+            let stored = guest.with(|execution| execution.insert(handle as u32, row))?;
+            guest.give_row(stored.map(Some), out, capacity)
+        },
+    )?;
+    linker.func_wrap(IMPORT_MODULE, abi::UPDATE, |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32| {
+        let mut guest = Guest::enter(caller)?;
+        let row = guest.bytes(row, length)?;
+        let old = guest.with(|execution| execution.update(handle as u32, row))?;
+        Ok(if old.is_some() { 0 } else { REFUSED })
+    })?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::DELETE,
+        |caller: Caller<'_, Host>, handle: i32, key: i32, length: i32, out: i32, capacity: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let key = guest.bytes(key, length)?;
+            let old = guest.with(|execution| execution.delete(handle as u32, &key))?;
+            guest.give_row(old, out, capacity)
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::GET,
+        |caller: Caller<'_, Host>, handle: i32, index: i32, values: i32, length: i32, out: i32, capacity: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let values = guest.bytes(values, length)?;
+            let row = guest.with(|execution| execution.get(handle as u32, index_id(index), &values))?;
+            guest.give_row(row, out, capacity)
+        },
+    )?;
+    linker.func_wrap(IMPORT_MODULE, abi::COUNT, |caller: Caller<'_, Host>, handle: i32| {
+        let count = Guest::enter(caller)?.with(|execution| execution.count(handle as u32))?;
+        Ok(count.unwrap_or(0) as i64)
+    })?;
+    Ok(())
+}
+
+/// An index number that does not exist stays one that does not.
+fn index_id(index: i32) -> IndexId {
+    IndexId(u16::try_from(index).unwrap_or(u16::MAX))
+}
+
+fn link_scans(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::SCAN_OPEN,
+        |caller: Caller<'_, Host>, handle: i32, index: i32, bounds: i32, length: i32, reverse: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let bytes = guest.bytes(bounds, length)?;
+            let Some(bounds) = decode_bounds(&bytes) else {
+                return Err(guest.caller.data_mut().trap("invalid-bounds", "the bounds of a scan are not two bounds"));
+            };
+            let scan =
+                guest.with(|execution| execution.scan_open(handle as u32, index_id(index), bounds, reverse != 0))?;
+            Ok(scan.map_or(REFUSED, |scan| scan as i32))
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::SCAN_NEXT,
+        |caller: Caller<'_, Host>, scan: i32, out: i32, capacity: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let mut rows = Vec::new();
+            guest.with(|execution| execution.scan_next(scan as u32, capacity as u32 as usize, &mut rows))?;
+            guest.give(&rows, out, capacity)
+        },
+    )?;
+    linker.func_wrap(IMPORT_MODULE, abi::SCAN_CLOSE, |caller: Caller<'_, Host>, scan: i32| {
+        Guest::enter(caller)?.with(|execution| execution.scan_close(scan as u32)).map(|_| ())
+    })?;
+    Ok(())
+}
+
+fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::CALL,
+        |caller: Caller<'_, Host>, import: i32, args: i32, length: i32, out: i32, capacity: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let args = guest.bytes(args, length)?;
+            call(&mut guest, import as u32, &args, out, capacity)
+        },
+    )?;
+    linker.func_wrap(IMPORT_MODULE, abi::FETCH, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
+        let mut guest = Guest::enter(caller)?;
+        let bytes = std::mem::take(&mut guest.caller.data_mut().overflow);
+        guest.give(&bytes, out, capacity)
+    })?;
+    linker.func_wrap(IMPORT_MODULE, abi::LOG, |caller: Caller<'_, Host>, level: i32, text: i32, length: i32| {
+        let mut guest = Guest::enter(caller)?;
+        let text = guest.bytes(text, length)?;
+        let level = u8::try_from(level).unwrap_or(u8::MAX);
+        guest.with(|execution| execution.log(level, &String::from_utf8_lossy(&text))).map(|_| ())
+    })?;
+    linker.func_wrap(IMPORT_MODULE, abi::RESULT, |caller: Caller<'_, Host>, answer: i32, length: i32| {
+        let mut guest = Guest::enter(caller)?;
+        let answer = guest.bytes(answer, length)?;
+        guest.caller.data_mut().answer = answer;
+        Ok(())
+    })?;
+    linker.func_wrap(IMPORT_MODULE, abi::LAST_ERROR, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
+        let mut guest = Guest::enter(caller)?;
+        let problem = guest.caller.data().refused.as_ref().map(Problem::to_json).unwrap_or_default();
+        guest.give(&problem, out, capacity)
+    })?;
+    linker.func_wrap(IMPORT_MODULE, abi::RAISE, |mut caller: Caller<'_, Host>| -> Result<()> {
+        let host = caller.data_mut();
+        Err(match host.refused.take() {
+            Some(problem) => host.stop(CallError::Refused(problem)),
+            None => host.trap("trap", "the module raised a refusal that there was not"),
+        })
+    })?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::ABORT,
+        |caller: Caller<'_, Host>, message: i32, length: i32| -> Result<()> {
+            let mut guest = Guest::enter(caller)?;
+            let message = guest.bytes(message, length)?;
+            Err(guest.caller.data_mut().trap("panic", String::from_utf8_lossy(&message).into_owned()))
+        },
+    )?;
+    Ok(())
+}
+
+/// A nested call: the execution moves on into the other module and comes back.
+fn call(guest: &mut Guest<'_>, import: u32, args: &[u8], out: i32, capacity: i32) -> Result<i64> {
+    let execution = guest.caller.data_mut().execution.take().expect("invariant: checked on entry");
+    let (execution, result) = execution.call(import, args);
+    let left = execution.fuel();
+    guest.caller.data_mut().execution = Some(execution);
+    guest.caller.set_fuel(left)?;
+    let (status, bytes) = match result {
+        Ok(answer) => (i64::from(abi::RETURNED_OK), answer),
+        Err(CallError::Returned(error)) => (i64::from(abi::RETURNED_ERROR), error),
+        Err(CallError::Refused(problem)) => {
+            guest.caller.data_mut().refused = Some(problem);
+            (i64::from(REFUSED), Vec::new())
+        }
+        Err(trapped @ CallError::Trapped(_)) => return Err(guest.caller.data_mut().stop(trapped)),
+    };
+    let length = guest.give(&bytes, out, capacity)?;
+    Ok(status << 32 | i64::from(length as u32))
+}

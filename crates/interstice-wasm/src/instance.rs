@@ -1,0 +1,159 @@
+//! Instances: one per module, as new for every call.
+//!
+//! 1. A new instance runs `interstice_init` once; the static data behind it is the image.
+//! 2. A call writes header and arguments to where `interstice_alloc` says, then runs `interstice_call`.
+//! 3. Afterwards the image is copied back. Where an artefact does not allow that, and after every trap, the instance is
+//!    dropped, and the next call makes a new one.
+
+use crate::artefact::ResetRange;
+use crate::host::Host;
+use crate::runtime::{MAX_MEMORY_SIZE, MAX_STACK_SIZE};
+use interstice_abi::header::Header;
+use interstice_abi::host::{self as abi, RETURNED_ERROR, RETURNED_OK};
+use interstice_engine::execution::Execution;
+use interstice_engine::module::{Call, CallError, Module};
+use interstice_types::problem::Problem;
+use interstice_types::schema::Schema;
+use std::sync::Arc;
+use wasmtime::{Instance, InstancePre, Memory, Store, Trap, TypedFunc};
+
+/// Fuel for constructors and for describing.
+const SETUP_FUEL: u64 = 50_000_000;
+
+/// A module that runs in WebAssembly.
+pub struct WasmModule {
+    pre: Arc<InstancePre<Host>>,
+    reset: Option<ResetRange>,
+    live: Option<Live>,
+}
+
+/// An instance and what is looked up in it once.
+struct Live {
+    store: Store<Host>,
+    instance: Instance,
+    memory: Memory,
+    alloc: TypedFunc<i32, i32>,
+    call: TypedFunc<(i32, i32, i32), i32>,
+    image: Option<(usize, Vec<u8>)>,
+    arguments: Vec<u8>,
+}
+
+impl WasmModule {
+    /// A module without an instance yet.
+    pub(crate) fn new(pre: Arc<InstancePre<Host>>, reset: Option<ResetRange>) -> Self {
+        Self { pre, reset, live: None }
+    }
+}
+
+impl Module for WasmModule {
+    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+        let mut live = match self.live.take().map_or_else(|| Live::new(&self.pre, self.reset), Ok) {
+            Ok(live) => live,
+            Err(problem) => return (execution, Err(CallError::Trapped(problem))),
+        };
+        live.store.data_mut().begin(execution);
+        let outcome = live.run(call);
+        let (execution, ending) = live.finish();
+        let result = match (ending, outcome) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(CallError::Trapped(trap_problem(&error, execution.fuel()))),
+            (None, Ok(RETURNED_OK)) => Ok(live.store.data_mut().take_answer()),
+            (None, Ok(RETURNED_ERROR)) => Err(CallError::Returned(live.store.data_mut().take_answer())),
+            (None, Ok(code)) => {
+                Err(CallError::Trapped(Problem::new("trap", format!("the module returned code {code}"))))
+            }
+        };
+        if matches!(result, Ok(_) | Err(CallError::Returned(_))) && live.reset() {
+            self.live = Some(live);
+        }
+        (execution, result)
+    }
+}
+
+impl Live {
+    fn new(pre: &InstancePre<Host>, reset: Option<ResetRange>) -> Result<Self, Problem> {
+        let failed = |error: wasmtime::Error| {
+            let fuel = if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) { 0 } else { 1 };
+            trap_problem(&error, fuel).at("the module's start")
+        };
+        let mut store = Store::new(pre.module().engine(), Host::new(MAX_MEMORY_SIZE));
+        store.limiter(Host::limits);
+        store.set_fuel(SETUP_FUEL).map_err(failed)?;
+        let instance = pre.instantiate(&mut store).map_err(failed)?;
+        let missing = || Problem::new("missing-export", "the module exports no memory");
+        let memory = instance.get_memory(&mut store, abi::EXPORT_MEMORY).ok_or_else(missing)?;
+        store.data_mut().set_memory(memory);
+        let init = instance.get_typed_func::<(), ()>(&mut store, abi::EXPORT_INIT).map_err(failed)?;
+        init.call(&mut store, ()).map_err(failed)?;
+        let alloc = instance.get_typed_func(&mut store, abi::EXPORT_ALLOC).map_err(failed)?;
+        let call = instance.get_typed_func(&mut store, abi::EXPORT_CALL).map_err(failed)?;
+        let image = reset.map(|range| {
+            let (start, end) = (range.start as usize, range.end as usize);
+            (start, memory.data(&store)[start..end].to_vec())
+        });
+        Ok(Self { store, instance, memory, alloc, call, image, arguments: Vec::new() })
+    }
+
+    fn run(&mut self, call: &Call<'_>) -> wasmtime::Result<i32> {
+        let context = &call.context;
+        let header = Header {
+            now: context.now,
+            caller: context.caller,
+            seed: context.seed,
+            stream: context.stream,
+            offset_hint: context.offset_hint,
+            calling_module: context.calling_module.unwrap_or_default(),
+        };
+        self.arguments.clear();
+        header.encode(&mut self.arguments);
+        self.arguments.extend(call.args);
+        let fuel = self.store.data().execution().fuel();
+        self.store.set_fuel(fuel)?;
+        let length = self.arguments.len() as i32;
+        let pointer = self.alloc.call(&mut self.store, length)?;
+        self.memory.write(&mut self.store, pointer as u32 as usize, &self.arguments)?;
+        self.call.call(&mut self.store, (call.function as i32, pointer, length))
+    }
+
+    /// Takes the execution out again, with the fuel that is left.
+    fn finish(&mut self) -> (Execution, Option<CallError>) {
+        let left = self.store.get_fuel().unwrap_or(0);
+        let (mut execution, ending) = self.store.data_mut().end();
+        let left = left.min(execution.fuel());
+        execution.set_fuel(left);
+        (execution, ending)
+    }
+
+    /// Makes the instance as new; false if that cannot be done.
+    fn reset(&mut self) -> bool {
+        let Some((start, image)) = &self.image else { return false };
+        self.memory.data_mut(&mut self.store)[*start..*start + image.len()].copy_from_slice(image);
+        true
+    }
+}
+
+/// Runs `interstice_describe` without tables.
+pub(crate) fn describe(pre: &InstancePre<Host>) -> Result<Schema, Problem> {
+    let mut live = Live::new(pre, None)?;
+    let failed = |error: wasmtime::Error| trap_problem(&error, 1).at("`interstice_describe`");
+    let describe = live.instance.get_typed_func::<(), i64>(&mut live.store, abi::EXPORT_DESCRIBE).map_err(failed)?;
+    let packed = describe.call(&mut live.store, ()).map_err(failed)? as u64;
+    let (pointer, length) = ((packed >> 32) as usize, packed as u32 as usize);
+    let bytes = live.memory.data(&live.store).get(pointer..pointer.saturating_add(length));
+    let bytes =
+        bytes.ok_or_else(|| Problem::new("invalid-schema", "the schema lies outside of the module's memory"))?;
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new("invalid-schema", format!("the schema is not one: {error}")))
+}
+
+fn trap_problem(error: &wasmtime::Error, fuel: u64) -> Problem {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Problem::new("out-of-fuel", "the call used up its fuel"),
+        Some(Trap::StackOverflow) => {
+            Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))
+        }
+        Some(trap) => Problem::new("trap", format!("{trap}")),
+        None if fuel == 0 => Problem::new("out-of-fuel", "the call used up its fuel"),
+        None => Problem::new("trap", format!("{error}")),
+    }
+}

@@ -1,0 +1,19 @@
+//! The WebAssembly runtime: artefacts become modules that the engine can call. The only crate that knows wasmtime.
+//!
+//! *Responsible for*: which WebAssembly is allowed, compiling it, instances and their limits, giving each call a module as
+//! fresh as a new one, the host calls.
+//!
+//! *Not responsible for*: what a host call means and whether it is allowed (`interstice-engine`).
+//!
+//! *Invariants*
+//! 1. A module has no memory but its tables: a call cannot tell whether there was one before it.
+//! 2. Nothing that a guest passes is believed: pointers, lengths and handles are checked before they are used.
+//! 3. After a trap the instance is gone.
+//!
+//! *Reading order*: [`runtime`], [`artefact`], [`instance`], [`host`].
+#![forbid(unsafe_code)]
+
+pub mod artefact;
+pub mod host;
+pub mod instance;
+pub mod runtime;
