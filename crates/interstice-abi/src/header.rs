@@ -61,8 +61,11 @@ impl<'h> Header<'h> {
     }
 }
 
+/// Lower and upper bound, as encoded values of the first columns of an index.
+pub type Bounds<'b> = (Bound<&'b [u8]>, Bound<&'b [u8]>);
+
 /// Appends the bytes of two bounds.
-pub fn encode_bounds(bounds: (Bound<&[u8]>, Bound<&[u8]>), out: &mut Vec<u8>) {
+pub fn encode_bounds(bounds: Bounds<'_>, out: &mut Vec<u8>) {
     for bound in [bounds.0, bounds.1] {
         let (kind, values) = match bound {
             Bound::Unbounded => (0, &[][..]),
@@ -76,7 +79,7 @@ pub fn encode_bounds(bounds: (Bound<&[u8]>, Bound<&[u8]>), out: &mut Vec<u8>) {
 }
 
 /// Reads two bounds; `None` if the bytes are something else.
-pub fn decode_bounds(bytes: &[u8]) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+pub fn decode_bounds(bytes: &[u8]) -> Option<Bounds<'_>> {
     let (lower, rest) = decode_bound(bytes)?;
     let (upper, rest) = decode_bound(rest)?;
     rest.is_empty().then_some((lower, upper))

@@ -3,7 +3,7 @@
 use crate::evidence::{Evidence, Verdict, judge};
 use crate::frame::{ChainHash, Epoch};
 use crate::log::{ReadError, Tail};
-use crate::segment::{HeaderFault, Stop, Walk, is_segment_name, read_header};
+use crate::segment::{HeaderFault, SegmentHeader, Stop, Walk, is_segment_name, read_header};
 use crate::storage::Storage;
 
 /// What was found.
@@ -107,15 +107,7 @@ fn walk_segment<S: Storage>(
         Err(HeaderFault::Newer(version)) => return Err(fault("header", 0, format!("written by format {version}"))),
         Err(HeaderFault::Invalid) => return Err(fault("header", 0, "the checksum does not hold".to_owned())),
     };
-    if let Some(before) = tail.filter(|before| header.start(before.epoch) != *before) {
-        let evidence = format!("the segment before ends at offset {}", before.next_offset);
-        report.faults.push(fault("order", 0, evidence));
-    }
-    if header.name() != report.name {
-        report.first_offset = header.first_offset;
-        report.next_offset = header.first_offset;
-        report.faults.push(fault("order", 0, format!("its header belongs to {}", header.name())));
-    }
+    check_order(&header, *tail, report);
     let epoch = tail.map_or(Epoch(0), |tail| tail.epoch);
     let mut walk = Walk::new(file, header, epoch).map_err(io)?;
     let (mut boundary, mut whole) = (walk.byte(), true);
@@ -161,5 +153,18 @@ fn walk_segment<S: Storage>(
                 _ => end("seal", format!("no footer; {proof}")),
             })
         }
+    }
+}
+
+/// Whether the segment begins where the one before ends, and has its own name.
+fn check_order(header: &SegmentHeader, before: Option<Tail>, report: &mut SegmentReport) {
+    let offset = report.first_offset;
+    let mut fault = |evidence| report.faults.push(Fault { kind: "order", byte: 0, offset, evidence });
+    if let Some(before) = before.filter(|before| header.start(before.epoch) != *before) {
+        fault(format!("the segment before ends at offset {}", before.next_offset));
+    }
+    if header.name() != report.name {
+        fault(format!("its header belongs to {}", header.name()));
+        (report.first_offset, report.next_offset) = (header.first_offset, header.first_offset);
     }
 }

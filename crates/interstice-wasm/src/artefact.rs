@@ -105,7 +105,7 @@ impl Scan {
                 }
             }
             Payload::CustomSection(section) if section.name() == SCHEMA_SECTION => {
-                self.schema = Some(section.data().to_vec())
+                self.schema = Some(section.data().to_vec());
             }
             _ => {}
         }

@@ -4,6 +4,7 @@ use interstice_abi::header::decode_bounds;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::module::CallError;
+use interstice_types::change::RowBytes;
 use interstice_types::problem::Problem;
 use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, StoreLimits, StoreLimitsBuilder};
 
@@ -137,19 +138,23 @@ impl<'c> Guest<'c> {
         Ok(length as i32)
     }
 
-    fn give_row(
-        &mut self,
-        row: Option<Option<interstice_types::change::RowBytes>>,
-        out: i32,
-        capacity: i32,
-    ) -> Result<i32> {
-        match row {
+    /// Copies a row, or says that there is none; `None` is a refusal.
+    fn give_row(&mut self, row: Option<RowBytes>, out: i32, capacity: i32) -> Result<i32> {
+        row.map_or(Ok(REFUSED), |row| self.give(&row, out, capacity))
+    }
+
+    /// As [`give_row`](Self::give_row), for calls that may find none.
+    fn give_found(&mut self, found: Option<Found>, out: i32, capacity: i32) -> Result<i32> {
+        match found {
             None => Ok(REFUSED),
-            Some(None) => Ok(NOT_FOUND),
-            Some(Some(row)) => self.give(&row, out, capacity),
+            Some(Found(None)) => Ok(NOT_FOUND),
+            Some(Found(Some(row))) => self.give(&row, out, capacity),
         }
     }
 }
+
+/// What was looked for, if it is there.
+struct Found(Option<RowBytes>);
 
 /// All host calls of the table in `interstice-abi`.
 ///
@@ -171,7 +176,7 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
             let mut guest = Guest::enter(caller)?;
             let row = guest.bytes(row, length)?;
             let stored = guest.with(|execution| execution.insert(handle as u32, row))?;
-            guest.give_row(stored.map(Some), out, capacity)
+            guest.give_row(stored, out, capacity)
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::UPDATE, |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32| {
@@ -186,8 +191,8 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         |caller: Caller<'_, Host>, handle: i32, key: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
             let key = guest.bytes(key, length)?;
-            let old = guest.with(|execution| execution.delete(handle as u32, &key))?;
-            guest.give_row(old, out, capacity)
+            let old = guest.with(|execution| execution.delete(handle as u32, &key).map(Found))?;
+            guest.give_found(old, out, capacity)
         },
     )?;
     linker.func_wrap(
@@ -196,8 +201,8 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         |caller: Caller<'_, Host>, handle: i32, index: i32, values: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
             let values = guest.bytes(values, length)?;
-            let row = guest.with(|execution| execution.get(handle as u32, index_id(index), &values))?;
-            guest.give_row(row, out, capacity)
+            let row = guest.with(|execution| execution.get(handle as u32, index_id(index), &values).map(Found))?;
+            guest.give_found(row, out, capacity)
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::COUNT, |caller: Caller<'_, Host>, handle: i32| {

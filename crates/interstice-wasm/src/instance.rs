@@ -72,10 +72,7 @@ impl Module for WasmModule {
 
 impl Live {
     fn new(pre: &InstancePre<Host>, reset: Option<ResetRange>) -> Result<Self, Problem> {
-        let failed = |error: wasmtime::Error| {
-            let fuel = if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) { 0 } else { 1 };
-            trap_problem(&error, fuel).at("the module's start")
-        };
+        let failed = |error: wasmtime::Error| trap_problem(&error, 1).at("the module's start");
         let mut store = Store::new(pre.module().engine(), Host::new(MAX_MEMORY_SIZE));
         store.limiter(Host::limits);
         store.set_fuel(SETUP_FUEL).map_err(failed)?;

@@ -28,7 +28,7 @@ const LAYERS: &[Layer] = &[
     layer("protocol", &["types"]),
     layer("store", &["types"]),
     layer("engine", &["types", "store"]),
-    layer("wasm", &["types", "abi", "engine"]),
+    Layer { name: "wasm", always: &["types", "abi", "engine"], optional: &[], tests: &["store"] },
     layer("interstice", &["types", "store", "log", "engine"]),
     layer("client", &["types", "protocol"]),
     layer("server", &["types", "protocol", "log", "engine", "wasm", "interstice"]),

@@ -7,19 +7,25 @@ mod directory;
 mod support;
 mod writers;
 
+#[cfg(feature = "conformance")]
 use interstice_log::conformance;
-use interstice_log::frame::{Frame, Lineage, MAX_FRAME_PAYLOAD, Position};
+#[cfg(feature = "conformance")]
+use interstice_log::frame::Lineage;
+use interstice_log::frame::{Frame, MAX_FRAME_PAYLOAD, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE};
 use interstice_log::log::{CommitLog, CommitLogWriter, Resolution};
+#[cfg(feature = "conformance")]
 use interstice_log::memory::MemoryLog;
 use interstice_log::storage::memory::MemoryStorage;
 use support::{append, claim, open, open_options, payloads};
 
+#[cfg(feature = "conformance")]
 #[test]
 fn the_memory_log_conforms() {
     conformance::all(|| MemoryLog::new(Lineage([3; 16])));
 }
 
+#[cfg(feature = "conformance")]
 #[test]
 fn the_local_log_conforms() {
     conformance::all(|| open(&MemoryStorage::default()));
