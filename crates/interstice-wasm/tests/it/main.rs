@@ -8,11 +8,11 @@ use interstice_types::problem::Problem;
 use support::{Node, artefact, module, schema};
 
 /// Inserts its argument bytes as a row, and returns what is there behind the sequence value.
-const INSERT: &str = r#"
+const INSERT: &str = "
     (func $call (param $f i32) (param $args i32) (param $len i32) (result i32)
       (drop (call $insert (i32.const 0) (i32.add (local.get $args) (i32.const 76)) (i32.sub (local.get $len) (i32.const 76)) (i32.const 4096) (i32.const 100)))
       (call $result (i32.const 4096) (i32.const 8))
-      (i32.const 0))"#;
+      (i32.const 0))";
 
 fn row(id: u64, value: u64) -> Vec<u8> {
     [id.to_le_bytes(), value.to_le_bytes()].concat()
@@ -47,11 +47,11 @@ fn a_refused_write_can_be_raised_and_leaves_nothing() {
 }
 
 /// Adds one to a static and returns it: 1 whatever ran before.
-const STATIC: &str = r#"
+const STATIC: &str = "
     (func $call (param i32 i32 i32) (result i32)
       (i64.store (i32.const 1024) (i64.add (i64.load (i32.const 1024)) (i64.const 1)))
       (call $result (i32.const 1024) (i32.const 8))
-      (i32.const 0))"#;
+      (i32.const 0))";
 
 #[test]
 fn no_static_survives_a_call_whether_reset_or_made_anew() {
@@ -110,11 +110,11 @@ fn what_the_signature_does_not_name_is_refused() {
 
 #[test]
 fn memory_grows_to_the_limit_and_no_further() {
-    let body = r#"(func $call (param i32 i32 i32) (result i32)
+    let body = "(func $call (param i32 i32 i32) (result i32)
       (if (i32.eq (memory.grow (i32.const 1023)) (i32.const -1)) (then unreachable))
       (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
       (call $result (i32.const 1024) (i32.const 8))
-      (i32.const 0))"#;
+      (i32.const 0))";
     let mut node = Node::new();
     node.publish(&artefact(&module_text_without_maximum(body), &schema())).unwrap();
     node.call(&row(0, 0)).unwrap();
