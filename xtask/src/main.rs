@@ -4,11 +4,13 @@
 mod ci;
 mod tidy;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("invariant: xtask is a folder of the workspace");
+    // Asked at run time: checkouts that share a target directory may share this binary.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    let root = manifest.parent().unwrap_or(Path::new("."));
     let command = std::env::args().nth(1);
     let result = match command.as_deref() {
         Some("ci") => ci::run(root),

@@ -4,6 +4,7 @@
 //! is refused here is refused whatever the module's code does.
 
 mod host_hash;
+mod scan;
 
 use crate::catalog::{Catalog, FunctionEntry};
 use crate::limits::{Limits, charge};
@@ -18,19 +19,16 @@ use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::{Change, RowBytes};
 use interstice_types::codec;
 use interstice_types::id::{Identity, Offset, TableId};
-use interstice_types::key::Key;
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, TableAccess};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
+use scan::{MAX_SCAN_BATCH_SIZE, Scan, as_bytes, lookup_prefix, map_bound};
 use std::ops::Bound;
 use std::sync::Arc;
 
 /// The modules that an execution may call; an empty slot is a module that is running.
 pub type Instances = Vec<Option<Box<dyn Module>>>;
-
-/// Most bytes of rows that one `scan_next` gives, unless a single row is larger.
-pub const MAX_SCAN_BATCH_SIZE: usize = 1 << 20;
 
 /// What does not change during an execution.
 #[derive(Debug, Clone, Copy)]
@@ -84,14 +82,6 @@ pub struct LogLine {
     pub level: u8,
     /// Control characters escaped, cut at the limit.
     pub text: String,
-}
-
-/// Rows of a range, as of the scan's opening.
-struct Scan {
-    table: Arc<Table>,
-    index: IndexId,
-    range: KeyRange,
-    reverse: bool,
 }
 
 /// Why a host call did not do what was asked.
@@ -488,38 +478,6 @@ impl Execution {
     }
 }
 
-impl Scan {
-    /// Moves on by as many rows as fit until `out` has `limit` bytes; returns how many.
-    fn advance(&mut self, limit: usize, out: &mut Vec<u8>) -> u64 {
-        let mut count = 0;
-        let mut last: Option<Key> = None;
-        for (key, row) in self.table.scan(self.index, &self.range, self.reverse) {
-            if count > 0 && out.len() + 4 + row.len() > limit {
-                break;
-            }
-            out.extend((row.len() as u32).to_le_bytes());
-            out.extend(row.iter());
-            count += 1;
-            last = Some(key.clone());
-        }
-        if let Some(last) = last {
-            if self.reverse {
-                self.range.end = Some(last);
-            } else {
-                self.range.start = behind(&last);
-            }
-        }
-        count
-    }
-}
-
-/// The first key that is greater than `key`.
-fn behind(key: &Key) -> Key {
-    let mut bytes = key.as_bytes().to_vec();
-    bytes.push(0);
-    Key::new(&bytes)
-}
-
 fn check_answer(
     result: Result<Vec<u8>, CallError>,
     module: &str,
@@ -538,31 +496,6 @@ fn check_answer(
         Err(CallError::Refused(problem)) => Err(CallError::Refused(problem.at(place()))),
         Err(CallError::Trapped(problem)) => Err(CallError::Trapped(problem.at(place()))),
         returned => returned,
-    }
-}
-
-fn lookup_prefix(table: &Table, index: IndexId, values: &[u8]) -> Result<Key, HostError> {
-    let columns =
-        table.index_columns(index).ok_or_else(|| trapped("unknown-index", format!("there is no index {}", index.0)))?;
-    let found = table.layout().lookup_key(values, columns, &mut Vec::new());
-    found
-        .map(|(key, _)| key)
-        .map_err(|error| trapped("invalid-key", format!("not a key of table `{}`: {error}", table.schema().name)))
-}
-
-fn map_bound<T>(bound: Bound<&[u8]>, f: impl FnOnce(&[u8]) -> Result<T, HostError>) -> Result<Bound<T>, HostError> {
-    Ok(match bound {
-        Bound::Unbounded => Bound::Unbounded,
-        Bound::Included(values) => Bound::Included(f(values)?),
-        Bound::Excluded(values) => Bound::Excluded(f(values)?),
-    })
-}
-
-fn as_bytes(bound: &Bound<Key>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Unbounded => Bound::Unbounded,
-        Bound::Included(key) => Bound::Included(key.as_bytes()),
-        Bound::Excluded(key) => Bound::Excluded(key.as_bytes()),
     }
 }
 
