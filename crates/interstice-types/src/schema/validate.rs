@@ -81,6 +81,7 @@ impl Check<'_> {
         self.names(&place, "column", MAX_COLUMNS, table.columns.iter().map(|c| c.name.as_str()));
         self.names(&place, "index", MAX_INDEXES, table.indexes.iter().map(|i| i.name.as_str()));
         self.require(!table.primary_key.is_empty(), &place, "no primary key: mark a column with `#[primary_key]`");
+        self.require(!table.ephemeral, &place, "this version has no ephemeral tables");
         self.columns_exist(table, &place, &table.primary_key);
         for index in &table.indexes {
             let place = format!("{place}, index `{}`", index.name);

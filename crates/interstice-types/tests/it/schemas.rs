@@ -31,6 +31,7 @@ fn every_broken_rule_is_said_at_once() {
     schema.module = "Interstice!".to_owned();
     schema.tables.push(schema.tables[0].clone());
     schema.tables[0].primary_key.clear();
+    schema.tables[0].ephemeral = true;
     schema.tables[0].columns[1].auto_inc = true;
     schema.tables[0].columns[1].default = Some("zz".to_owned());
     let missing =
@@ -42,6 +43,7 @@ fn every_broken_rule_is_said_at_once() {
         "is not lower case",
         "stands there twice",
         "no primary key",
+        "no ephemeral tables",
         "`auto_inc` needs",
         "default is not",
         "there is no table `mesage`",
