@@ -41,6 +41,7 @@ pub(crate) struct CommitThread<W> {
     jobs: Arc<Queue<Job>>,
     subscriptions: Subscriptions,
     outbox: Outbox,
+    reads: Vec<Job>,
     /// Whether the newest frames are certified by nothing but themselves.
     unsealed: bool,
 }
@@ -53,7 +54,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         jobs: Arc<Queue<Job>>,
     ) -> Self {
         let (subscriptions, outbox) = (Subscriptions::default(), Outbox::default());
-        Self { committer, node, rounds, jobs, subscriptions, outbox, unsealed: true }
+        Self { committer, node, rounds, jobs, subscriptions, outbox, reads: Vec::new(), unsealed: true }
     }
 
     /// Works until the engine thread has ended and everything is answered.
@@ -98,7 +99,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 }
             }
         }
-        self.outbox.flush();
+        self.hand_over();
     }
 
     fn fail(&mut self, error: &SettleError) {
@@ -136,7 +137,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
                 };
-                self.send_job(Job { session: session.cloned(), snapshot, work });
+                self.reads.push(Job { session: session.cloned(), snapshot, work });
             }
             Done::Subscribed { subscribe, snapshot } => {
                 let session = session.expect("invariant: a subscription has its session");
@@ -190,16 +191,22 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 if initial {
                     session.hold(id);
                     let work = Work::Initial { id, format, select };
-                    self.send_job(Job { session: Some(Arc::clone(session)), snapshot, work });
+                    self.reads.push(Job { session: Some(Arc::clone(session)), snapshot, work });
                 }
             }
         }
     }
 
-    fn send_job(&mut self, job: Job) {
-        if let Err(job) = self.jobs.push(job, 1) {
-            self.lose_job(job);
+    /// Hands over what is to be sent, and only then what is to be read: an answer of the reader never overtakes what was
+    /// said to the same session before.
+    fn hand_over(&mut self) {
+        self.outbox.flush();
+        for job in std::mem::take(&mut self.reads) {
+            if let Err(job) = self.jobs.push(job, 1) {
+                self.lose_job(job);
+            }
         }
+        self.outbox.flush();
     }
 
     /// Answers what was done and may be lost.
