@@ -277,8 +277,8 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::LAST_ERROR, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
         let mut guest = Guest::enter(caller)?;
-        let problem = guest.caller.data().refused.as_ref().map(Problem::to_json).unwrap_or_default();
-        guest.give(&problem, out, capacity)
+        let refusal = guest.caller.data().refused.as_ref().map(refusal_bytes).unwrap_or_default();
+        guest.give(&refusal, out, capacity)
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::RAISE, |mut caller: Caller<'_, Host>| -> Result<()> {
         let host = caller.data_mut();
@@ -297,6 +297,16 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
         },
     )?;
     Ok(())
+}
+
+/// Code and message, each behind its length.
+fn refusal_bytes(problem: &Problem) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for text in [problem.code.as_bytes(), problem.message.as_bytes()] {
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text);
+    }
+    bytes
 }
 
 /// A nested call: the execution moves on into the other module and comes back.

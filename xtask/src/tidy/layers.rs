@@ -36,7 +36,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "sdk",
         always: &["types", "abi", "sdk-macros"],
-        optional: &["engine", "interstice", "wasm"],
+        optional: &["store", "engine", "interstice", "wasm"],
         tests: &[],
     },
     Layer {
