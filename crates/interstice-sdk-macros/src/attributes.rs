@@ -45,3 +45,11 @@ pub(crate) fn package() -> TokenStream {
         }
     }
 }
+
+/// An `Option` as code.
+pub(crate) fn optional(value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(
+        || quote! { ::core::option::Option::None },
+        |value| quote! { ::core::option::Option::Some(#value) },
+    )
+}

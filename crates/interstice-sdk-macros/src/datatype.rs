@@ -1,6 +1,6 @@
 //! `#[datatype]`: the codec and the type of a struct or enum.
 
-use crate::attributes::{refuse_generics, take};
+use crate::attributes::{optional, refuse_generics, take};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -85,7 +85,7 @@ fn expand_enum(mut item: ItemEnum, is_error: bool) -> syn::Result<TokenStream> {
         messages.push(take_message(variant, is_error)?);
     }
     let variants: Vec<_> =
-        item.variants.iter().zip(&messages).map(|(v, message)| VariantCode::of(v, message)).collect();
+        item.variants.iter().zip(&messages).map(|(v, message)| VariantCode::of(v, message.as_ref())).collect();
     let (ident, name) = (&item.ident, item.ident.to_string());
     let types = variants.iter().map(|variant| &variant.ty);
     let encodes = variants.iter().zip(0_u8..=255).map(|(variant, tag)| variant.encode(tag));
@@ -146,7 +146,7 @@ struct VariantCode {
 }
 
 impl VariantCode {
-    fn of(variant: &Variant, message: &Option<LitStr>) -> Self {
+    fn of(variant: &Variant, message: Option<&LitStr>) -> Self {
         let ident = variant.ident.clone();
         let types: Vec<_> = variant.fields.iter().map(|field| field.ty.clone()).collect();
         let named: Vec<_> = variant.fields.iter().filter_map(|field| field.ident.clone()).collect();
@@ -163,10 +163,7 @@ impl VariantCode {
         let names = bindings.iter().map(|binding| plain(binding).trim_start_matches('_').to_owned());
         let names: Vec<_> = if named.is_empty() { names.collect() } else { named.iter().map(plain).collect() };
         let field_types = types.iter().map(|ty| on_type(ty, &quote! { ty() }));
-        let message = match message {
-            Some(text) => quote! { ::core::option::Option::Some(#text.into()) },
-            None => quote! { ::core::option::Option::None },
-        };
+        let message = optional(message.map(|text| quote! { #text.into() }));
         let name = plain(&ident);
         let ty = quote! {
             ::interstice_sdk::generated::Variant {

@@ -207,7 +207,7 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
             Parameter::Taken { ty, .. } => {
                 let binding = format_ident!("param_{index}");
                 let only_reads = (flavour == Flavour::Query).then(|| {
-                    quote_spanned! { ty.span() => only_reads::<#ty>(); }
+                    quote_spanned! { ty.span() => ::interstice_sdk::function::only_reads::<#ty>(); }
                 });
                 takes.push(quote_spanned! { ty.span() =>
                     #only_reads
@@ -226,8 +226,6 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
             header: &::interstice_sdk::generated::Header<'_>,
             args: &[u8],
         ) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::vec::Vec<u8>> {
-            #[allow(dead_code)]
-            fn only_reads<P: ::interstice_sdk::function::QueryParam>() {}
             #[allow(unused_variables)]
             let context = #context::new(header);
             #[allow(unused_variables, unused_mut)]

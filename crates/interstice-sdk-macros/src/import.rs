@@ -28,7 +28,7 @@ pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
     let doc = format!("Module `{}`, as it was when its bindings were written.", name.value());
     Ok(quote! {
         #[doc = #doc]
-        #[allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
+        #[allow(missing_docs, clippy::all, clippy::pedantic)]
         pub mod #module {
             use ::interstice_sdk::prelude::*;
             // Compiled again when the bindings change.

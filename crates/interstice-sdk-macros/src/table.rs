@@ -1,6 +1,6 @@
 //! `#[table]`: a row type, its schema and the methods of its indexes.
 
-use crate::attributes::{doc_of, package, refuse_generics, take};
+use crate::attributes::{doc_of, optional, package, refuse_generics, take};
 use crate::datatype::{plain, struct_codec};
 use heck::ToSnakeCase;
 use proc_macro2::TokenStream;
@@ -158,13 +158,7 @@ impl Declared {
     fn table(&self, item: &ItemStruct) -> TokenStream {
         let (ident, name) = (&item.ident, &self.name);
         let indexes = indexes_ident(ident);
-        let key_types = self.primary_key.iter().map(|index| &self.columns[*index].ty);
-        let key = if let [one] = self.primary_key.as_slice() {
-            let ty = &self.columns[*one].ty;
-            quote! { #ty }
-        } else {
-            quote! { (#(#key_types),*) }
-        };
+        let key = self.key_type(&self.primary_key);
         let key_fields = self.primary_key.iter().map(|index| format_ident!("{}", self.columns[*index].name));
         let module = optional(self.args.module.as_ref().map(|module| quote! { #module }));
         let has_sequences = self.columns.iter().any(|column| column.auto_inc);
@@ -242,15 +236,17 @@ impl Declared {
         }
     }
 
+    /// The type of one column, or a tuple of several.
+    fn key_type(&self, columns: &[usize]) -> TokenStream {
+        let types: Vec<_> = columns.iter().map(|column| &self.columns[*column].ty).collect();
+        match types.as_slice() {
+            [one] => quote! { #one },
+            many => quote! { (#(#many),*) },
+        }
+    }
+
     fn index_method(&self, row: &Ident, index: &Index, number: u16) -> TokenStream {
-        let types = index.columns.iter().map(|column| &self.columns[*column].ty);
-        let columns = match index.columns.as_slice() {
-            [one] => {
-                let ty = &self.columns[*one].ty;
-                quote! { #ty }
-            }
-            _ => quote! { (#(#types),*) },
-        };
+        let columns = self.key_type(&index.columns);
         let name = index.name.strip_prefix("by_").unwrap_or(&index.name);
         let (by, find) = (format_ident!("by_{name}"), format_ident!("find_by_{name}"));
         let doc = format!("The rows by index `{}`: of one key, a prefix or a range, in its order.", index.name);
@@ -297,13 +293,6 @@ impl Declared {
 
 fn indexes_ident(row: &Ident) -> Ident {
     format_ident!("{row}Indexes")
-}
-
-fn optional(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote! { ::core::option::Option::Some(#value) },
-        None => quote! { ::core::option::Option::None },
-    }
 }
 
 impl Column {

@@ -27,6 +27,10 @@ pub trait Param: Sized {
 )]
 pub trait QueryParam: Param {}
 
+/// Compiles only for the parameters of a query.
+#[doc(hidden)]
+pub fn only_reads<P: QueryParam>() {}
+
 /// The parameters of a call, from the first to the last.
 pub struct Params<'p> {
     next_handle: u32,

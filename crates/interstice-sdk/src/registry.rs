@@ -19,6 +19,9 @@ pub struct Package {
     pub version: &'static str,
 }
 
+/// Runs a function on its argument bytes: the answer's bytes, or the typed error's.
+pub type Run = fn(&Header<'_>, &[u8]) -> Result<Vec<u8>, Vec<u8>>;
+
 /// A table that a module declares.
 pub struct TableEntry {
     /// Whose it is.
@@ -36,7 +39,7 @@ pub struct FunctionEntry {
     /// What it declares.
     pub describe: fn() -> FunctionSchema,
     /// Runs it: the answer's bytes, or the error's.
-    pub call: fn(&Header<'_>, &[u8]) -> Result<Vec<u8>, Vec<u8>>,
+    pub call: Run,
     number: AtomicU32,
 }
 
@@ -84,12 +87,7 @@ fn imports() -> impl Iterator<Item = &'static ImportEntry> {
 
 impl FunctionEntry {
     #[doc(hidden)]
-    pub const fn new(
-        package: Package,
-        name: &'static str,
-        describe: fn() -> FunctionSchema,
-        call: fn(&Header<'_>, &[u8]) -> Result<Vec<u8>, Vec<u8>>,
-    ) -> Self {
+    pub const fn new(package: Package, name: &'static str, describe: fn() -> FunctionSchema, call: Run) -> Self {
         Self { package, name, describe, call, number: AtomicU32::new(0) }
     }
 }
@@ -171,7 +169,7 @@ fn imports_of(package: Package, functions: &[FunctionSchema]) -> Vec<Import> {
             import.functions.push(ImportedName { name: entry.name.to_owned(), signature });
         }
     }
-    for entry in inventory::iter::<ForeignTableEntry>.into_iter() {
+    for entry in inventory::iter::<ForeignTableEntry> {
         let schema = (entry.schema)();
         let table = TableRef { module: Some(entry.module.to_owned()), table: schema.name.clone() };
         if entry.package.name == package.name && functions.iter().any(|function| touches(function, &table)) {

@@ -104,6 +104,15 @@ impl<T: Table> Deref for Read<T> {
     }
 }
 
+impl<T: Table> IntoIterator for &Read<T> {
+    type Item = T;
+    type IntoIter = Rows<T>;
+
+    fn into_iter(self) -> Rows<T> {
+        self.iter()
+    }
+}
+
 /// Adds rows to a table, and cannot look at it.
 pub struct Insert<T: Table> {
     handle: u32,
