@@ -55,12 +55,7 @@ impl Runtime {
 impl ModuleLoader for Runtime {
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
         let (artefact, factory) = self.compile(artefact)?;
-        let missing = || {
-            load_error(
-                Problem::new("missing-schema", "the artefact carries no schema")
-                    .hint("build it with `interstice build`"),
-            )
-        };
+        let missing = || load_error(artefact::missing_schema());
         Ok(Loaded { schema: artefact.schema.ok_or_else(missing)?, factory: Arc::new(factory) })
     }
 }
