@@ -93,6 +93,11 @@ impl Project {
         demo.map_or_else(|| Ok(Demo::default()), read)
     }
 
+    /// Whether both are one project.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.package.id == other.package.id
+    }
+
     /// The directory that it is in.
     pub(crate) fn directory(&self) -> &Path {
         self.package.manifest_path.parent().expect("invariant: a manifest is in a directory").as_std_path()

@@ -21,8 +21,10 @@ pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
     })?;
     let schema: Value =
         serde_json::from_str(&text).map_err(|error| refuse(format!("`{file}` is not JSON: {error}")))?;
+    // In an envelope, as the command prints it, or bare.
+    let schema = schema.get("module").filter(|module| module.is_object()).unwrap_or(&schema);
     let mut bindings = Bindings { module: name.value(), types: BTreeMap::new() };
-    let items = bindings.items(&schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
+    let items = bindings.items(schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
     let types = bindings.types.values();
     let (module, path) = (Ident::new(&name.value(), name.span()), format!("/{file}"));
     let doc = format!("Module `{}`, as it was when its bindings were written.", name.value());
