@@ -45,16 +45,19 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0 }
     }
 
     /// Bytes read so far.
+    #[inline]
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// Bytes not yet read.
+    #[inline]
     pub fn left(&self) -> usize {
         self.bytes.len() - self.position
     }
@@ -63,24 +66,27 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if there are fewer.
+    #[inline]
     pub fn take(&mut self, count: usize, expected: &str) -> Result<&'a [u8], DecodeError> {
         if count > self.left() {
-            return Err(DecodeError::Truncated {
-                expected: expected.to_owned(),
-                needed: count - self.left(),
-                left: self.left(),
-                position: self.position,
-            });
+            return Err(self.truncated(count, expected));
         }
         let taken = &self.bytes[self.position..self.position + count];
         self.position += count;
         Ok(taken)
     }
 
+    #[cold]
+    fn truncated(&self, count: usize, expected: &str) -> DecodeError {
+        let left = self.left();
+        DecodeError::Truncated { expected: expected.to_owned(), needed: count - left, left, position: self.position }
+    }
+
     /// The next `N` bytes.
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if there are fewer.
+    #[inline]
     pub fn array<const N: usize>(&mut self, expected: &str) -> Result<[u8; N], DecodeError> {
         Ok(self.take(N, expected)?.try_into().expect("invariant: take gives what was asked"))
     }

@@ -33,6 +33,7 @@ enum Repr {
 
 impl Key {
     /// Copies `bytes`.
+    #[inline]
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE_KEY_SIZE {
             let mut inline = [0; INLINE_KEY_SIZE];
@@ -44,6 +45,7 @@ impl Key {
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -52,6 +54,7 @@ impl Key {
     }
 
     /// The first eight bytes as a number, short keys padded with zeros: a cheap first comparison.
+    #[inline]
     fn prefix(&self) -> u64 {
         match &self.0 {
             Repr::Inline { bytes, .. } => {
@@ -65,18 +68,21 @@ impl Key {
 }
 
 impl Ord for Key {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         self.prefix().cmp(&other.prefix()).then_with(|| self.as_bytes().cmp(other.as_bytes()))
     }
 }
 
 impl PartialOrd for Key {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Key {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
     }

@@ -36,6 +36,7 @@ impl RowLayout {
     ///
     /// # Errors
     /// What is not canonical: see [`DecodeError`].
+    #[inline]
     pub fn canonicalise(&self, row: &mut [u8]) -> Result<(), DecodeError> {
         if self.free_size == Some(row.len()) {
             return Ok(());
@@ -47,6 +48,7 @@ impl RowLayout {
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn reader_at<'r>(&self, row: &'r [u8], column: usize) -> Reader<'r> {
         let known = column.min(self.fixed_positions.len() - 1);
         let mut reader = Reader::new(row);
@@ -61,6 +63,7 @@ impl RowLayout {
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn column<'r>(&self, row: &'r [u8], column: usize) -> &'r [u8] {
         let mut reader = self.reader_at(row, column);
         let start = reader.position();
@@ -72,6 +75,7 @@ impl RowLayout {
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn encode_key(&self, row: &[u8], columns: &[u16], out: &mut Vec<u8>) {
         for &column in columns {
             let column = usize::from(column);
@@ -81,6 +85,7 @@ impl RowLayout {
     }
 
     /// The key of `columns` of `row`.
+    #[inline]
     pub fn key(&self, row: &[u8], columns: &[u16], scratch: &mut Vec<u8>) -> Key {
         scratch.clear();
         self.encode_key(row, columns, scratch);
