@@ -66,6 +66,7 @@ fn judge(path: &str, text: &str) -> Vec<Finding> {
     findings.extend(text::glob_exports(&code));
     if is_source(path) {
         findings.extend(sizes::check(text, &code));
+        findings.extend(text::unsafe_code(path, &code));
         if !path.starts_with("xtask/") {
             findings.extend(text::words(text));
         }

@@ -1,5 +1,6 @@
 //! The host calls: bytes out of the guest's memory, one call of the execution, bytes back in.
 
+use crate::runtime::{MAX_TABLE_ELEMENTS, MAX_TABLES};
 use interstice_abi::header::decode_bounds;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
 use interstice_engine::execution::{Execution, HostError, IndexId};
@@ -23,8 +24,12 @@ pub struct Host {
 
 impl Host {
     pub(crate) fn new(memory_size: usize) -> Self {
-        let limits =
-            StoreLimitsBuilder::new().memory_size(memory_size).memories(2).tables(8).table_elements(100_000).build();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(memory_size)
+            .memories(1)
+            .tables(MAX_TABLES)
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .build();
         Self {
             execution: None,
             memory: None,
