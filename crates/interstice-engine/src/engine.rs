@@ -290,7 +290,7 @@ impl Engine {
             return Err(problems::wrong_kind(module, schema));
         }
         let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if self.instances.get(position).is_none_or(Option::is_none) {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }

@@ -90,7 +90,7 @@ impl Reader {
             return Err(problems::wrong_kind(module, schema));
         }
         let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if !self.catalog.as_ref().is_some_and(|catalog| Arc::ptr_eq(catalog, &snapshot.catalog)) {
             self.instances = instantiate(&snapshot.catalog);
             self.catalog = Some(Arc::clone(&snapshot.catalog));

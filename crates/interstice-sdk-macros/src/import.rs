@@ -169,7 +169,7 @@ impl Bindings {
                         ::interstice_sdk::generated::FunctionKind::#kind,
                     );
                     #(#describes)*
-                    function.returns::<#output>()
+                    ::interstice_sdk::generated::signature::of_function(&function.returns::<#output>())
                 });
             ::interstice_sdk::generated::submit! { ::interstice_sdk::registry::ImportReference(&#constant) }
 

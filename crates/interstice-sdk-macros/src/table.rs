@@ -278,14 +278,17 @@ impl Declared {
     /// The table in the registry.
     fn entry(&self, item: &ItemStruct) -> TokenStream {
         let (ident, package) = (&item.ident, package());
-        let schema = quote! { schema: <#ident as ::interstice_sdk::table::Table>::schema };
+        let table = quote! { <#ident as ::interstice_sdk::table::Table> };
         let entry = match &self.args.module {
-            None => quote! { ::interstice_sdk::registry::TableEntry { package: #package, #schema } },
-            Some(module) => {
-                quote! {
-                    ::interstice_sdk::registry::ForeignTableEntry { package: #package, module: #module, #schema }
+            None => quote! { ::interstice_sdk::registry::TableEntry { package: #package, schema: #table::schema } },
+            Some(module) => quote! {
+                ::interstice_sdk::registry::ForeignTableEntry {
+                    package: #package,
+                    module: #module,
+                    table: #table::NAME,
+                    signature: || ::interstice_sdk::generated::signature::of_table(&#table::schema()),
                 }
-            }
+            },
         };
         quote! { ::interstice_sdk::generated::submit! { #entry } }
     }

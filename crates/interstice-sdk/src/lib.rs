@@ -51,6 +51,8 @@ pub mod function;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod host;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod json;
 pub mod key;
 pub mod log;
 #[cfg(not(target_arch = "wasm32"))]
@@ -67,6 +69,7 @@ pub use interstice_sdk_macros::{datatype, import, query, reducer, table, test};
 #[doc(hidden)]
 pub mod generated {
     pub use interstice_abi::header::Header;
+    pub use interstice_types::schema::signature;
     pub use interstice_types::schema::{
         ChangeKind, ColumnSchema, FunctionKind, FunctionSchema, IndexSchema, TableSchema,
     };

@@ -5,8 +5,8 @@
 
 use interstice_abi::header::Header;
 use interstice_types::id::to_hex;
-use interstice_types::schema::{FunctionKind, TableRef};
-use interstice_types::schema::{FunctionSchema, Import, ImportedName, Schema, TableSchema, signature};
+use interstice_types::schema::signature::Signature;
+use interstice_types::schema::{FunctionKind, FunctionSchema, Import, ImportedName, Schema, TableRef, TableSchema};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -51,8 +51,10 @@ pub struct ImportEntry {
     pub module: &'static str,
     /// The function's name.
     pub name: &'static str,
-    /// What the bindings say of it.
-    pub describe: fn() -> FunctionSchema,
+    /// The shape that the bindings give it.
+    ///
+    /// A function, so that modules without imports need not carry what works it out.
+    pub signature: fn() -> Signature,
     number: AtomicU32,
 }
 
@@ -68,8 +70,10 @@ pub struct ForeignTableEntry {
     pub package: Package,
     /// The other module.
     pub module: &'static str,
-    /// What the bindings say of it.
-    pub schema: fn() -> TableSchema,
+    /// Its name there.
+    pub table: &'static str,
+    /// The shape that the bindings give it.
+    pub signature: fn() -> Signature,
 }
 
 inventory::collect!(TableEntry);
@@ -94,13 +98,8 @@ impl FunctionEntry {
 
 impl ImportEntry {
     #[doc(hidden)]
-    pub const fn new(
-        package: Package,
-        module: &'static str,
-        name: &'static str,
-        describe: fn() -> FunctionSchema,
-    ) -> Self {
-        Self { package, module, name, describe, number: AtomicU32::new(0) }
+    pub const fn new(package: Package, module: &'static str, name: &'static str, signature: fn() -> Signature) -> Self {
+        Self { package, module, name, signature, number: AtomicU32::new(0) }
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -165,16 +164,16 @@ fn imports_of(package: Package, functions: &[FunctionSchema]) -> Vec<Import> {
     for entry in imports() {
         if entry.package.name == package.name {
             let import = used.entry(entry.module.to_owned()).or_insert_with(|| empty(entry.module));
-            let signature = to_hex(&signature::of_function(&(entry.describe)()));
+            let signature = to_hex(&(entry.signature)());
             import.functions.push(ImportedName { name: entry.name.to_owned(), signature });
         }
     }
     for entry in inventory::iter::<ForeignTableEntry> {
-        let schema = (entry.schema)();
-        let table = TableRef { module: Some(entry.module.to_owned()), table: schema.name.clone() };
+        let table = TableRef { module: Some(entry.module.to_owned()), table: entry.table.to_owned() };
         if entry.package.name == package.name && functions.iter().any(|function| touches(function, &table)) {
             let import = used.entry(entry.module.to_owned()).or_insert_with(|| empty(entry.module));
-            import.tables.push(ImportedName { signature: to_hex(&signature::of_table(&schema)), name: schema.name });
+            let signature = to_hex(&(entry.signature)());
+            import.tables.push(ImportedName { name: entry.table.to_owned(), signature });
         }
     }
     for import in used.values_mut() {

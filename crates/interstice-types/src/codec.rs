@@ -342,6 +342,17 @@ pub fn skip(ty: &Type, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     walk(ty, reader, &mut |_, _| {})
 }
 
+/// Checks that `bytes` are one canonical value of each of `types` in order and no more, but for the bits of NaNs; builds no
+/// values.
+///
+/// # Errors
+/// What is not canonical: see [`DecodeError`].
+pub fn check_all<'t>(types: impl IntoIterator<Item = &'t Type>, bytes: &[u8]) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    types.into_iter().try_for_each(|ty| skip(ty, &mut reader))?;
+    reader.finish()
+}
+
 /// Checks that `row` is one canonical value of each of `types` in order and no more; rewrites the bits of NaNs.
 ///
 /// # Errors

@@ -115,7 +115,7 @@ impl Execution {
         if !callable {
             return Err(HostError::Trapped(problems::wrong_kind(name, schema)));
         }
-        codec::decode_all(schema.args.iter().map(|arg| &arg.ty), args)
+        codec::check_all(schema.args.iter().map(|arg| &arg.ty), args)
             .map_err(|error| HostError::Trapped(problems::invalid_arguments(name, schema, error)))?;
         Ok((module, function))
     }
@@ -128,8 +128,8 @@ fn check_answer(
 ) -> Result<Vec<u8>, CallError> {
     let place = || problems::place(module, &function.schema.name);
     match result {
-        Ok(bytes) => match codec::decode_all([&function.schema.returns], &bytes) {
-            Ok(_) => Ok(bytes),
+        Ok(bytes) => match codec::check_all([&function.schema.returns], &bytes) {
+            Ok(()) => Ok(bytes),
             Err(error) => {
                 let problem =
                     Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));

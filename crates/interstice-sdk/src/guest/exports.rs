@@ -1,6 +1,7 @@
 //! What the host calls.
 
 use super::{allocator, calls};
+use crate::json::to_json;
 use crate::registry;
 use interstice_abi::header::Header;
 use interstice_abi::host::{RETURNED_ERROR, RETURNED_OK};
@@ -51,7 +52,7 @@ extern "C" fn interstice_describe() -> u64 {
             names.join(", ")
         ));
     };
-    let json = std::mem::ManuallyDrop::new(registry::describe(*package).to_canonical_json());
+    let json = std::mem::ManuallyDrop::new(to_json(&registry::describe(*package)).into_bytes());
     (json.as_ptr() as u64) << 32 | json.len() as u64
 }
 

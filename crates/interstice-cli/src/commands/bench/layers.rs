@@ -138,6 +138,7 @@ pub(super) struct Bank {
     engine: Engine,
     loader: Arc<dyn ModuleLoader>,
     transactions: Vec<Transaction>,
+    caller: Identity,
     inputs: u128,
 }
 
@@ -145,10 +146,10 @@ impl Bank {
     /// Publishes `artefact`.
     pub(super) fn new(loader: Arc<dyn ModuleLoader>, artefact: &[u8]) -> Result<Self, Problem> {
         let engine = Engine::new(Arc::clone(&loader), Limits::default());
-        let mut bank = Self { engine, loader: Arc::clone(&loader), transactions: Vec::new(), inputs: 0 };
+        let mut bank = Self { engine, loader: Arc::clone(&loader), transactions: Vec::new(), caller: Identity::of_name("owner"), inputs: 0 };
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
         bank.begin(Request::Genesis { node: [0; 16] })?;
-        bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: Identity::of_name("owner") })?;
+        bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
         Ok(bank)
     }
 
@@ -172,7 +173,7 @@ impl Bank {
 
     fn transfer(&mut self, draw: &mut Draw) -> Transaction {
         let (module, function) = ("bank".to_owned(), "transfer".to_owned());
-        let request = Request::Call { module, function, args: draw.args(), caller: Identity::of_name("owner") };
+        let request = Request::Call { module, function, args: draw.args(), caller: self.caller };
         let input = self.input(request);
         let output = self.engine.step(input);
         output.transaction.expect("invariant: everybody has enough for a transfer of 1")
