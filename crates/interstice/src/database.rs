@@ -6,7 +6,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::{LoadError, ModuleLoader};
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::{Epoch, Position};
-use interstice_log::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution};
+use interstice_log::log::{ClaimError, CommitLog, CommitLogWriter, Preparation, ReadError, Receipt, Resolution};
 use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use std::sync::Arc;
@@ -145,6 +145,12 @@ impl<L: CommitLog> Database<L> {
         let covered = outputs.iter().all(|output| output.rests_on <= self.durable);
         assert!(covered, "invariant: nothing leaves before it is durable");
         Ok(outputs)
+    }
+
+    /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each
+    /// [`settle`](Self::settle).
+    pub fn prepare(&mut self) -> Option<Preparation> {
+        self.writer.prepare()
     }
 
     /// The engine, to look at.
