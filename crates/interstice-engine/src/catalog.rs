@@ -151,6 +151,15 @@ impl Catalog {
         self.tables.get(module).into_iter().flatten().map(|(name, id)| (name.as_str(), *id))
     }
 
+    /// The owner and the name of a table.
+    pub fn table_name(&self, id: TableId) -> Option<(&str, &str)> {
+        if let Some(table) = system::table_of(id) {
+            return Some((SYSTEM_MODULE, table));
+        }
+        let mut all = self.tables.iter().flat_map(|(module, tables)| tables.iter().map(move |entry| (module, entry)));
+        all.find(|(_, (_, known))| **known == id).map(|(module, (name, _))| (module.as_str(), name.as_str()))
+    }
+
     fn resolve(&self, module: &str, table: &TableRef) -> Option<TableId> {
         self.table(table.module.as_deref().unwrap_or(module), &table.table)
     }

@@ -42,6 +42,11 @@ pub struct Loaded {
     pub factory: Arc<dyn ModuleFactory>,
 }
 
+/// The name under which an artefact is stored: BLAKE3 of its bytes.
+pub fn artefact_hash(artefact: &[u8]) -> [u8; 32] {
+    *blake3::hash(artefact).as_bytes()
+}
+
 /// Why an artefact cannot run here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{problem}")]

@@ -148,7 +148,7 @@ fn write_rows(
     caller: Identity,
 ) -> Result<ClientId, WriteError> {
     let client = system::client_id(tx, caller)?;
-    let hash = *blake3::hash(artefact).as_bytes();
+    let hash = crate::module::artefact_hash(artefact);
     system::write_artefact(tx, &hash, artefact)?;
     write_tables(tx, engine, &loaded.schema)?;
     let row = ModuleRow {

@@ -64,6 +64,13 @@ pub fn tables() -> Vec<TableSchema> {
     ]
 }
 
+/// The name of a system table; `None` for a table of a module.
+pub fn table_of(id: TableId) -> Option<&'static str> {
+    /// By id.
+    const NAMES: [&str; 6] = ["module", "table", "artefact", "event_cursor", "dead_letter", "client"];
+    NAMES.get(id.0 as usize).copied()
+}
+
 /// The schema under which the system tables can be queried.
 pub fn schema() -> Schema {
     Schema {

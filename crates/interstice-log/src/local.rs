@@ -184,6 +184,11 @@ impl<S: Storage> LocalLog<S> {
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
+    /// Where its files are.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
     /// The segments there are.
     pub fn segments(&self) -> Vec<SegmentHeader> {
         lock(&self.shared).segments.clone()

@@ -4,7 +4,7 @@
 //! with microseconds, a unit variant is its name and any other `{"tag": …, "value": …}`, `None` is `null`, floats that are
 //! not finite are strings, a map with string keys is an object and any other a list of pairs.
 
-use crate::codec;
+use crate::codec::{self, DecodeError};
 use crate::id::{Identity, Uuid};
 use crate::key;
 use crate::time::{Duration, Timestamp};
@@ -140,6 +140,24 @@ pub fn from_json(ty: &Type, json: &Json) -> Result<Value, JsonError> {
         Type::Struct(ty) => Value::Struct(fields_from_json(&ty.fields, json)?),
         Type::Enum(ty) => variant_from_json(ty, json)?,
     })
+}
+
+/// The encoded values of `fields`, one after the other, as an object by name: a row, or arguments.
+///
+/// # Errors
+/// If the bytes are not such values.
+pub fn record_to_json(fields: &[Field], bytes: &[u8]) -> Result<Json, DecodeError> {
+    let values = codec::decode_all(fields.iter().map(|field| &field.ty), bytes)?;
+    Ok(fields_to_json(fields, &values))
+}
+
+/// The encoded value of `ty` as JSON.
+///
+/// # Errors
+/// If the bytes are not such a value.
+pub fn value_to_json(ty: &Type, bytes: &[u8]) -> Result<Json, DecodeError> {
+    let values = codec::decode_all([ty], bytes)?;
+    Ok(values.iter().map(|value| to_json(ty, value)).next().unwrap_or_default())
 }
 
 /// The arguments `json` of a function with these parameters: an array in order, or an object by name.

@@ -249,6 +249,11 @@ impl TableSchema {
         self.columns.iter().position(|column| column.name == name).map(|index| index as u16)
     }
 
+    /// Names and types of the columns, in order.
+    pub fn fields(&self) -> Vec<Field> {
+        self.columns.iter().map(|column| Field { name: column.name.clone(), ty: column.ty.clone() }).collect()
+    }
+
     /// Where the columns are in a row's bytes.
     pub fn layout(&self) -> RowLayout {
         RowLayout::new(self.columns.iter().map(|column| column.ty.clone()).collect())

@@ -1,7 +1,7 @@
 //! Checking a log: every transaction's cause runs again, and everything that it recorded is compared.
 
-use crate::database::transactions;
 use crate::framing::UnpackError;
+use crate::opened::transactions;
 use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;

@@ -1,7 +1,7 @@
 //! The database as a library: an engine on a commit log. No threads, no sockets, no clock.
 //!
 //! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
-//! reported, checking a log by running it again.
+//! reported, checking a log by running it again, telling what a transaction did.
 //!
 //! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
 //!
@@ -9,9 +9,13 @@
 //! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
-//! *Reading order*: [`database`], [`framing`], [`check`].
+//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`describe`], [`rows`].
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod commit;
 pub mod database;
+pub mod describe;
 pub mod framing;
+pub mod opened;
+pub mod rows;

@@ -1,0 +1,339 @@
+//! HTTP: routes, and the JSON shapes of what goes over them, each in an envelope with a versioned name.
+
+use interstice_types::id::Offset;
+use interstice_types::problem::Problem;
+use interstice_types::schema::Schema;
+use interstice_types::ty::Field;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The header that names a local development identity.
+pub const AS_HEADER: &str = "x-interstice-as";
+/// The identity of a caller that names none.
+pub const DEFAULT_NAME: &str = "owner";
+
+/// The paths of a node.
+pub mod route {
+    /// Whether the node is there.
+    pub const HEALTH: &str = "/v1/health";
+    /// [`Status`](super::Status)
+    pub const STATUS: &str = "/v1/status";
+    /// The WebSocket.
+    pub const SOCKET: &str = "/v1/socket";
+    /// POST an artefact, get [`Published`](super::Published).
+    pub const PUBLISH: &str = "/v1/publish";
+    /// [`Modules`](super::Modules)
+    pub const MODULES: &str = "/v1/modules";
+    /// [`SchemaOf`](super::SchemaOf), behind it `/{module}`.
+    pub const SCHEMA: &str = "/v1/schema";
+    /// POST arguments, get [`Called`](super::Called), behind it `/{module}/{reducer}`.
+    pub const CALL: &str = "/v1/call";
+    /// POST arguments, get [`Answer`](super::Answer), behind it `/{module}/{query}`.
+    pub const QUERY: &str = "/v1/query";
+    /// POST [`SqlRequest`](super::SqlRequest), get [`RowSet`](super::RowSet).
+    pub const SQL: &str = "/v1/sql";
+    /// [`RowSet`](super::RowSet), behind it `/{module}/{table}`.
+    pub const ROWS: &str = "/v1/rows";
+    /// One JSON object a line for each transaction.
+    pub const LOG_DUMP: &str = "/v1/log/dump";
+    /// [`LogVerified`](super::LogVerified)
+    pub const LOG_VERIFY: &str = "/v1/log/verify";
+    /// POST nothing, get [`ReplayChecked`](super::ReplayChecked).
+    pub const REPLAY_CHECK: &str = "/v1/replay/check";
+}
+
+/// A shape of JSON with a versioned name.
+pub trait Shape: Serialize {
+    /// As in `interstice.call/v1`.
+    const NAME: &'static str;
+}
+
+/// A shape in its envelope: the name stands beside its fields as `schema`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope<T> {
+    /// The versioned name.
+    pub schema: Cow<'static, str>,
+    /// The fields.
+    #[serde(flatten)]
+    pub body: T,
+}
+
+impl<T: Shape> Envelope<T> {
+    /// `body` under its name.
+    pub fn new(body: T) -> Self {
+        Self { schema: Cow::Borrowed(T::NAME), body }
+    }
+}
+
+/// A `u64` as a JSON string: JavaScript's numbers end at 2⁵³.
+pub mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the digits.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    /// Reads the digits.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| serde::de::Error::custom("a number as a string is needed"))
+    }
+}
+
+/// What a call did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    /// The transaction.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// The function's answer.
+    pub value: Json,
+    /// Rows changed, by `module.table`.
+    pub changes: BTreeMap<String, ChangeCounts>,
+}
+
+/// Rows of a table that a transaction changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChangeCounts {
+    /// Rows that are new.
+    pub insert: u64,
+    /// Rows that are otherwise.
+    pub update: u64,
+    /// Rows that are gone.
+    pub delete: u64,
+}
+
+/// The answer of a query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The newest transaction that it saw.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// The answer.
+    pub value: Json,
+}
+
+/// A question in SQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    /// One `SELECT`.
+    pub sql: String,
+}
+
+/// Rows under their columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowSet {
+    /// The newest transaction that they include.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// Names and types.
+    pub columns: Vec<Field>,
+    /// Each as many values as there are columns.
+    pub rows: Vec<Vec<Json>>,
+}
+
+/// What a publish did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The transaction.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// The module's name.
+    pub module: String,
+    /// Its own version.
+    pub version: String,
+    /// BLAKE3 of the artefact, hex.
+    pub artefact: String,
+    /// How many tables it has.
+    pub tables: usize,
+    /// How many functions it has.
+    pub functions: usize,
+}
+
+/// The modules in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modules {
+    /// In name order.
+    pub modules: Vec<ModuleSummary>,
+}
+
+/// A module in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleSummary {
+    /// Its name.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// The transaction that brought it in force.
+    #[serde(with = "as_text")]
+    pub published_at: Offset,
+    /// BLAKE3 of the artefact, hex.
+    pub artefact: String,
+    /// How many tables it has.
+    pub tables: usize,
+    /// How many functions it has.
+    pub functions: usize,
+    /// Whether it can be called here.
+    pub loaded: bool,
+}
+
+/// What a module declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaOf {
+    /// All of it.
+    pub module: Schema,
+}
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its id, hex.
+    pub node: String,
+    /// The version of the software.
+    pub version: String,
+    /// Transactions that are durable.
+    #[serde(with = "as_text")]
+    pub durable: Offset,
+    /// Transactions that were made.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// Modules in force.
+    pub modules: usize,
+    /// Events still to be delivered.
+    pub pending_events: usize,
+    /// Open WebSockets.
+    pub sessions: usize,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// Where the data are; `None` in memory.
+    pub data: Option<String>,
+}
+
+/// What verifying the log found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogVerified {
+    /// Whether nothing is wrong.
+    pub ok: bool,
+    /// Transactions in the valid part.
+    #[serde(with = "as_text")]
+    pub transactions: u64,
+    /// The chain hash of the last frame, hex.
+    pub head: String,
+    /// In order.
+    pub segments: Vec<SegmentVerified>,
+}
+
+/// What was found in one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentVerified {
+    /// Its file.
+    pub name: String,
+    /// Its first transaction.
+    #[serde(with = "as_text")]
+    pub first_offset: Offset,
+    /// Behind its last transaction.
+    #[serde(with = "as_text")]
+    pub next_offset: Offset,
+    /// Whether it is complete.
+    pub sealed: bool,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether nothing is wrong.
+    pub ok: bool,
+    /// Bytes at the end that were never acknowledged.
+    pub torn_tail_bytes: u64,
+    /// What is wrong.
+    pub faults: Vec<FaultFound>,
+}
+
+/// Something wrong in a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultFound {
+    /// `header`, `frame`, `order`, `seal` or `io`.
+    pub kind: String,
+    /// Where in the segment.
+    pub byte: u64,
+    /// The first transaction that it costs.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// What is wrong.
+    pub evidence: String,
+}
+
+/// What running the log again found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayChecked {
+    /// Whether everything came out as recorded.
+    pub ok: bool,
+    /// Transactions that ran again.
+    #[serde(with = "as_text")]
+    pub checked: u64,
+    /// Those that came out otherwise.
+    pub divergences: Vec<DivergenceFound>,
+    /// Transactions that cannot be compared.
+    pub incomparable: u64,
+}
+
+/// A transaction that came out otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DivergenceFound {
+    /// Which.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// `module.function`, or the kind of its cause.
+    pub function: String,
+    /// `outcome`, `changes`, `work` or `digest`.
+    pub kind: String,
+    /// `module.table`, if it is about one.
+    pub table: Option<String>,
+    /// What is recorded.
+    pub recorded: String,
+    /// What came out.
+    pub replayed: String,
+}
+
+macro_rules! shapes {
+    ($($shape:ty => $name:literal,)*) => {
+        $(impl Shape for $shape {
+            const NAME: &'static str = $name;
+        })*
+    };
+}
+
+shapes! {
+    Called => "interstice.call/v1",
+    Answer => "interstice.value/v1",
+    RowSet => "interstice.rows/v1",
+    Published => "interstice.publish/v1",
+    Modules => "interstice.modules/v1",
+    SchemaOf => "interstice.schema/v1",
+    Status => "interstice.status/v1",
+    LogVerified => "interstice.log-verify/v1",
+    ReplayChecked => "interstice.replay-check/v1",
+}
+
+/// The HTTP status of a problem. What is not known here is a module's own: it understood, and said no.
+pub fn status_of(problem: &Problem) -> u16 {
+    match &*problem.code {
+        "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
+        | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
+        | "type-mismatch" => 400,
+        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" => 404,
+        "method-not-allowed" => 405,
+        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" => 409,
+        "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
+        "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
+        _ => 422,
+    }
+}

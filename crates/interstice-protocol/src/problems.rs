@@ -1,0 +1,54 @@
+//! The protocol's own problems: one function for each, so that codes and words stand in one place.
+
+use crate::limits::{MAX_CALLS_IN_FLIGHT, MAX_SUBSCRIPTIONS};
+use interstice_types::problem::Problem;
+use std::fmt::Display;
+
+/// A message that cannot be understood.
+pub fn invalid_message(error: impl Display) -> Problem {
+    Problem::new("invalid-message", error.to_string())
+}
+
+/// A message of a kind that there is not.
+pub fn unknown_tag(tag: u8) -> Problem {
+    invalid_message(format!("there is no message with tag {tag}")).hint("the client may be newer than the node")
+}
+
+/// More than a message may have.
+pub fn too_large(what: &str, limit: usize) -> Problem {
+    Problem::new("too-large", format!("{what} has more than the {limit} bytes that are allowed"))
+}
+
+/// One call more than may be in flight.
+pub fn too_many_calls() -> Problem {
+    let text = format!("{MAX_CALLS_IN_FLIGHT} calls of this connection wait for their answers already");
+    Problem::new("too-many-calls", text).hint("wait for an answer before the next call; nothing was written")
+}
+
+/// One subscription more than may be.
+pub fn too_many_subscriptions() -> Problem {
+    let text = format!("this connection has {MAX_SUBSCRIPTIONS} subscriptions already");
+    Problem::new("too-many-subscriptions", text)
+}
+
+/// A subscription under an id that has one.
+pub fn duplicate_subscription(id: u32) -> Problem {
+    Problem::new("duplicate-id", format!("request id {id} is a subscription of this connection already"))
+}
+
+/// The function is not what the caller believes.
+pub fn schema_changed(name: &str) -> Problem {
+    Problem::new("schema-changed", format!("`{name}` has another shape than the caller was built for"))
+        .hint("generate the client again, or list what it takes with `interstice schema show`")
+}
+
+/// A call whose fate is not known.
+pub fn unknown() -> Problem {
+    Problem::new("unknown", "the node failed before it could say what became of this: it may or may not have happened")
+        .hint("start the node again and look")
+}
+
+/// Something that was not begun, for the node fails or stops.
+pub fn unavailable(why: &str) -> Problem {
+    Problem::new("unavailable", format!("{why}; nothing was done")).hint("start the node again with `interstice start`")
+}

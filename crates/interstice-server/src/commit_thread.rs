@@ -1,0 +1,294 @@
+//! The committer thread: one sync for everything that waits, then the answers, in order.
+//!
+//! One turn:
+//! 1. Take all rounds that wait, append their frames, settle: one write, one sync.
+//! 2. Walk over what was done: updates to subscribers, then the answer to whoever asked; reads go on to the reader.
+//! 3. Hand each session what it gets.
+//!
+//! If settling fails nothing more is promised: what would have left is answered with `unknown`, the node ends.
+
+use crate::ask::{Finished, Format, Seat};
+use crate::lifeline::FailOnPanic;
+use crate::node::Node;
+use crate::outbox::Outbox;
+use crate::queue::{CloseOnDrop, Queue, Taken};
+use crate::reader_thread::{Job, Work};
+use crate::round::{Done, Read, Round};
+use crate::session::{Piece, Session};
+use crate::subscriptions::Subscriptions;
+use interstice::commit::{Committer, SettleError};
+use interstice_engine::engine::Output;
+use interstice_engine::read::Snapshot;
+use interstice_log::log::CommitLogWriter;
+use interstice_protocol::http::ChangeCounts;
+use interstice_protocol::{problems, reply, text};
+use interstice_types::change::Change;
+use interstice_types::id::{Offset, TableId};
+use interstice_types::problem::Problem;
+use interstice_types::transaction::Transaction;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Silence after which a seal certifies the newest frames: until then only they themselves say that they were synced.
+const IDLE_BEFORE_SEAL: Duration = Duration::from_millis(5);
+
+/// The log's writer and everything that waits for it.
+pub(crate) struct CommitThread<W> {
+    committer: Committer<W>,
+    node: Arc<Node>,
+    rounds: Arc<Queue<Round>>,
+    jobs: Arc<Queue<Job>>,
+    subscriptions: Subscriptions,
+    outbox: Outbox,
+    /// Whether the newest frames are certified by nothing but themselves.
+    unsealed: bool,
+}
+
+impl<W: CommitLogWriter> CommitThread<W> {
+    pub(crate) fn new(
+        committer: Committer<W>,
+        node: Arc<Node>,
+        rounds: Arc<Queue<Round>>,
+        jobs: Arc<Queue<Job>>,
+    ) -> Self {
+        let (subscriptions, outbox) = (Subscriptions::default(), Outbox::default());
+        Self { committer, node, rounds, jobs, subscriptions, outbox, unsealed: true }
+    }
+
+    /// Works until the engine thread has ended and everything is answered.
+    pub(crate) fn run(mut self) {
+        let (node, rounds, jobs) = (Arc::clone(&self.node), Arc::clone(&self.rounds), Arc::clone(&self.jobs));
+        let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "committer" };
+        let _closing = (CloseOnDrop(&node.inbox), CloseOnDrop(&rounds), CloseOnDrop(&jobs));
+        loop {
+            match rounds.take(self.unsealed.then_some(IDLE_BEFORE_SEAL)) {
+                Taken::Items(rounds) => self.commit(rounds),
+                Taken::Nothing => self.seal(),
+                Taken::Closed => break,
+            }
+        }
+        if self.unsealed {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        self.unsealed = false;
+        if let Err(error) = self.committer.seal() {
+            self.fail(&error);
+        }
+    }
+
+    fn commit(&mut self, rounds: Vec<Round>) {
+        for round in &rounds {
+            self.committer.append(&round.frames);
+            self.unsealed |= !round.frames.is_empty();
+        }
+        let settled = self.committer.settle();
+        match &settled {
+            Ok(durable) => self.node.gauges.set_durable(*durable),
+            Err(error) => self.fail(error),
+        }
+        for group in rounds.into_iter().flat_map(|round| round.groups) {
+            for done in group.done {
+                match settled {
+                    Ok(durable) => self.release(group.session.as_ref(), done, durable),
+                    Err(_) => self.lose(group.session.as_ref(), done),
+                }
+            }
+        }
+        self.outbox.flush();
+        self.prepare();
+    }
+
+    /// Has the next segment made on a thread of its own, when the log asks for that.
+    fn prepare(&mut self) {
+        let Some(work) = self.committer.prepare() else { return };
+        // What does not begin or fails is made up for when the segment is needed.
+        let _ = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
+    }
+
+    fn fail(&mut self, error: &SettleError) {
+        self.unsealed = false;
+        let problem = if error.out_of_space {
+            Problem::new("disk-full", error.reason.clone())
+                .hint("nothing acknowledged is lost: make space on the disk of the data directory, then start again")
+        } else {
+            Problem::new("fenced", error.to_string())
+                .hint("nothing acknowledged is lost: look at the disk, then start again")
+        };
+        self.node.lifeline.fail(problem);
+        self.node.inbox.close();
+    }
+
+    /// Lets out what was done, for everything that it rests on is durable.
+    fn release(&mut self, session: Option<&Arc<Session>>, done: Done, durable: Offset) {
+        match done {
+            Done::Called { output, seat } => {
+                self.tell(&output, durable);
+                self.answer(session, seat, output);
+            }
+            Done::Event(output) => self.tell(&output, durable),
+            Done::Published { output, snapshot, reply } => {
+                self.tell(&output, durable);
+                if let Some(snapshot) = snapshot {
+                    self.node.set_catalog(Arc::clone(&snapshot.catalog));
+                    self.subscriptions.republish(&snapshot, &mut self.outbox);
+                }
+                self.answer(None, Seat::Once(reply), output);
+            }
+            Done::Read { read, snapshot } => {
+                assert!(snapshot.next_offset <= durable, "invariant: nothing leaves before it is durable");
+                let work = match read {
+                    Read::Query(query, seat) => Work::Query(query, seat),
+                    Read::Sql { text, reply } => Work::Sql { text, reply },
+                };
+                self.send_job(Job { session: session.cloned(), snapshot, work });
+            }
+            Done::Subscribed { subscribe, snapshot } => {
+                let session = session.expect("invariant: a subscription has its session");
+                self.subscribe(session, subscribe, snapshot);
+            }
+            Done::Unsubscribed { id, format, offset } => {
+                let session = session.expect("invariant: a subscription has its session");
+                self.subscriptions.remove(session.id, Some(id));
+                session.end_subscription(id);
+                self.outbox.push(session, ended(id, format, offset));
+            }
+            Done::Left => {
+                let session = session.expect("invariant: a session leaves");
+                self.subscriptions.remove(session.id, None);
+            }
+        }
+    }
+
+    fn tell(&mut self, output: &Output, durable: Offset) {
+        assert!(output.rests_on <= durable, "invariant: nothing leaves before it is durable");
+        if let Some(transaction) = &output.transaction {
+            self.subscriptions.tell(transaction, &mut self.outbox);
+        }
+    }
+
+    fn answer(&mut self, session: Option<&Arc<Session>>, seat: Seat, output: Output) {
+        let Output { transaction, reply, .. } = output;
+        match (reply, transaction, seat, session) {
+            (Ok(value), Some(transaction), Seat::Binary(id), Some(session)) => {
+                self.outbox.ok(session, id, transaction.offset, &value);
+            }
+            (Ok(value), Some(transaction), seat, session) => {
+                let changes = if matches!(seat, Seat::Once(_)) { counts(&transaction) } else { BTreeMap::new() };
+                let finished = Finished { offset: transaction.offset, value, changes };
+                self.outbox.answer(session, seat, Ok(finished));
+            }
+            (Err(problem), _, seat, session) => self.outbox.answer(session, seat, Err(problem)),
+            (Ok(_), None, ..) => unreachable!("invariant: what succeeds is a transaction"),
+        }
+    }
+
+    fn subscribe(&mut self, session: &Arc<Session>, ask: crate::ask::Subscribe, snapshot: Box<Snapshot>) {
+        let crate::ask::Subscribe { id, initial, format, .. } = ask;
+        match self.subscriptions.add(session, &ask, &snapshot) {
+            Err(problem) => {
+                session.end_subscription(id);
+                self.outbox.push(session, refusal(id, format, &problem));
+            }
+            Ok(select) => {
+                self.outbox.push(session, columns(id, format, select.fields()));
+                if initial {
+                    session.hold(id);
+                    let work = Work::Initial { id, format, select };
+                    self.send_job(Job { session: Some(Arc::clone(session)), snapshot, work });
+                }
+            }
+        }
+    }
+
+    fn send_job(&mut self, job: Job) {
+        if let Err(job) = self.jobs.push(job, 1) {
+            self.lose_job(job);
+        }
+    }
+
+    /// Answers what was done and may be lost.
+    fn lose(&mut self, session: Option<&Arc<Session>>, done: Done) {
+        let fate = |output: &Output| {
+            if output.transaction.is_some() {
+                problems::unknown()
+            } else {
+                problems::unavailable("the node has failed")
+            }
+        };
+        match done {
+            Done::Called { output, seat } => self.outbox.answer(session, seat, Err(fate(&output))),
+            Done::Published { output, reply, .. } => self.outbox.answer(None, Seat::Once(reply), Err(fate(&output))),
+            Done::Read { read, snapshot } => {
+                let work = match read {
+                    Read::Query(query, seat) => Work::Query(query, seat),
+                    Read::Sql { text, reply } => Work::Sql { text, reply },
+                };
+                self.lose_job(Job { session: session.cloned(), snapshot, work });
+            }
+            Done::Event(_) | Done::Subscribed { .. } | Done::Unsubscribed { .. } | Done::Left => {}
+        }
+    }
+
+    fn lose_job(&mut self, job: Job) {
+        let problem = problems::unavailable("the node has failed");
+        match job.work {
+            Work::Query(_, seat) => self.outbox.answer(job.session.as_ref(), seat, Err(problem)),
+            Work::Sql { reply, .. } => {
+                let _ = reply.send(Err(problem));
+            }
+            Work::Initial { .. } => {}
+        }
+    }
+}
+
+/// Rows changed by table.
+fn counts(transaction: &Transaction) -> BTreeMap<TableId, ChangeCounts> {
+    let mut counts: BTreeMap<TableId, ChangeCounts> = BTreeMap::new();
+    for change in &transaction.changes {
+        match change {
+            Change::Insert { table, .. } => counts.entry(*table).or_default().insert += 1,
+            Change::Update { table, .. } => counts.entry(*table).or_default().update += 1,
+            Change::Delete { table, .. } => counts.entry(*table).or_default().delete += 1,
+            _ => {}
+        }
+    }
+    counts
+}
+
+fn columns(id: u32, format: Format, fields: &[interstice_types::ty::Field]) -> Piece {
+    match format {
+        Format::Text => Piece::Text(text::columns(id, fields)),
+        Format::Binary => {
+            let mut out = Vec::new();
+            reply::columns(id, fields, &mut out);
+            Piece::Binary(out)
+        }
+    }
+}
+
+/// An error by id, in the format of what it answers.
+pub(crate) fn refusal(id: u32, format: Format, problem: &Problem) -> Piece {
+    match format {
+        Format::Text => Piece::Text(text::error(id, problem)),
+        Format::Binary => {
+            let mut out = Vec::new();
+            reply::error(id, problem, &mut out);
+            Piece::Binary(out)
+        }
+    }
+}
+
+fn ended(id: u32, format: Format, offset: Offset) -> Piece {
+    match format {
+        Format::Text => Piece::Text(text::ok(id, offset, &serde_json::Value::Null)),
+        Format::Binary => {
+            let mut out = Vec::new();
+            reply::ok(id, offset, &[], &mut out);
+            Piece::Binary(out)
+        }
+    }
+}

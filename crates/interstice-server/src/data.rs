@@ -1,0 +1,107 @@
+//! The data directory:
+//!
+//! ```text
+//! data/node.json   {"node": hex, "format": 1, "created": time}
+//! data/log/        the log; its file `lock` is held while a node runs
+//! ```
+
+use crate::start::StartError;
+use interstice::opened::transactions;
+use interstice_log::frame::Lineage;
+use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenOptions};
+use interstice_log::segment::{FORMAT_VERSION, LogId};
+use interstice_log::storage::directory::DirectoryStorage;
+use interstice_types::id::{decode_hex, to_hex};
+use interstice_types::time::Timestamp;
+use interstice_types::transaction::Cause;
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// The file that says whose directory this is.
+const NODE_FILE: &str = "node.json";
+/// The directory of the log.
+const LOG_DIRECTORY: &str = "log";
+
+/// What `node.json` says.
+#[derive(Debug, Serialize, Deserialize)]
+struct NodeFile {
+    node: String,
+    format: u32,
+    created: String,
+}
+
+/// Fresh random bytes for what may have to be made.
+pub(crate) struct Fresh {
+    pub(crate) node: [u8; 16],
+    pub(crate) lineage: [u8; 16],
+    pub(crate) salt_seed: [u8; 16],
+    pub(crate) now: Timestamp,
+}
+
+/// A data directory that is ours.
+pub(crate) struct Data {
+    pub(crate) node: [u8; 16],
+    pub(crate) log: LocalLog<DirectoryStorage>,
+}
+
+/// Opens the data directory, or makes it with mode 0700.
+pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
+    let failed = |what: &str| {
+        let what = format!("{what} `{}`", path.display());
+        move |source| StartError::of_io(path, what, source)
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("making the data directory"))?;
+    refuse_newer(path)?;
+    let storage = DirectoryStorage::create(&path.join(LOG_DIRECTORY)).map_err(failed("making the log in"))?;
+    let options = OpenOptions {
+        segment_size: DEFAULT_SEGMENT_SIZE,
+        log_id: LogId(fresh.node),
+        lineage: Lineage(fresh.lineage),
+        salt_seed: fresh.salt_seed,
+    };
+    let (log, _) = LocalLog::open(storage, options).map_err(|error| StartError::of_log(path, error))?;
+    // The log knows best: a crash may have come between its first transaction and `node.json`.
+    let node = recorded_node(path, &log)?.unwrap_or(fresh.node);
+    if !path.join(NODE_FILE).exists() {
+        write_node_file(path, &node, fresh.now).map_err(failed("writing node.json in"))?;
+    }
+    Ok(Data { node, log })
+}
+
+fn refuse_newer(path: &Path) -> Result<(), StartError> {
+    let Ok(bytes) = std::fs::read(path.join(NODE_FILE)) else { return Ok(()) };
+    let corrupt =
+        |reason: String| StartError::Corrupt { path: path.to_owned(), reason: format!("{NODE_FILE}: {reason}") };
+    let file: NodeFile = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+    if file.format > FORMAT_VERSION {
+        let reason = format!("it has format {}, this version reads up to {FORMAT_VERSION}", file.format);
+        return Err(StartError::NewerFormat { path: path.to_owned(), reason });
+    }
+    decode_hex::<16>(&file.node).map(|_| ()).ok_or_else(|| corrupt("`node` is not 32 hex digits".to_owned()))
+}
+
+fn recorded_node(path: &Path, log: &LocalLog<DirectoryStorage>) -> Result<Option<[u8; 16]>, StartError> {
+    let corrupt = |error: interstice::framing::UnpackError| StartError::Corrupt {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let first = transactions(log).map_err(corrupt)?.next().transpose().map_err(corrupt)?;
+    Ok(first.and_then(|transaction| match transaction.cause {
+        Cause::Genesis { node } => Some(node),
+        _ => None,
+    }))
+}
+
+/// Under another name first: the file is whole, or it is not there.
+fn write_node_file(path: &Path, node: &[u8; 16], now: Timestamp) -> io::Result<()> {
+    let file = NodeFile { node: to_hex(node), format: FORMAT_VERSION, created: now.to_string() };
+    let unfinished = path.join("node.json.new");
+    let mut out = File::create(&unfinished)?;
+    out.write_all(&serde_json::to_vec_pretty(&file)?)?;
+    out.sync_all()?;
+    std::fs::rename(&unfinished, path.join(NODE_FILE))?;
+    File::open(path)?.sync_all()
+}

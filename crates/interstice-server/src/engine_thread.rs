@@ -1,0 +1,201 @@
+//! The engine thread: takes everything that waits, executes it in order, and hands it to the committer while that syncs.
+//!
+//! One turn:
+//! 1. Take all batches that wait; run their calls one by one, handing over every [`CALLS_PER_ROUND`] of them.
+//! 2. Deliver up to [`EVENTS_PER_TURN`] events.
+//! 3. Try the publishes that wait: they need a moment without pending events.
+//! 4. Take one snapshot for all queries of this turn: they see every call before them.
+
+use crate::ask::{Ask, Batch, Invocation, Publish, Reply, Seat, Subscribe};
+use crate::lifeline::FailOnPanic;
+use crate::moment::{self, Moments};
+use crate::node::Node;
+use crate::queue::{CloseOnDrop, Queue, Taken};
+use crate::round::{Done, Read, Round};
+use crate::session::Session;
+use crate::signatures::Signatures;
+use interstice::framing::FrameBuilder;
+use interstice_engine::engine::{Engine, Input, Output, Request};
+use interstice_engine::read::Snapshot;
+use interstice_types::problem::Problem;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Calls after which what is done goes to the committer.
+const CALLS_PER_ROUND: usize = 256;
+/// Events that run between two turns of calls.
+const EVENTS_PER_TURN: usize = 256;
+/// Turns for which a publish waits for pending events before it is refused.
+const PUBLISH_TURNS: u32 = 64;
+
+/// The engine and what feeds it.
+pub(crate) struct EngineThread {
+    engine: Engine,
+    node: Arc<Node>,
+    rounds: Arc<Queue<Round>>,
+    moments: Moments,
+    signatures: Signatures,
+    frames: FrameBuilder,
+    round: Round,
+    /// With how many turns each has waited.
+    publishes: Vec<(Publish, u32)>,
+    reads: Vec<(Option<Arc<Session>>, Read)>,
+}
+
+impl EngineThread {
+    pub(crate) fn new(engine: Engine, node: Arc<Node>, rounds: Arc<Queue<Round>>, moments: Moments) -> Self {
+        Self {
+            engine,
+            node,
+            rounds,
+            moments,
+            signatures: Signatures::default(),
+            frames: FrameBuilder::default(),
+            round: Round::default(),
+            publishes: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
+
+    /// Works until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        let (node, rounds) = (Arc::clone(&self.node), Arc::clone(&self.rounds));
+        let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "engine" };
+        let _closing_inbox = CloseOnDrop(&node.inbox);
+        let _closing_rounds = CloseOnDrop(&rounds);
+        loop {
+            match node.inbox.take(self.has_work().then_some(Duration::ZERO)) {
+                Taken::Items(batches) => batches.into_iter().for_each(|batch| self.batch(batch)),
+                Taken::Nothing => {}
+                Taken::Closed => break,
+            }
+            self.turn();
+        }
+        // Events stay pending in the log; a publish that still waits is refused by the engine.
+        self.publishes.iter_mut().for_each(|(_, turns)| *turns = PUBLISH_TURNS);
+        self.turn();
+    }
+
+    fn has_work(&self) -> bool {
+        !self.engine.pending_events().is_empty() || !self.publishes.is_empty()
+    }
+
+    fn turn(&mut self) {
+        self.deliver_events();
+        self.try_publishes();
+        self.hand_reads();
+        self.hand_over();
+        self.node.gauges.set_engine(self.engine.next_offset(), self.engine.pending_events().len());
+    }
+
+    fn batch(&mut self, batch: Batch) {
+        let Batch { session, asks } = batch;
+        for ask in asks {
+            self.round.group(session.as_ref());
+            match ask {
+                Ask::Call(call, seat) => self.call(call, seat),
+                Ask::Query(query, seat) => self.reads.push((session.clone(), Read::Query(query, seat))),
+                Ask::Sql { text, reply } => self.reads.push((None, Read::Sql { text, reply })),
+                Ask::Publish(publish) => self.publishes.push((publish, 0)),
+                Ask::Subscribe(subscribe) => self.subscribe(subscribe),
+                Ask::Unsubscribe { id, format } => {
+                    let offset = self.engine.next_offset() - 1;
+                    self.round.push(Done::Unsubscribed { id, format, offset });
+                }
+                Ask::Leave => self.round.push(Done::Left),
+            }
+            if self.round.count() >= CALLS_PER_ROUND {
+                self.hand_over();
+            }
+        }
+    }
+
+    fn call(&mut self, call: Invocation, seat: Seat) {
+        let output = match self.signatures.check(self.engine.catalog(), &call) {
+            Err(problem) => self.refused(problem),
+            Ok(()) => {
+                let Invocation { module, function, args, caller, .. } = call;
+                self.step(Request::Call { module, function, args, caller })
+            }
+        };
+        self.round.push(Done::Called { output, seat });
+    }
+
+    /// A subscription begins exactly where it stands among the calls.
+    fn subscribe(&mut self, subscribe: Subscribe) {
+        let snapshot = self.engine.snapshot();
+        self.round.push(Done::Subscribed { subscribe, snapshot: Box::new(snapshot) });
+    }
+
+    fn step(&mut self, request: Request) -> Output {
+        // After a failure nothing that is done now could ever become durable.
+        if self.node.lifeline.has_failed() {
+            return self.refused(interstice_protocol::problems::unavailable("the node has failed"));
+        }
+        let input = Input { now: moment::now(), seed: self.moments.seed(), request };
+        let before = Arc::clone(self.engine.catalog());
+        let output = self.engine.step(input);
+        if let Some(transaction) = &output.transaction {
+            self.frames.push(transaction, &before);
+        }
+        output
+    }
+
+    fn refused(&self, problem: Problem) -> Output {
+        Output { transaction: None, reply: Err(problem), rests_on: self.engine.next_offset(), log: Vec::new() }
+    }
+
+    fn deliver_events(&mut self) {
+        for _ in 0..EVENTS_PER_TURN {
+            if self.engine.pending_events().is_empty() || self.node.lifeline.has_failed() {
+                return;
+            }
+            let output = self.step(Request::NextEvent);
+            self.round.group(None);
+            self.round.push(Done::Event(output));
+        }
+    }
+
+    fn try_publishes(&mut self) {
+        for (publish, turns) in std::mem::take(&mut self.publishes) {
+            let pending = !self.engine.pending_events().is_empty();
+            if pending && turns < PUBLISH_TURNS && !self.node.lifeline.has_failed() {
+                self.publishes.push((publish, turns + 1));
+                continue;
+            }
+            let Publish { artefact, loaded, caller, reply } = publish;
+            let output = self.step(Request::Publish { artefact, loaded, caller });
+            self.published(output, reply);
+        }
+    }
+
+    fn published(&mut self, output: Output, reply: Reply<crate::ask::Finished>) {
+        let snapshot: Option<Box<Snapshot>> = output.transaction.is_some().then(|| Box::new(self.engine.snapshot()));
+        self.round.group(None);
+        self.round.push(Done::Published { output, snapshot, reply });
+    }
+
+    fn hand_reads(&mut self) {
+        if self.reads.is_empty() {
+            return;
+        }
+        let snapshot = self.engine.snapshot();
+        for (session, read) in std::mem::take(&mut self.reads) {
+            self.round.group(session.as_ref());
+            self.round.push(Done::Read { read, snapshot: snapshot.clone().into() });
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let mut round = std::mem::take(&mut self.round);
+        round.frames = self.frames.take();
+        if round.count() == 0 {
+            return;
+        }
+        let weight = round.weight();
+        if self.rounds.push(round, weight).is_err() {
+            // The committer is gone by a bug; what waits hears `unknown`, for its way back is dropped.
+            self.node.inbox.close();
+        }
+    }
+}

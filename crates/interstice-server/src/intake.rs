@@ -1,0 +1,205 @@
+//! What a client says, turned into what the engine is asked. What is answered at once is collected too: one wake for all.
+
+use crate::ask::{Ask, Batch, Format, Invocation, Returns, Seat, Subscribe};
+use crate::commit_thread::refusal;
+use crate::node::Node;
+use crate::session::{Piece, Session};
+use interstice_engine::catalog::Catalog;
+use interstice_engine::problems as refusals;
+use interstice_protocol::frame::{Frames, NO_REQUEST};
+use interstice_protocol::reply;
+use interstice_protocol::request::{self, Request};
+use interstice_protocol::text::{self, TextInvocation, TextRequest};
+use interstice_types::id::Identity;
+use interstice_types::problem::Problem;
+use interstice_types::schema::signature;
+use interstice_types::{codec, json};
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// What one connection has said and is not yet handed over.
+pub(crate) struct Intake {
+    node: Arc<Node>,
+    session: Arc<Session>,
+    caller: Identity,
+    asks: Vec<Ask>,
+    /// Binary messages that answer at once.
+    tail: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+impl Intake {
+    pub(crate) fn new(node: Arc<Node>, session: Arc<Session>, caller: Identity) -> Self {
+        Self { node, session, caller, asks: Vec::new(), tail: Vec::new(), pieces: Vec::new() }
+    }
+
+    /// Takes a binary WebSocket message in.
+    pub(crate) fn binary(&mut self, bytes: &[u8]) {
+        for frame in Frames::new(bytes) {
+            let (id, request) = match frame {
+                Ok(frame) => (frame.id, Request::decode(&frame)),
+                Err(error) => (NO_REQUEST, Err(error.into())),
+            };
+            let taken = request.and_then(|request| self.request(id, &request));
+            if let Err(problem) = taken {
+                reply::error(id, &problem, &mut self.tail);
+            }
+        }
+    }
+
+    fn request(&mut self, id: u32, request: &Request<'_>) -> Result<(), Problem> {
+        match request {
+            Request::Call(call) => {
+                self.session.begin_call()?;
+                self.asks.push(Ask::Call(self.invocation(call), Seat::Binary(id)));
+            }
+            Request::Query(query) => {
+                self.session.begin_call()?;
+                self.asks.push(Ask::Query(self.invocation(query), Seat::Binary(id)));
+            }
+            Request::Subscribe { sql, initial } => self.subscribe(id, (*sql).to_owned(), *initial, Format::Binary)?,
+            Request::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Binary }),
+            Request::Echo(bytes) => reply::echo(id, bytes, &mut self.tail),
+        }
+        Ok(())
+    }
+
+    fn invocation(&self, invocation: &request::Invocation<'_>) -> Invocation {
+        Invocation {
+            module: invocation.module.to_owned(),
+            function: invocation.function.to_owned(),
+            args: invocation.args.to_vec(),
+            signature: invocation.signature,
+            caller: self.caller,
+        }
+    }
+
+    fn subscribe(&mut self, id: u32, sql: String, initial: bool, format: Format) -> Result<(), Problem> {
+        self.session.begin_subscription(id)?;
+        self.asks.push(Ask::Subscribe(Subscribe { id, sql, initial, format }));
+        Ok(())
+    }
+
+    /// Takes a JSON WebSocket message in.
+    pub(crate) fn text(&mut self, message: &str) {
+        let (id, taken) = match text::decode(message) {
+            Ok((id, request)) => (id, self.text_request(id, request)),
+            Err((id, problem)) => (id, Err(problem)),
+        };
+        if let Err(problem) = taken {
+            self.push(Piece::Text(text::error(id, &problem)));
+        }
+    }
+
+    fn text_request(&mut self, id: u32, request: TextRequest) -> Result<(), Problem> {
+        match request {
+            TextRequest::Call(call) => {
+                let (call, returns) = self.text_invocation(&call)?;
+                self.session.begin_call()?;
+                self.asks.push(Ask::Call(call, Seat::Text(id, returns)));
+            }
+            TextRequest::Query(query) => {
+                let (query, returns) = self.text_invocation(&query)?;
+                self.session.begin_call()?;
+                self.asks.push(Ask::Query(query, Seat::Text(id, returns)));
+            }
+            TextRequest::Subscribe { sql, initial } => self.subscribe(id, sql, initial, Format::Text)?,
+            TextRequest::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Text }),
+            TextRequest::Echo(text) => self.push(Piece::Text(text::echo(id, &text))),
+        }
+        Ok(())
+    }
+
+    fn text_invocation(&self, invocation: &TextInvocation) -> Result<(Invocation, Returns), Problem> {
+        let TextInvocation { module, function, args } = invocation;
+        invocation_of_json(&self.node.catalog(), (module, function), args, self.caller)
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.close_tail();
+        self.pieces.push(piece);
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push(Piece::Binary(std::mem::take(&mut self.tail)));
+        }
+    }
+
+    /// Answers something that cannot be read at all, and has the connection closed.
+    pub(crate) fn refuse(&mut self, problem: &Problem, code: u16) {
+        reply::error(NO_REQUEST, problem, &mut self.tail);
+        self.close_tail();
+        self.session.deliver(std::mem::take(&mut self.pieces), 0);
+        self.session.close_after_pieces(code, "the message cannot be read");
+    }
+
+    /// Hands over what was said since the last time.
+    pub(crate) fn hand_over(&mut self) {
+        self.close_tail();
+        if !self.pieces.is_empty() {
+            self.session.deliver(std::mem::take(&mut self.pieces), 0);
+        }
+        if self.asks.is_empty() {
+            return;
+        }
+        let batch = Batch { session: Some(Arc::clone(&self.session)), asks: std::mem::take(&mut self.asks) };
+        if let Err((batch, problem)) = self.node.submit(batch) {
+            self.refuse_all(batch, &problem);
+        }
+    }
+
+    fn refuse_all(&self, batch: Batch, problem: &Problem) {
+        let mut answered = 0;
+        let refused = batch.asks.into_iter().filter_map(|ask| match ask {
+            Ask::Call(_, seat) | Ask::Query(_, seat) => {
+                answered += 1;
+                match seat {
+                    Seat::Binary(id) => Some(refusal(id, Format::Binary, problem)),
+                    Seat::Text(id, _) => Some(refusal(id, Format::Text, problem)),
+                    Seat::Once(_) => None,
+                }
+            }
+            Ask::Subscribe(subscribe) => {
+                self.session.end_subscription(subscribe.id);
+                Some(refusal(subscribe.id, subscribe.format, problem))
+            }
+            Ask::Unsubscribe { id, format } => Some(refusal(id, format, problem)),
+            Ask::Sql { .. } | Ask::Publish(_) | Ask::Leave => None,
+        });
+        let pieces: Vec<_> = refused.collect();
+        self.session.deliver(pieces, answered);
+    }
+
+    /// Tells the node that the connection has ended.
+    pub(crate) fn leave(&self) {
+        let batch = Batch { session: Some(Arc::clone(&self.session)), asks: vec![Ask::Leave] };
+        // A node that takes nothing more has no use for it either.
+        let _ = self.node.submit(batch);
+    }
+}
+
+/// An invocation whose arguments are JSON: an array in order, or an object by name. It carries the signature of the function
+/// that the arguments were read for, so that a publish in between is noticed.
+pub(crate) fn invocation_of_json(
+    catalog: &Catalog,
+    (module, function): (&str, &str),
+    args: &Json,
+    caller: Identity,
+) -> Result<(Invocation, Returns), Problem> {
+    let names = || catalog.modules().iter().map(|entry| entry.schema.module.as_str());
+    let (_, entry) = catalog.module(module).ok_or_else(|| refusals::unknown_module(module, names()))?;
+    let found = entry.schema.function(function);
+    let (number, schema) = found.ok_or_else(|| refusals::unknown_function(&entry.schema, function))?;
+    let values = json::arguments_from_json(&schema.args, args)
+        .map_err(|error| refusals::invalid_arguments(module, schema, error))?;
+    let args = codec::encode_all(schema.args.iter().map(|arg| &arg.ty), &values);
+    let invocation = Invocation {
+        module: module.to_owned(),
+        function: function.to_owned(),
+        args,
+        signature: signature::of_function(schema),
+        caller,
+    };
+    Ok((invocation, Returns { schema: Arc::clone(&entry.schema), function: number as usize }))
+}

@@ -1,0 +1,138 @@
+//! What all threads of a node share.
+
+use crate::ask::{Ask, Batch};
+use crate::lifeline::Lifeline;
+use crate::log_access::LogAccess;
+use crate::queue::{Queue, Refused};
+use interstice_engine::catalog::Catalog;
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_types::id::Offset;
+use interstice_types::problem::Problem;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// Bytes of calls that may wait for the engine, over all connections.
+pub(crate) const MAX_INBOX_SIZE: usize = 256 << 20;
+/// Bytes of executed transactions that may wait for the disk.
+pub(crate) const MAX_ROUNDS_SIZE: usize = 64 << 20;
+/// Reads that may wait for the reader.
+pub(crate) const MAX_JOBS: usize = 65_536;
+
+/// A node, as its threads see it.
+pub(crate) struct Node {
+    pub(crate) inbox: Queue<Batch>,
+    pub(crate) lifeline: Lifeline,
+    pub(crate) gauges: Gauges,
+    pub(crate) loader: Arc<dyn ModuleLoader>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Box<dyn LogAccess>,
+    pub(crate) facts: Facts,
+    /// Tells sockets to send what is left and close.
+    pub(crate) closing: watch::Sender<bool>,
+    /// The modules in force, all durable.
+    catalog: RwLock<Arc<Catalog>>,
+    next_session: AtomicU64,
+}
+
+/// What does not change while a node runs.
+pub(crate) struct Facts {
+    pub(crate) node: [u8; 16],
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) started: Instant,
+}
+
+/// Numbers for whoever asks how the node is.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    offset: AtomicU64,
+    durable: AtomicU64,
+    pending_events: AtomicUsize,
+    pub(crate) sessions: AtomicUsize,
+}
+
+impl Gauges {
+    pub(crate) fn set_engine(&self, offset: Offset, pending_events: usize) {
+        self.offset.store(offset, Ordering::Relaxed);
+        self.pending_events.store(pending_events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_durable(&self, durable: Offset) {
+        self.durable.store(durable, Ordering::Relaxed);
+    }
+
+    /// Transactions made, transactions durable, events pending.
+    pub(crate) fn read(&self) -> (Offset, Offset, usize) {
+        let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        (load(&self.offset), load(&self.durable), self.pending_events.load(Ordering::Relaxed))
+    }
+}
+
+impl Node {
+    pub(crate) fn new(
+        catalog: Arc<Catalog>,
+        (loader, limits): (Arc<dyn ModuleLoader>, Limits),
+        log: Box<dyn LogAccess>,
+        facts: Facts,
+    ) -> Self {
+        Self {
+            inbox: Queue::new(MAX_INBOX_SIZE),
+            lifeline: Lifeline::new(),
+            gauges: Gauges::default(),
+            loader,
+            limits,
+            log,
+            facts,
+            closing: watch::Sender::new(false),
+            catalog: RwLock::new(catalog),
+            next_session: AtomicU64::new(0),
+        }
+    }
+
+    /// The modules in force. What they say is durable.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_catalog(&self, catalog: Arc<Catalog>) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
+
+    pub(crate) fn next_session_id(&self) -> u64 {
+        self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Hands a batch to the engine. One that is refused comes back with the reason; nothing of it was done.
+    pub(crate) fn submit(&self, batch: Batch) -> Result<(), (Batch, Problem)> {
+        let weight = batch.asks.iter().map(Ask::weight).sum();
+        self.inbox.offer(batch, weight).map_err(|refused| match refused {
+            Refused::Full(batch) => {
+                let problem = Problem::new("overloaded", "more calls wait than the node takes; nothing was done");
+                (batch, problem.hint("call again in a moment"))
+            }
+            Refused::Closed(batch) => {
+                let stopped = || interstice_protocol::problems::unavailable("the node stops");
+                (batch, self.lifeline.refusal().unwrap_or_else(stopped))
+            }
+        })
+    }
+}
+
+impl Ask {
+    /// How much it weighs in the inbox, in bytes.
+    fn weight(&self) -> usize {
+        /// What one thing costs beside its bytes.
+        const OVERHEAD: usize = 256;
+        OVERHEAD
+            + match self {
+                Self::Call(invocation, _) | Self::Query(invocation, _) => invocation.args.len(),
+                Self::Publish(publish) => publish.artefact.len(),
+                Self::Sql { text, .. } => text.len(),
+                Self::Subscribe(subscribe) => subscribe.sql.len(),
+                Self::Unsubscribe { .. } | Self::Leave => 0,
+            }
+    }
+}

@@ -1,0 +1,98 @@
+//! The reader thread: queries, SQL and initial rows, on snapshots, away from the engine and the committer.
+
+use crate::ask::{Finished, Format, Invocation, Reply, Seat};
+use crate::lifeline::FailOnPanic;
+use crate::node::Node;
+use crate::outbox::Outbox;
+use crate::queue::{CloseOnDrop, Queue, Taken};
+use crate::select::Select;
+use crate::session::{InitialRows, Session};
+use crate::signatures::Signatures;
+use interstice_engine::read::{Reader, Snapshot};
+use interstice_protocol::http::RowSet;
+use interstice_types::codec;
+use interstice_types::id::Offset;
+use interstice_types::json;
+use interstice_types::problem::Problem;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Something to read, on a snapshot all of which is durable.
+pub(crate) struct Job {
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) snapshot: Box<Snapshot>,
+    pub(crate) work: Work,
+}
+
+/// What to read.
+pub(crate) enum Work {
+    Query(Invocation, Seat),
+    Sql { text: String, reply: Reply<RowSet> },
+    Initial { id: u32, format: Format, select: Arc<Select> },
+}
+
+/// Runs until the queue is closed and empty.
+pub(crate) fn run(node: &Node, jobs: &Queue<Job>) {
+    let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "reader" };
+    let _closing = CloseOnDrop(jobs);
+    let mut reader = ReaderThread { reader: Reader::new(), signatures: Signatures::default() };
+    let mut outbox = Outbox::default();
+    while let Taken::Items(waiting) = jobs.take(None) {
+        waiting.into_iter().for_each(|job| reader.work(job, &mut outbox));
+        outbox.flush();
+    }
+}
+
+struct ReaderThread {
+    reader: Reader,
+    signatures: Signatures,
+}
+
+impl ReaderThread {
+    fn work(&mut self, job: Job, outbox: &mut Outbox) {
+        let Job { session, snapshot, work } = job;
+        match work {
+            Work::Query(query, seat) => {
+                let result = self.query(&snapshot, &query);
+                outbox.answer(session.as_ref(), seat, result);
+            }
+            Work::Sql { text, reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(sql(&snapshot, &text));
+            }
+            Work::Initial { id, format, select } => {
+                let session = session.expect("invariant: a subscription has its session");
+                match select.rows(&snapshot) {
+                    Ok(rows) => {
+                        let (offset, fields) = (newest(&snapshot), Arc::clone(select.fields()));
+                        session.start_initial(InitialRows { id, format, offset, fields, rows, sent: 0 });
+                    }
+                    Err(problem) => outbox.push(&session, crate::commit_thread::refusal(id, format, &problem)),
+                }
+            }
+        }
+    }
+
+    fn query(&mut self, snapshot: &Snapshot, query: &Invocation) -> Result<Finished, Problem> {
+        self.signatures.check(&snapshot.catalog, query)?;
+        let value = self.reader.query(snapshot, (&query.module, &query.function), &query.args, query.caller)?;
+        Ok(Finished { offset: newest(snapshot), value, changes: BTreeMap::new() })
+    }
+}
+
+/// The newest transaction that a snapshot includes. There is one: genesis comes before any socket.
+fn newest(snapshot: &Snapshot) -> Offset {
+    snapshot.next_offset - 1
+}
+
+fn sql(snapshot: &Snapshot, text: &str) -> Result<RowSet, Problem> {
+    let select = Select::parse(text, snapshot)?;
+    let fields = select.fields();
+    let to_json = |row: &[u8]| -> Vec<serde_json::Value> {
+        let types = fields.iter().map(|field| &field.ty);
+        let values = codec::decode_all(types, row).expect("invariant: a projected row has the columns' types");
+        fields.iter().zip(&values).map(|(field, value)| json::to_json(&field.ty, value)).collect()
+    };
+    let rows = select.rows(snapshot)?.iter().map(|row| to_json(row)).collect();
+    Ok(RowSet { offset: newest(snapshot), columns: fields.to_vec(), rows })
+}

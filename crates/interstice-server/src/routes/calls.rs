@@ -1,0 +1,97 @@
+//! Calls, queries and SQL over HTTP.
+
+use super::{Answered, Refusal, answer, caller, envelope, read_json};
+use crate::ask::{Ask, Batch, Finished, Returns, Seat};
+use crate::intake::invocation_of_json;
+use crate::node::Node;
+use crate::outbox::answer_to_json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use interstice_engine::catalog::Catalog;
+use interstice_protocol::http::{Answer, Called, ChangeCounts, RowSet, SqlRequest};
+use interstice_protocol::limits::MAX_PAGE_COUNT;
+use interstice_types::id::TableId;
+use interstice_types::problem::Problem;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Rows of a page that does not say how many it has.
+const DEFAULT_ROW_COUNT: usize = 100;
+
+pub(super) async fn call(
+    State(node): State<Arc<Node>>,
+    Path(name): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered<Called> {
+    let (finished, returns) = invoke(&node, name, (&headers, body), Ask::Call).await?;
+    let changes = named(&node.catalog(), finished.changes);
+    let value = answer_to_json(&returns, &finished.value);
+    Ok(envelope(Called { offset: finished.offset, value, changes }))
+}
+
+pub(super) async fn query(
+    State(node): State<Arc<Node>>,
+    Path(name): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered<Answer> {
+    let (finished, returns) = invoke(&node, name, (&headers, body), Ask::Query).await?;
+    Ok(envelope(Answer { offset: finished.offset, value: answer_to_json(&returns, &finished.value) }))
+}
+
+async fn invoke(
+    node: &Node,
+    (module, function): (String, String),
+    (headers, body): (&HeaderMap, Body),
+    ask: impl FnOnce(crate::ask::Invocation, Seat) -> Ask,
+) -> Result<(Finished, Returns), Problem> {
+    let caller = caller(headers)?;
+    let args: Json = read_json(body).await?;
+    let (invocation, returns) = invocation_of_json(&node.catalog(), (&module, &function), &args, caller)?;
+    let (reply, receiver) = oneshot::channel();
+    node.submit(Batch::of_one(ask(invocation, Seat::Once(reply)))).map_err(|(_, problem)| problem)?;
+    Ok((answer(receiver).await?, returns))
+}
+
+fn named(catalog: &Catalog, changes: BTreeMap<TableId, ChangeCounts>) -> BTreeMap<String, ChangeCounts> {
+    let name = |id| {
+        let named = catalog.table_name(id).map(|(module, table)| format!("{module}.{table}"));
+        named.unwrap_or_else(|| id.to_string())
+    };
+    changes.into_iter().map(|(id, counts)| (name(id), counts)).collect()
+}
+
+pub(super) async fn sql(State(node): State<Arc<Node>>, body: Body) -> Answered<RowSet> {
+    let SqlRequest { sql } = read_json(body).await?;
+    Ok(envelope(select(&node, sql).await?))
+}
+
+async fn select(node: &Node, text: String) -> Result<RowSet, Problem> {
+    let (reply, receiver) = oneshot::channel();
+    node.submit(Batch::of_one(Ask::Sql { text, reply })).map_err(|(_, problem)| problem)?;
+    answer(receiver).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct RowsQuery {
+    limit: Option<usize>,
+}
+
+pub(super) async fn rows(
+    State(node): State<Arc<Node>>,
+    Path((module, table)): Path<(String, String)>,
+    Query(RowsQuery { limit }): Query<RowsQuery>,
+) -> Answered<RowSet> {
+    let limit = limit.unwrap_or(DEFAULT_ROW_COUNT).min(MAX_PAGE_COUNT);
+    // A name that is no name must not become another statement.
+    let is_name = |name: &str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if !is_name(&module) || !is_name(&table) {
+        return Err(Refusal(Problem::new("unknown-table", format!("table `{module}.{table}` does not exist"))));
+    }
+    Ok(envelope(select(&node, format!("select * from {module}.{table} limit {limit}")).await?))
+}

@@ -1,0 +1,92 @@
+//! Modules over HTTP: publish, list, schema; and how the node is.
+
+use super::{Answered, answer, caller, envelope, read_body};
+use crate::ask::{Ask, Batch, Publish};
+use crate::node::Node;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use interstice_engine::catalog::ModuleEntry;
+use interstice_engine::module::{ModuleLoader, artefact_hash};
+use interstice_engine::{problems as refusals, system};
+use interstice_protocol::http::{ModuleSummary, Modules, Published, SchemaOf, Status};
+use interstice_protocol::limits::MAX_ARTEFACT_SIZE;
+use interstice_protocol::problems;
+use interstice_types::id::to_hex;
+use interstice_types::problem::Problem;
+use interstice_types::schema::SYSTEM_MODULE;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
+
+pub(super) async fn publish(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<Published> {
+    let caller = caller(&headers)?;
+    let artefact = read_body(body, MAX_ARTEFACT_SIZE).await?.to_vec();
+    let (artefact, loaded) = {
+        // Compiling takes long: neither the engine nor a thread for sockets does it.
+        let loader: Arc<dyn ModuleLoader> = Arc::clone(&node.loader);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let loaded = loader.load(&artefact);
+            (artefact, loaded)
+        });
+        let (artefact, loaded) = compiled.await.map_err(|_| problems::unavailable("the compiler ended by a bug"))?;
+        (artefact, loaded.map_err(|error| error.problem)?)
+    };
+    let summary = Published {
+        offset: 0,
+        module: loaded.schema.module.clone(),
+        version: loaded.schema.version.clone(),
+        artefact: to_hex(&artefact_hash(&artefact)),
+        tables: loaded.schema.tables.len(),
+        functions: loaded.schema.functions.len(),
+    };
+    let (reply, receiver) = oneshot::channel();
+    let ask = Ask::Publish(Publish { artefact, loaded, caller, reply });
+    node.submit(Batch::of_one(ask)).map_err(|(_, problem)| problem)?;
+    let finished = answer(receiver).await?;
+    Ok(envelope(Published { offset: finished.offset, ..summary }))
+}
+
+pub(super) async fn list(State(node): State<Arc<Node>>) -> axum::Json<interstice_protocol::http::Envelope<Modules>> {
+    envelope(Modules { modules: node.catalog().modules().iter().map(summary).collect() })
+}
+
+fn summary(entry: &ModuleEntry) -> ModuleSummary {
+    ModuleSummary {
+        name: entry.schema.module.clone(),
+        version: entry.schema.version.clone(),
+        published_at: entry.published_at,
+        artefact: to_hex(&entry.artefact),
+        tables: entry.schema.tables.len(),
+        functions: entry.schema.functions.len(),
+        loaded: entry.factory.is_some(),
+    }
+}
+
+pub(super) async fn schema(State(node): State<Arc<Node>>, Path(name): Path<String>) -> Answered<SchemaOf> {
+    if name == SYSTEM_MODULE {
+        return Ok(envelope(SchemaOf { module: system::schema() }));
+    }
+    let catalog = node.catalog();
+    let unknown = || -> Problem {
+        let names = catalog.modules().iter().map(|entry| entry.schema.module.as_str());
+        refusals::unknown_module(&name, names.chain([SYSTEM_MODULE]))
+    };
+    let (_, entry) = catalog.module(&name).ok_or_else(unknown)?;
+    Ok(envelope(SchemaOf { module: (*entry.schema).clone() }))
+}
+
+pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
+    let (offset, durable, pending_events) = node.gauges.read();
+    Ok(envelope(Status {
+        node: to_hex(&node.facts.node),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        durable,
+        offset,
+        modules: node.catalog().modules().len(),
+        pending_events,
+        sessions: node.gauges.sessions.load(Ordering::Relaxed),
+        uptime_seconds: node.facts.started.elapsed().as_secs(),
+        data: node.facts.data.as_ref().map(|path| path.display().to_string()),
+    }))
+}

@@ -1,0 +1,159 @@
+//! What a node is started with, and why one does not start.
+
+use interstice::opened::OpenError;
+use interstice_engine::limits::Limits;
+use interstice_engine::module::LoadError;
+use interstice_log::local::OpenError as LogError;
+use interstice_types::problem::Problem;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// Where a node listens unless it is told otherwise.
+pub const DEFAULT_PORT: u16 = 7070;
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data directory, made if it is not there; `None` keeps everything in memory.
+    pub data: Option<PathBuf>,
+    /// A loopback address; port 0 takes any that is free.
+    pub listen: SocketAddr,
+    /// Bounds on one call.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { data: None, listen: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), limits: Limits::default() }
+    }
+}
+
+/// Why a node does not start. Nothing was changed, but for what recovery repairs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the data directory.
+    #[error("the data directory `{}` is in use by another process", path.display())]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// A newer version wrote it.
+    #[error("the data directory `{}` was written by a newer version: {reason}", path.display())]
+    NewerFormat {
+        /// The data directory.
+        path: PathBuf,
+        /// Which format.
+        reason: String,
+    },
+    /// Something is missing or otherwise that was durable.
+    #[error("the data directory `{}` is corrupt: {reason}", path.display())]
+    Corrupt {
+        /// The data directory.
+        path: PathBuf,
+        /// Where, and what proves it.
+        reason: String,
+    },
+    /// The data directory cannot be written.
+    #[error("the data directory `{}` cannot be written: {source}", path.display())]
+    ReadOnly {
+        /// The data directory.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Somebody else listens there.
+    #[error("the address {address} is in use")]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address can be reached from other machines, and there is no authentication yet.
+    #[error("the address {address} is not a loopback address")]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// This machine cannot run WebAssembly.
+    #[error("this machine cannot run WebAssembly: {0}")]
+    Runtime(#[from] LoadError),
+    /// The operating system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What it says.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code of a command that fails with this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Corrupt { .. } => 8,
+            Self::ReadOnly { .. } | Self::Io { .. } | Self::Runtime(_) => 9,
+            Self::NewerFormat { .. } => 10,
+            Self::InUse { .. } => 11,
+            Self::AddressInUse { .. } => 1,
+            Self::NotLoopback { .. } => 2,
+        }
+    }
+
+    /// The same as a value that can be shown.
+    pub fn problem(&self) -> Problem {
+        let (code, hint) = match self {
+            Self::InUse { .. } => ("in-use", "ask the node that has it with `interstice status`".to_owned()),
+            Self::NewerFormat { .. } => {
+                ("newer-format", "install the version that wrote it, or a newer one".to_owned())
+            }
+            Self::Corrupt { path, .. } => {
+                ("corrupt", format!("see every fault with `interstice log verify --data {}`", path.display()))
+            }
+            Self::ReadOnly { path, .. } => ("read-only", format!("look at it with `ls -ld {}`", path.display())),
+            Self::AddressInUse { address } => {
+                let next = address.port().wrapping_add(1).max(1024);
+                ("address-in-use", format!("start with `interstice start --listen {}:{next}`", address.ip()))
+            }
+            Self::NotLoopback { address } => (
+                "not-loopback",
+                format!(
+                    "start with `interstice start --listen 127.0.0.1:{}`: callers are not authenticated",
+                    address.port()
+                ),
+            ),
+            Self::Runtime(_) => ("no-runtime", "run it on 64-bit Linux, macOS or Windows".to_owned()),
+            Self::Io { .. } => ("io", "look at the disk and the permissions, then start again".to_owned()),
+        };
+        Problem::new(code, self.to_string()).hint(hint)
+    }
+
+    pub(crate) fn of_log(path: &std::path::Path, error: LogError) -> Self {
+        let path = path.to_owned();
+        match error {
+            LogError::InUse => Self::InUse { path },
+            error @ LogError::NewerFormat { .. } => Self::NewerFormat { path, reason: error.to_string() },
+            error @ LogError::Corrupt { .. } => Self::Corrupt { path, reason: error.to_string() },
+            LogError::Io { what, source } => Self::of_io(&path, what, source),
+        }
+    }
+
+    pub(crate) fn of_io(path: &std::path::Path, what: String, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly { path: path.to_owned(), source }
+            }
+            _ => Self::Io { what, source },
+        }
+    }
+
+    pub(crate) fn of_open(path: Option<&std::path::Path>, error: &OpenError) -> Self {
+        let path = path.map(std::path::Path::to_owned).unwrap_or_default();
+        match error {
+            OpenError::Unpack(_) | OpenError::Recorded(_) => Self::Corrupt { path, reason: error.to_string() },
+            OpenError::Claim(_) | OpenError::Settle(_) => {
+                Self::Io { what: "beginning to write the log".to_owned(), source: io::Error::other(error.to_string()) }
+            }
+        }
+    }
+}

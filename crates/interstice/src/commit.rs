@@ -1,0 +1,93 @@
+//! The durable side of a database: frames in, durable offsets out, and nothing more after the first failure.
+
+use interstice_log::frame::{Frame, FrameKind};
+use interstice_log::log::{CommitLogWriter, Preparation, Receipt, Resolution};
+use interstice_types::id::Offset;
+
+/// A log's writer that knows how far the log is durable, and stays failed once it has failed.
+pub struct Committer<W> {
+    writer: W,
+    durable: Offset,
+    receipt: Option<Receipt>,
+    failed: Option<SettleError>,
+}
+
+/// Why nothing more can be made durable. What was waiting may or may not have happened: its callers hear `unknown`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log does not take commits any more: {reason}")]
+pub struct SettleError {
+    /// What the log says.
+    pub reason: String,
+    /// Whether the log is as it was, and only lacks space to go on.
+    pub out_of_space: bool,
+}
+
+impl<W: CommitLogWriter> Committer<W> {
+    /// Of a writer in office.
+    pub fn new(writer: W) -> Self {
+        let durable = writer.tail().next_offset;
+        Self { writer, durable, receipt: None, failed: None }
+    }
+
+    /// Takes frames for the next [`settle`](Self::settle).
+    pub fn append(&mut self, frames: &[Frame]) {
+        if self.failed.is_some() {
+            return;
+        }
+        for frame in frames {
+            let position = self.writer.tail().position;
+            self.writer.append(position, frame);
+        }
+    }
+
+    /// Makes all that was appended durable with one sync; returns the count of durable offsets.
+    ///
+    /// # Errors
+    /// [`SettleError`], now and from now on.
+    pub fn settle(&mut self) -> Result<Offset, SettleError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        for (_, resolution) in self.writer.settle() {
+            let out_of_space = resolution.is_out_of_space();
+            let reason = match resolution {
+                Resolution::Durable(receipt) => {
+                    self.durable = receipt.next_offset;
+                    self.receipt = Some(receipt);
+                    continue;
+                }
+                Resolution::Fenced { reason } | Resolution::Indeterminate { reason } => reason,
+                Resolution::Poisoned => "an earlier append failed".to_owned(),
+            };
+            let error = SettleError { reason, out_of_space };
+            self.failed = Some(error.clone());
+            return Err(error);
+        }
+        Ok(self.durable)
+    }
+
+    /// Makes a frame durable that certifies the ones before it: until then only they themselves say that they were synced.
+    ///
+    /// # Errors
+    /// [`SettleError`], now and from now on.
+    pub fn seal(&mut self) -> Result<Offset, SettleError> {
+        self.append(&[Frame::marker(FrameKind::Seal, self.durable)]);
+        self.settle()
+    }
+
+    /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each
+    /// [`settle`](Self::settle).
+    pub fn prepare(&mut self) -> Option<Preparation> {
+        self.writer.prepare()
+    }
+
+    /// Count of offsets that are durable.
+    pub fn durable(&self) -> Offset {
+        self.durable
+    }
+
+    /// Proof of the newest durable frame of this run.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.receipt
+    }
+}

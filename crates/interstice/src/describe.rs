@@ -1,0 +1,184 @@
+//! Transactions told as JSON: who did what, and every row that it changed, under the names that were in force then.
+//!
+//! A record names versions, functions and tables by number, so it can be told only beside the state before it: an engine to
+//! which the transactions before it were applied.
+
+use crate::framing::{Transactions, UnpackError};
+use crate::opened::transactions;
+use interstice_engine::engine::{Engine, RecordedError};
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_engine::system;
+use interstice_log::log::CommitLog;
+use interstice_store::store::Store;
+use interstice_types::change::Change;
+use interstice_types::id::{ClientId, Offset, TableId, to_hex};
+use interstice_types::json;
+use interstice_types::schema::FunctionSchema;
+use interstice_types::transaction::{Cause, Outcome, Transaction};
+use interstice_types::ty::Field;
+use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
+
+/// Why a log cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum DescribeError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// What it records does not fit together.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
+}
+
+/// The transactions of a log, told one after the other.
+pub struct Descriptions<I> {
+    transactions: Transactions<I>,
+    engine: Engine,
+    from: Offset,
+}
+
+/// Tells the transactions of `log` from offset `from` on. Those before are applied, and not told.
+///
+/// # Errors
+/// If the log's beginning is gone.
+pub fn descriptions<L: CommitLog>(
+    log: &L,
+    loader: Arc<dyn ModuleLoader>,
+    from: Offset,
+) -> Result<Descriptions<L::Frames>, DescribeError> {
+    let engine = Engine::new(loader, Limits::default());
+    Ok(Descriptions { transactions: transactions(log)?, engine, from })
+}
+
+impl<I> Descriptions<I>
+where
+    I: Iterator<Item = Result<interstice_log::frame::StoredFrame, interstice_log::log::ReadError>>,
+{
+    fn advance(&mut self) -> Result<Option<Json>, DescribeError> {
+        for transaction in self.transactions.by_ref() {
+            let transaction = transaction?;
+            let told = (transaction.offset >= self.from).then(|| describe(&transaction, &self.engine));
+            self.engine.apply(&transaction)?;
+            if told.is_some() {
+                return Ok(told);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<I> Iterator for Descriptions<I>
+where
+    I: Iterator<Item = Result<interstice_log::frame::StoredFrame, interstice_log::log::ReadError>>,
+{
+    type Item = Result<Json, DescribeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}
+
+/// Tells `transaction`; `before` is the state that it was made on.
+pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
+    let mut after = before.store().clone();
+    // Changes in a log may lack old rows: making them on a clone fills those in.
+    let complete = after.apply(transaction.changes.clone()).unwrap_or_else(|_| transaction.changes.clone());
+    let mut told = Map::new();
+    told.insert("offset".to_owned(), json!(transaction.offset.to_string()));
+    told.insert("time".to_owned(), json!(transaction.time.to_string()));
+    told.insert("cause".to_owned(), json!(transaction.cause.name()));
+    let function = tell_cause(&transaction.cause, before, &after, &mut told);
+    tell_outcome(&transaction.outcome, function, &mut told);
+    let stores = [before.store(), &after];
+    told.insert("changes".to_owned(), complete.iter().map(|change| tell_change(change, stores)).collect());
+    told.insert("fuel".to_owned(), json!(transaction.work.fuel.to_string()));
+    told.insert("digest".to_owned(), json!(format!("{:032x}", transaction.state_digest)));
+    Json::Object(told)
+}
+
+/// Tells why it happened; returns the function that ran.
+fn tell_cause<'e>(
+    cause: &Cause,
+    before: &'e Engine,
+    after: &Store,
+    told: &mut Map<String, Json>,
+) -> Option<&'e FunctionSchema> {
+    let caller = |id: &ClientId| json!(system::identity_of(after, *id).map(|identity| identity.to_string()));
+    let modules = before.catalog().modules();
+    match cause {
+        Cause::Genesis { node } => {
+            told.insert("node".to_owned(), json!(to_hex(node)));
+            None
+        }
+        Cause::Configure => None,
+        Cause::Publish { module, caller: id } => {
+            told.insert("module".to_owned(), json!(module));
+            told.insert("caller".to_owned(), caller(id));
+            None
+        }
+        Cause::Call { version, function, caller: id, args } => {
+            told.insert("caller".to_owned(), caller(id));
+            let entry = modules.iter().find(|entry| entry.published_at == *version)?;
+            let schema = entry.schema.functions.get(*function as usize)?;
+            told.insert("function".to_owned(), json!(format!("{}.{}", entry.schema.module, schema.name)));
+            told.insert("args".to_owned(), record(&schema.args, args));
+            Some(schema)
+        }
+        Cause::Event(event) => {
+            let reason = json!({"of": event.of.to_string(), "change": event.change, "subscriber": event.subscriber});
+            told.insert("event".to_owned(), reason);
+            let reducer = before.catalog().event_reducers().get(event.subscriber as usize)?;
+            let entry = &modules[reducer.module];
+            let schema = entry.schema.functions.get(reducer.function as usize)?;
+            told.insert("function".to_owned(), json!(format!("{}.{}", entry.schema.module, schema.name)));
+            told.insert("caller".to_owned(), json!(entry.identity.to_string()));
+            Some(schema)
+        }
+    }
+}
+
+fn tell_outcome(outcome: &Outcome, function: Option<&FunctionSchema>, told: &mut Map<String, Json>) {
+    told.insert("outcome".to_owned(), json!(outcome.name()));
+    match outcome {
+        Outcome::Ok(bytes) => {
+            let value = function.map(|function| json::value_to_json(&function.returns, bytes));
+            told.insert("value".to_owned(), value.and_then(Result::ok).unwrap_or_default());
+        }
+        Outcome::Rejected(problem) | Outcome::Trapped(problem) => {
+            told.insert("problem".to_owned(), serde_json::from_slice(problem).unwrap_or_default());
+        }
+    }
+}
+
+fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
+    let id = change.table();
+    let table = after.table(id).or_else(|| before.table(id));
+    let name = table.map_or_else(|| id.to_string(), |table| format!("{}.{}", table.module(), table.schema().name));
+    let fields = table.map(|table| table.schema().fields()).unwrap_or_default();
+    let row = |bytes: &[u8]| record(&fields, bytes);
+    match change {
+        Change::Insert { row: new, .. } => json!({"table": name, "insert": row(new)}),
+        Change::Delete { old, .. } => json!({"table": name, "delete": old.as_deref().map(row)}),
+        Change::Update { old, new, .. } => {
+            json!({"table": name, "update": {"old": old.as_deref().map(row), "new": row(new)}})
+        }
+        Change::Sequence { column, next, .. } => {
+            let column = fields.get(usize::from(*column)).map(|field| field.name.as_str());
+            json!({"table": name, "sequence": {"column": column, "next": next.to_string()}})
+        }
+        Change::CreateTable { .. } => json!({"table": name, "create": id.0}),
+        Change::AlterTable { .. } => json!({"table": name, "alter": id.0}),
+        Change::DropTable { .. } => json!({"table": name, "drop": id.0}),
+    }
+}
+
+/// As an object by name; as hex where the bytes were written under a schema that is not known any more.
+fn record(fields: &[Field], bytes: &[u8]) -> Json {
+    json::record_to_json(fields, bytes).unwrap_or_else(|_| json!({"bytes": to_hex(bytes)}))
+}
+
+/// The name of a table in `store`, as `module.table`.
+pub fn table_name(store: &Store, id: TableId) -> Option<String> {
+    store.table(id).map(|table| format!("{}.{}", table.module(), table.schema().name))
+}
