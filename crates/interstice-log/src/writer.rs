@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The next segment is prepared once the open one is full to one part in so many: a log that stays small needs none, and
 /// one that is written at full speed leaves time for it.
-const PREPARE_FROM_PART: u64 = 4;
+const PREPARE_FROM_PART: u64 = 16;
 
 /// The segment that takes frames.
 #[derive(Debug, Clone, Copy)]
@@ -275,7 +275,7 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     }
 
     fn prepare(&mut self) -> Option<Preparation> {
-        let used = self.segment.byte + self.buffer.len() as u64;
+        let used = self.segment.byte + self.buffer.len() as u64 - SEGMENT_HEADER_SIZE as u64;
         if self.failed || self.is_replaced() || used < self.options.segment_size / PREPARE_FROM_PART {
             return None;
         }

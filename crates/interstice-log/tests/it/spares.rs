@@ -3,7 +3,7 @@
 use crate::support::{append, claim, open, payloads};
 use crate::writers::{FIRST, Failing, QUARTER};
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
-use interstice_log::log::CommitLogWriter;
+use interstice_log::log::{CommitLogWriter, Preparation};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
 use interstice_log::storage::{Storage, StorageFile};
@@ -252,30 +252,34 @@ fn a_file_that_is_being_prepared_is_not_a_segment() {
 #[test]
 #[ignore = "measures"]
 fn the_cost_of_changing_segments() {
-    for is_prepared in [false, true] {
-        let folder = tempfile::tempdir_in(".").unwrap();
-        let storage = DirectoryStorage::create(&folder.path().join("log")).unwrap();
-        let options = OpenOptions { segment_size: DEFAULT_SEGMENT_SIZE, ..crate::support::open_options() };
-        let (mut log, _) = LocalLog::open(storage, options).unwrap();
-        let mut writer = claim(&mut log);
-        let (mut changes, mut others) = (Vec::new(), Vec::new());
-        while changes.len() < 9 {
-            let (before, started) = (log.segments().len(), Instant::now());
-            append(&mut writer, &[4; 500_000]);
-            let times = if log.segments().len() > before { &mut changes } else { &mut others };
-            times.push(started.elapsed());
-            if let Some(work) = writer.prepare().filter(|_| is_prepared) {
-                work().unwrap();
-            }
-        }
-        let median = |times: &mut Vec<Duration>| {
-            times.sort();
-            times[times.len() / 2].as_micros()
-        };
-        println!(
-            "prepared {is_prepared}: change {} us, other appends {} us",
-            median(&mut changes),
-            median(&mut others)
-        );
+    measure("at once", Duration::ZERO, drop);
+    measure("prepared between appends", Duration::ZERO, |work| work().unwrap());
+    for pause in [0, 1, 2] {
+        let name = format!("prepared on a thread, {pause} ms between appends");
+        measure(&name, Duration::from_millis(pause), |work| drop(std::thread::spawn(work)));
     }
+}
+
+#[expect(clippy::print_stdout, reason = "what it is for")]
+fn measure(name: &str, pause: Duration, prepare: impl Fn(Preparation)) {
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let storage = DirectoryStorage::create(&folder.path().join("log")).unwrap();
+    let options = OpenOptions { segment_size: DEFAULT_SEGMENT_SIZE, ..crate::support::open_options() };
+    let (mut log, _) = LocalLog::open(storage, options).unwrap();
+    let mut writer = claim(&mut log);
+    let (mut changes, mut others) = (Vec::new(), Vec::new());
+    while changes.len() < 9 {
+        let (before, started) = (log.segments().len(), Instant::now());
+        append(&mut writer, &vec![4; 500_000]);
+        let times = if log.segments().len() > before { &mut changes } else { &mut others };
+        times.push(started.elapsed());
+        writer.prepare().into_iter().for_each(&prepare);
+        std::thread::sleep(pause);
+    }
+    let micros = |times: &mut Vec<Duration>, percent: usize| {
+        times.sort();
+        times[(times.len() - 1) * percent / 100].as_micros()
+    };
+    println!("{name}: change {} us, at most {} us", micros(&mut changes, 50), micros(&mut changes, 100));
+    println!("    other appends {} us, p99 {} us", micros(&mut others, 50), micros(&mut others, 99));
 }
