@@ -36,9 +36,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
         Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
-        Command::Subscribe { statement, initial, count } => {
-            subscribe::run(&node, statement, *initial, *count, output)
-        }
+        Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
         Command::Log(Log::Inspect { offset, data }) => log::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { range, data }) => log::dump(&node, data.as_deref(), range, output),

@@ -3,7 +3,7 @@
 use interstice_client::http::HttpError;
 use interstice_engine::module::LoadError;
 use interstice_log::local::OpenError;
-use interstice_server::StartError;
+use interstice_server::start::StartError;
 use interstice_types::problem::Problem;
 
 /// Exit codes, as `README.md` lists them.

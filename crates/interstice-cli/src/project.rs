@@ -127,7 +127,8 @@ impl Project {
     fn compile(&self) -> Result<PathBuf, Failure> {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"]);
-        for setting in ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "debug=false", "strip=\"none\""]
+        for setting in
+            ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "debug=false", "strip=\"none\""]
         {
             command.args(["--config", &format!("profile.release.{setting}")]);
         }

@@ -77,12 +77,13 @@ pub(crate) fn missing_schema() -> Problem {
 /// # Errors
 /// If the bytes are not WebAssembly.
 pub fn with_schema(wasm: &[u8], schema: &Schema) -> Result<Vec<u8>, Problem> {
-    /// Sections that name tools and features of the build.
+    /// Sections that name tools and features of the build, and those for debuggers. The names of functions stay.
     const LEFT_OUT: [&str; 3] = [SCHEMA_SECTION, "producers", "target_features"];
+    let is_left_out = |name: &str| LEFT_OUT.contains(&name) || name.starts_with(".debug");
     let mut out = wasm[..wasm.len().min(HEADER_SIZE)].to_vec();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(|error| invalid_wasm(&error.to_string()))?;
-        let left_out = matches!(&payload, Payload::CustomSection(section) if LEFT_OUT.contains(&section.name()));
+        let left_out = matches!(&payload, Payload::CustomSection(section) if is_left_out(section.name()));
         if let (Some((id, range)), false) = (payload.as_section(), left_out) {
             RawSection { id, data: &wasm[range.start as usize..range.end as usize] }.append_to(&mut out);
         }

@@ -4,6 +4,8 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::project::{Built, Project, contents_text, size_text};
 use crate::report::Report;
+use interstice_engine::module::artefact_hash;
+use interstice_types::id::to_hex;
 use serde_json::json;
 use std::path::Path;
 
@@ -35,5 +37,5 @@ pub(crate) fn announce(built: &Built, output: &Output) {
 
 /// The artefact's name: BLAKE3 as hex.
 pub(crate) fn hash(artefact: &[u8]) -> String {
-    interstice_engine::system::artefact_hash(artefact).iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&artefact_hash(artefact))
 }

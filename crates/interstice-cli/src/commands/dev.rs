@@ -44,13 +44,13 @@ pub(crate) fn run(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> 
     }
     if options.once {
         let report = demonstrate(&node, &projects, output);
-        server.stop()?;
+        server.stop().map_err(|problem| Failure::new(exit::IO, problem))?;
         return report;
     }
     suggest(&node, &built.iter().map(|module| &module.schema).collect::<Vec<_>>(), output);
     let from = body::<Status>(&node.get(route::STATUS)?)?.offset;
+    let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let ended = AtomicBool::new(false);
         scope.spawn(|| tail(&node, from, &ended, output));
         let result = serve::wait(server);
         ended.store(true, Ordering::Relaxed);
@@ -109,7 +109,8 @@ fn demonstrate(node: &Node, projects: &[Project], output: &Output) -> Result<Rep
         let text = log::replay_check(node, None)?.text;
         return Err(Failure::new(crate::report::FOUND, Problem::new("divergence", text)));
     }
-    let document = json!({ "schema": "interstice.dev/v1", "demonstrated": done, "replayed": checked.checked.to_string() });
+    let document =
+        json!({ "schema": "interstice.dev/v1", "demonstrated": done, "replayed": checked.checked.to_string() });
     Ok(Report::new(document, format!("replay: identical, {} transactions", checked.checked)))
 }
 
@@ -127,7 +128,8 @@ fn words(words: &[String]) -> String {
 
 /// Says what can be tried next.
 fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
-    let server = if node.url() == "http://127.0.0.1:7070" { String::new() } else { format!(" --server {}", node.url()) };
+    let server =
+        if node.url() == "http://127.0.0.1:7070" { String::new() } else { format!(" --server {}", node.url()) };
     output.note("\ntry, in another terminal:");
     for schema in schemas {
         for function in &schema.functions {

@@ -169,10 +169,7 @@ fn argument(word: &str, ty: Option<&Type>) -> Value {
 }
 
 fn wants_text(ty: &Type) -> bool {
-    matches!(
-        ty,
-        Type::String | Type::Bytes | Type::Timestamp | Type::Uuid | Type::Identity | Type::Enum(_)
-    )
+    matches!(ty, Type::String | Type::Bytes | Type::Timestamp | Type::Uuid | Type::Identity | Type::Enum(_))
 }
 
 /// Refuses a format that cannot stream.

@@ -70,7 +70,8 @@ pub(crate) fn transaction_line(transaction: &Value) -> String {
     let function = transaction.get("function").or_else(|| transaction.get("module")).map(cell).unwrap_or_default();
     let args = transaction.get("args").filter(|args| !args.is_null()).map(cell).unwrap_or_default();
     let changes = transaction["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows = changes.iter().filter(|change| ["insert", "update", "delete"].iter().any(|kind| change.get(kind).is_some()));
+    let rows =
+        changes.iter().filter(|change| ["insert", "update", "delete"].iter().any(|kind| change.get(kind).is_some()));
     let head = format!("{:>6}  {}  {:<9} {function}{args}", part("offset"), part("time"), part("cause"));
     format!("{}  {}  {} rows", head.trim_end(), part("outcome"), rows.count())
 }
@@ -117,7 +118,7 @@ pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, F
             let log = directory.log()?;
             let report = interstice::check::check(&log, loader()?, Limits::default());
             let report = report.map_err(|error| directory.corrupt(&error))?;
-            document(reports::replay_checked(&report))
+            document(reports::replay_checked(&report, directory.recover()?.catalog()))
         }
     };
     let checked: ReplayChecked = body(&document)?;

@@ -18,7 +18,8 @@ pub(crate) fn run(node: &Node, command: &Command) -> Result<Report, Failure> {
 }
 
 fn table(modules: &[ModuleSummary]) -> String {
-    let mut rows = vec![["module", "version", "artefact", "published at", "tables", "functions"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["module", "version", "artefact", "published at", "tables", "functions"].map(str::to_owned).to_vec()];
     rows.extend(modules.iter().map(|module| {
         vec![
             module.name.clone(),
@@ -38,6 +39,9 @@ fn show(modules: &[ModuleSummary], name: &str) -> Result<Report, Failure> {
             .did_you_mean(name, modules.iter().map(|module| module.name.as_str()))
             .hint("list what is published with `interstice modules list`")
     })?;
-    Ok(Report::new(json!({ "schema": "interstice.modules/v1", "modules": [found] }), table(std::slice::from_ref(found)))
-        .items("modules"))
+    Ok(Report::new(
+        json!({ "schema": "interstice.modules/v1", "modules": [found] }),
+        table(std::slice::from_ref(found)),
+    )
+    .items("modules"))
 }

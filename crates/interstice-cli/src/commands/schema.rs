@@ -42,7 +42,8 @@ fn text(schema: &Schema) -> String {
 
 fn table_lines(table: &TableSchema, lines: &mut Vec<String>) {
     let visibility = if table.public { "public table" } else { "table" };
-    let key: Vec<_> = table.primary_key.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
+    let key: Vec<_> =
+        table.primary_key.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
     lines.push(format!("{visibility} {} ({})", table.name, key.join(", ")));
     for column in &table.columns {
         let sequence = if column.auto_inc { "  auto_inc" } else { "" };
@@ -50,7 +51,8 @@ fn table_lines(table: &TableSchema, lines: &mut Vec<String>) {
     }
     for index in &table.indexes {
         let kind = if index.unique { "unique" } else { "index" };
-        let columns: Vec<_> = index.columns.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
+        let columns: Vec<_> =
+            index.columns.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
         lines.push(format!("  {kind} {} ({})", index.name, columns.join(", ")));
     }
 }

@@ -1,9 +1,11 @@
 //! `start`: a node until it is told to stop.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::output::Output;
 use crate::report::Report;
-use interstice_server::{Config, Server};
+use interstice_server::server::Server;
+use interstice_server::start::Config;
+use interstice_types::problem::Problem;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,35 @@ pub(crate) fn start(data: Option<&Path>, listen: SocketAddr, output: &Output) ->
 
 /// Serves until the process is told to stop or the node fails.
 pub(crate) fn wait(server: Server) -> Result<Report, Failure> {
-    server.run_until_signal()?;
+    let stopper = server.stopper();
+    let signals = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
+    std::thread::spawn(move || {
+        signals.block_on(asked_to_end());
+        stopper.stop();
+    });
+    server.join().map_err(|problem| Failure::new(exit::IO, problem))?;
     Ok(Report::nothing())
+}
+
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::new(exit::IO, Problem::new("io", format!("waiting for signals: {error}")))
+}
+
+/// Returns when the process is asked to end: interrupted, or terminated.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nothing to wait for, and the node runs until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<R
     let document = match data {
         None => node.post(route::SQL, &json!({ "sql": text }))?,
         Some(data) => {
-            let rows = reports::select(&text, &Directory::open(data)?.recover()?.snapshot())?;
+            let rows = reports::select(&Directory::open(data)?.recover()?.snapshot(), &text)?;
             serde_json::to_value(Envelope::new(rows)).expect("invariant: rows have a JSON form")
         }
     };

@@ -126,7 +126,8 @@ fn row(id: u64) -> Vec<u8> {
 fn moved(table: &Table, id: u64, amount: i64) -> Vec<u8> {
     let key = table.lookup_key(&id.to_le_bytes(), &mut Vec::new()).expect("invariant: a number is a key");
     let mut row = table.get(&key).expect("invariant: every account is there").to_vec();
-    let number = |at: usize, row: &[u8]| i64::from_le_bytes(row[at..at + 8].try_into().expect("invariant: eight bytes"));
+    let number =
+        |at: usize, row: &[u8]| i64::from_le_bytes(row[at..at + 8].try_into().expect("invariant: eight bytes"));
     let (balance, transfers) = (number(BALANCE, &row) + amount, number(TRANSFERS, &row) + 1);
     row[BALANCE..BALANCE + 8].copy_from_slice(&balance.to_le_bytes());
     row[TRANSFERS..TRANSFERS + 8].copy_from_slice(&transfers.to_le_bytes());
@@ -146,7 +147,13 @@ impl Bank {
     /// Publishes `artefact`.
     pub(super) fn new(loader: Arc<dyn ModuleLoader>, artefact: &[u8]) -> Result<Self, Problem> {
         let engine = Engine::new(Arc::clone(&loader), Limits::default());
-        let mut bank = Self { engine, loader: Arc::clone(&loader), transactions: Vec::new(), caller: Identity::of_name("owner"), inputs: 0 };
+        let mut bank = Self {
+            engine,
+            loader: Arc::clone(&loader),
+            transactions: Vec::new(),
+            caller: Identity::of_name("owner"),
+            inputs: 0,
+        };
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
         bank.begin(Request::Genesis { node: [0; 16] })?;
         bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
@@ -215,4 +222,3 @@ impl Bank {
         engine.next_offset()
     }
 }
-
