@@ -16,7 +16,7 @@ pub const DEFAULT_NAME: &str = "owner";
 
 /// The paths of a node.
 pub mod route {
-    /// Whether the node is there.
+    /// [`Health`](super::Health)
     pub const HEALTH: &str = "/v1/health";
     /// [`Status`](super::Status)
     pub const STATUS: &str = "/v1/status";
@@ -195,6 +195,15 @@ pub struct SchemaOf {
     pub module: Schema,
 }
 
+/// That a node is there and takes calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always true: a node that has failed does not answer.
+    pub ok: bool,
+    /// The node's id, hex.
+    pub node: String,
+}
+
 /// How a node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -318,6 +327,7 @@ shapes! {
     Published => "interstice.publish/v1",
     Modules => "interstice.modules/v1",
     SchemaOf => "interstice.schema/v1",
+    Health => "interstice.health/v1",
     Status => "interstice.status/v1",
     LogVerified => "interstice.log-verify/v1",
     ReplayChecked => "interstice.replay-check/v1",

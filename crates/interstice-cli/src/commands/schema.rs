@@ -14,12 +14,17 @@ use std::path::Path;
 pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Report, Failure> {
     let schema = match data {
         Some(data) => of_directory(&Directory::open(data)?, what)?,
-        None if Path::new(what).exists() => project::artefact_at(Path::new(what), None, output)?.1,
+        None if is_path(what) => project::artefact_at(Path::new(what), None, output)?.1,
         None => node.schema(what)?,
     };
     let text = text(&schema);
     let document = serde_json::to_value(Envelope::new(SchemaOf { module: schema }));
     Ok(Report::new(document.expect("invariant: a schema has a JSON form"), text))
+}
+
+/// Whether a project or an artefact is meant, and not the name of a module that happens to be the name of a directory.
+fn is_path(what: &str) -> bool {
+    what.contains(['/', '\\', '.']) || Path::new(what).join("Cargo.toml").is_file()
 }
 
 fn of_directory(directory: &Directory, module: &str) -> Result<Schema, Failure> {
