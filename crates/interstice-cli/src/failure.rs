@@ -64,9 +64,12 @@ impl From<HttpError> for Failure {
                     .hint("start one with `interstice start`, or name another with `--server URL`");
                 Self::new(exit::UNREACHABLE, problem)
             }
-            // 409 is a constraint, 422 the module's own error.
-            HttpError::Refused { status: 409 | 422, problem } => Self::new(exit::REJECTED, problem),
-            HttpError::Refused { problem, .. } => problem.into(),
+            HttpError::Refused { status, problem } => {
+                // 422 is the module's own error; among conflicts, constraints are the module's too.
+                let constraint = matches!(&*problem.code, "duplicate-key" | "no-such-row");
+                let rejected = status == 422 || constraint;
+                Self::new(if rejected { exit::REJECTED } else { exit::FAILED }, problem)
+            }
         }
     }
 }

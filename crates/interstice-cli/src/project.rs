@@ -204,18 +204,18 @@ fn check(schema: &Schema) -> Result<(), Failure> {
     Err(Problem::new("invalid-schema", lines.join("\n")).at(format!("module `{}`", schema.module)).into())
 }
 
-/// A built artefact from a file; a project is built first.
-pub(crate) fn artefact_at(path: &Path, name: Option<&str>, output: &Output) -> Result<(Vec<u8>, Schema), Failure> {
+/// The artefact in a file, or of a project, which is built; under another name than the crate's if one is given.
+pub(crate) fn artefact_at(path: &Path, name: Option<&str>, output: &Output) -> Result<Vec<u8>, Failure> {
     if path.is_dir() {
-        let built = Project::open(path)?.build(name, output)?;
-        return Ok((built.wasm, built.schema));
+        return Ok(Project::open(path)?.build(name, output)?.wasm);
     }
     let wasm = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    // Without a change to make, what is wrong with it is for the node to say.
+    let Some(name) = name else { return Ok(wasm) };
     let mut schema = artefact::schema_of(&wasm)?;
-    let Some(name) = name else { return Ok((wasm, schema)) };
     name.clone_into(&mut schema.module);
     check(&schema)?;
-    Ok((artefact::with_schema(&wasm, &schema)?, schema))
+    Ok(artefact::with_schema(&wasm, &schema)?)
 }
 
 /// `84 KiB`.

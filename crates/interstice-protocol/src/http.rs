@@ -338,11 +338,15 @@ pub fn status_of(problem: &Problem) -> u16 {
     match &*problem.code {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
-        | "type-mismatch" => 400,
+        | "invalid-literal" | "statement-too-long" | "not-subscribable" | "result-too-large" => 400,
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
+        // The module's fault, and no answer of its own.
+        "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
+        | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
+        | "too-many-scans" => 500,
         "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
         _ => 422,
     }

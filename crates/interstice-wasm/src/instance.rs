@@ -153,6 +153,8 @@ fn trap_problem(error: &wasmtime::Error, fuel: u64) -> Problem {
         Some(Trap::StackOverflow) => {
             Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))
         }
+        Some(Trap::MemoryOutOfBounds) => Problem::new("out-of-bounds", "the call reached outside of its memory")
+            .hint("most often a recursion without end has used up the stack"),
         Some(trap) => Problem::new("trap", format!("{trap}")),
         None if fuel == 0 => Problem::new("out-of-fuel", "the call used up its fuel"),
         None => Problem::new("trap", format!("{error}")),

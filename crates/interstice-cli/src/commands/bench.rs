@@ -22,7 +22,7 @@ const ROUNDS: usize = 3;
 pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
     let Scenario::Transfer = options.scenario;
     let path = options.module.clone().unwrap_or_else(|| PathBuf::from("examples/bank"));
-    let (artefact, _) = project::artefact_at(Path::new(&path), None, output)?;
+    let artefact = project::artefact_at(Path::new(&path), None, output)?;
     let span = Duration::try_from_secs_f64(options.duration).map_err(|error| {
         Failure::usage(format!("`--duration {}`: {error}", options.duration), "give seconds, as in `--duration 3`")
     })?;

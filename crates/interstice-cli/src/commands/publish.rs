@@ -9,7 +9,7 @@ use interstice_protocol::http::Published;
 use std::path::Path;
 
 pub(crate) fn run(node: &Node, path: &Path, name: Option<&str>, output: &Output) -> Result<Report, Failure> {
-    let (artefact, _) = project::artefact_at(path, name, output)?;
+    let artefact = project::artefact_at(path, name, output)?;
     publish(node, &artefact)
 }
 

@@ -9,12 +9,13 @@ use crate::report::Report;
 use interstice_engine::{problems, system};
 use interstice_protocol::http::{Envelope, SchemaOf};
 use interstice_types::schema::{FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableSchema};
+use interstice_wasm::artefact;
 use std::path::Path;
 
 pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Report, Failure> {
     let schema = match data {
         Some(data) => of_directory(&Directory::open(data)?, what)?,
-        None if is_path(what) => project::artefact_at(Path::new(what), None, output)?.1,
+        None if is_path(what) => artefact::schema_of(&project::artefact_at(Path::new(what), None, output)?)?,
         None => node.schema(what)?,
     };
     let text = text(&schema);
