@@ -8,7 +8,7 @@ use anstream::{eprintln, print, println};
 use serde_json::{Value, json};
 
 /// Writes in the format that was asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Output {
     format: Format,
     quiet: bool,

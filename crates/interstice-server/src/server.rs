@@ -182,7 +182,7 @@ impl Server {
         sockets.block_on(async move {
             let closed = async {
                 while node.closing.receiver_count() > 0 {
-                    node.closing.closed().await
+                    node.closing.closed().await;
                 }
             };
             let _ = tokio::time::timeout(CLOSING_TIME, closed).await;

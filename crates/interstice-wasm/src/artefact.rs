@@ -85,7 +85,7 @@ pub fn with_schema(wasm: &[u8], schema: &Schema) -> Result<Vec<u8>, Problem> {
         let payload = payload.map_err(|error| invalid_wasm(&error.to_string()))?;
         let left_out = matches!(&payload, Payload::CustomSection(section) if is_left_out(section.name()));
         if let (Some((id, range)), false) = (payload.as_section(), left_out) {
-            RawSection { id, data: &wasm[range.start as usize..range.end as usize] }.append_to(&mut out);
+            RawSection { id, data: &wasm[range] }.append_to(&mut out);
         }
     }
     let data = schema.to_canonical_json();

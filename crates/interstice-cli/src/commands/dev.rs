@@ -138,8 +138,10 @@ fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
                 FunctionKind::Query => "query",
                 _ => continue,
             };
-            let args: String = function.args.iter().map(|arg| format!(" <{}: {}>", arg.name, arg.ty)).collect();
-            output.note(&format!("  interstice{server} {command} {}.{}{args}", schema.module, function.name));
+            let name = format!("{}.{}", schema.module, function.name);
+            let args = function.args.iter().map(|arg| format!("<{}: {}>", arg.name, arg.ty));
+            let words: Vec<_> = std::iter::once(name).chain(args).collect();
+            output.note(&format!("  interstice{server} {command} {}", words.join(" ")));
         }
         if let Some(table) = schema.tables.iter().find(|table| table.public) {
             let name = format!("{}.{}", schema.module, table.name);

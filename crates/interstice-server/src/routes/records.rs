@@ -30,8 +30,10 @@ pub(super) async fn dump(
     let limit = limit.unwrap_or(DEFAULT_TRANSACTION_COUNT).min(MAX_PAGE_COUNT);
     let told = on_a_thread(move || node.log.describe(Arc::clone(&node.loader), from.unwrap_or(0), limit)).await?;
     let told = told.map_err(|error| unreadable(&error))?;
-    let lines: String = told.iter().map(|line| format!("{line}\n")).collect();
-    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
+    let mut lines: Vec<_> = told.iter().map(|line| line.to_string()).collect();
+    // Every line ends, the last one too.
+    lines.push(String::new());
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines.join("\n")).into_response())
 }
 
 pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerified> {

@@ -119,25 +119,17 @@ impl Candidate {
 
     fn describe(&self, table: &Table, (filtered, sorted): (usize, usize)) -> String {
         let name = |column: &u16| table.schema().columns[usize::from(*column)].name.clone();
-        let mut text = self.name.clone();
         let mut held: Vec<_> =
             self.columns[..self.equal.len()].iter().map(|column| format!("{} =", name(column))).collect();
         if self.lower.is_some() || self.upper.is_some() {
             held.extend(self.columns.get(self.equal.len()).map(|column| format!("{} in a range", name(column))));
         }
-        if !held.is_empty() {
-            text += &format!(" ({})", held.join(", "));
-        }
-        if self.order == Some(true) {
-            text += ", backwards";
-        }
-        if filtered > 0 {
-            text += &format!(", {filtered} conditions on each row");
-        }
-        if sorted > 0 {
-            text += ", sorted afterwards";
-        }
-        text
+        let keys = if held.is_empty() { String::new() } else { format!(" ({})", held.join(", ")) };
+        let mut parts = vec![format!("{}{keys}", self.name)];
+        parts.extend((self.order == Some(true)).then(|| "backwards".to_owned()));
+        parts.extend((filtered > 0).then(|| format!("{filtered} conditions on each row")));
+        parts.extend((sorted > 0).then(|| "sorted afterwards".to_owned()));
+        parts.join(", ")
     }
 }
 
