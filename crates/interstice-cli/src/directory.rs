@@ -57,10 +57,10 @@ impl Directory {
             let transaction = transaction.map_err(|error| self.corrupt(&error))?;
             engine.apply(&transaction).map_err(|error| self.corrupt(&error))?;
         }
-        for (module, error) in engine.load_modules() {
-            return Err(Failure::from(error.problem.at(format!("module `{module}`"))));
+        match engine.load_modules().into_iter().next() {
+            None => Ok(engine),
+            Some((module, error)) => Err(error.problem.at(format!("module `{module}`")).into()),
         }
-        Ok(engine)
     }
 }
 

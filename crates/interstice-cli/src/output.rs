@@ -1,5 +1,4 @@
 //! The one place that writes: results to stdout, everything else to stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the command prints")]
 
 use crate::args::Format;
 use crate::failure::Failure;

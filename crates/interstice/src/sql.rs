@@ -4,9 +4,9 @@
 //! SELECT * | column, … | COUNT(*) FROM module.table [WHERE condition] [ORDER BY column [ASC|DESC], …] [LIMIT n] [OFFSET n]
 //! ```
 //!
-//! 1. `sqlparser` reads the text; everything that is not of this form is refused with its place ([`text`]).
-//! 2. The condition becomes a [`Filter`] on encoded rows ([`condition`]).
-//! 3. The index is chosen that the filter and the order make the most of ([`plan`]).
+//! 1. `sqlparser` reads the text; everything that is not of this form is refused with its place (`sql/text.rs`).
+//! 2. The condition becomes a [`Filter`] on encoded rows (`sql/condition.rs`).
+//! 3. The index is chosen that the filter and the order make the most of (`sql/plan.rs`).
 //! 4. Rows are looked at in its order, and no more of them than are needed.
 //!
 //! NULL sorts before every value, and no comparison with it holds.
