@@ -41,6 +41,8 @@ pub(crate) struct CommitThread<W> {
     jobs: Arc<Queue<Job>>,
     subscriptions: Subscriptions,
     outbox: Outbox,
+    /// Reads of this round: they go to the reader when the answers before them are out, so that they do not overtake those.
+    reads: Vec<Job>,
     /// Whether the newest frames are certified by nothing but themselves.
     unsealed: bool,
 }
@@ -53,7 +55,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         jobs: Arc<Queue<Job>>,
     ) -> Self {
         let (subscriptions, outbox) = (Subscriptions::default(), Outbox::default());
-        Self { committer, node, rounds, jobs, subscriptions, outbox, unsealed: true }
+        Self { committer, node, rounds, jobs, subscriptions, outbox, reads: Vec::new(), unsealed: true }
     }
 
     /// Works until the engine thread has ended and everything is answered.
@@ -99,6 +101,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
             }
         }
         self.outbox.flush();
+        self.send_reads();
         self.prepare();
     }
 
@@ -144,7 +147,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
                 };
-                self.send_job(Job { session: session.cloned(), snapshot, work });
+                self.reads.push(Job { session: session.cloned(), snapshot, work });
             }
             Done::Subscribed { subscribe, snapshot } => {
                 let session = session.expect("invariant: a subscription has its session");
@@ -198,16 +201,20 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 if initial {
                     session.hold(id);
                     let work = Work::Initial { id, format, select };
-                    self.send_job(Job { session: Some(Arc::clone(session)), snapshot, work });
+                    self.reads.push(Job { session: Some(Arc::clone(session)), snapshot, work });
                 }
             }
         }
     }
 
-    fn send_job(&mut self, job: Job) {
-        if let Err(job) = self.jobs.push(job, 1) {
-            self.lose_job(job);
+    fn send_reads(&mut self) {
+        for job in std::mem::take(&mut self.reads) {
+            if let Err(job) = self.jobs.push(job, 1) {
+                self.lose_job(job);
+            }
         }
+        // What was lost is answered too.
+        self.outbox.flush();
     }
 
     /// Answers what was done and may be lost.

@@ -187,7 +187,8 @@ impl Server {
             };
             let _ = tokio::time::timeout(CLOSING_TIME, closed).await;
         });
-        sockets.shutdown_timeout(Duration::ZERO);
+        // The log is let go only when nothing on any thread holds the node any more.
+        sockets.shutdown_timeout(CLOSING_TIME);
     }
 }
 

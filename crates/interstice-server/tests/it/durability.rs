@@ -1,0 +1,210 @@
+//! Nothing leaves before it is durable: a node on storage whose syncs wait until they are told, or fail.
+
+use crate::support::{Answer, Node, SCHEMA, Socket, call, config, count};
+use interstice_log::frame::Lineage;
+use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenOptions};
+use interstice_log::segment::LogId;
+use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
+use interstice_log::storage::{Storage, StorageFile};
+use interstice_protocol::request::Request;
+use interstice_server::server::Server;
+use serde_json::json;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What syncs do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    Pass,
+    Wait,
+    Fail,
+}
+
+/// Where syncs are held up.
+#[derive(Debug, Clone)]
+struct Gate(Arc<(Mutex<(Mode, usize)>, Condvar)>);
+
+impl Gate {
+    fn new() -> Self {
+        Self(Arc::new((Mutex::new((Mode::Pass, 0)), Condvar::new())))
+    }
+
+    fn set(&self, mode: Mode) {
+        self.0.0.lock().unwrap().0 = mode;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until a sync is being held up.
+    fn wait_for_a_sync(&self) {
+        let mut state = self.0.0.lock().unwrap();
+        while state.1 == 0 {
+            state = self.0.1.wait(state).unwrap();
+        }
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        let mut state = self.0.0.lock().unwrap();
+        state.1 += 1;
+        self.0.1.notify_all();
+        while state.0 == Mode::Wait {
+            state = self.0.1.wait(state).unwrap();
+        }
+        state.1 -= 1;
+        if state.0 == Mode::Fail { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
+    }
+}
+
+/// Files in memory behind a gate.
+#[derive(Clone)]
+struct GatedStorage {
+    inner: MemoryStorage,
+    gate: Gate,
+}
+
+struct GatedFile {
+    inner: MemoryFile,
+    gate: Gate,
+}
+
+impl Storage for GatedStorage {
+    type File = GatedFile;
+    type Lock = MemoryLock;
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.inner.list()
+    }
+
+    fn open(&self, name: &str) -> io::Result<GatedFile> {
+        Ok(GatedFile { inner: self.inner.open(name)?, gate: self.gate.clone() })
+    }
+
+    fn create(&self, name: &str) -> io::Result<GatedFile> {
+        Ok(GatedFile { inner: self.inner.create(name)?, gate: self.gate.clone() })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.inner.sync_directory()
+    }
+
+    fn try_lock(&self) -> io::Result<Option<MemoryLock>> {
+        self.inner.try_lock()
+    }
+}
+
+impl StorageFile for GatedFile {
+    fn size(&self) -> io::Result<u64> {
+        self.inner.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        self.inner.read_exact_at(buffer, at)
+    }
+
+    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.inner.write_all_at(bytes, at)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.gate.pass()?;
+        self.inner.sync()
+    }
+}
+
+fn open(inner: &MemoryStorage, gate: &Gate) -> Node {
+    let storage = GatedStorage { inner: inner.clone(), gate: gate.clone() };
+    let options = OpenOptions {
+        segment_size: DEFAULT_SEGMENT_SIZE,
+        log_id: LogId([1; 16]),
+        lineage: Lineage([2; 16]),
+        salt_seed: [3; 16],
+    };
+    let (log, _) = LocalLog::open(storage, options).unwrap();
+    Node(Server::start_on(log, config()).unwrap())
+}
+
+/// The echo comes back over the same socket: what was answered before it would be there too.
+fn echoes(socket: &mut Socket, id: u32) {
+    socket.send(&[(id, Request::Echo(b"still there"))]);
+    assert_eq!(socket.next(), Answer::Echo { id, bytes: b"still there".to_vec() });
+}
+
+#[test]
+fn neither_answers_nor_refusals_nor_rows_nor_updates_leave_before_what_they_rest_on_is_durable() {
+    let gate = Gate::new();
+    let node = open(&MemoryStorage::default(), &gate);
+    node.publish(SCHEMA);
+    let (mut socket, mut watcher) = (node.connect(), node.connect());
+    watcher.send(&[(1, Request::Subscribe { sql: "select * from guest.row", initial: true })]);
+    assert!(matches!(watcher.next(), Answer::Columns { id: 1, .. }));
+    assert!(matches!(watcher.next(), Answer::Rows { id: 1, last: true, .. }));
+
+    gate.set(Mode::Wait);
+    socket.send(&[(1, call("add", &[7; 8])), (2, call("boom", &[])), (3, count())]);
+    gate.wait_for_a_sync();
+    for round in 0..100 {
+        echoes(&mut socket, 100 + round);
+        echoes(&mut watcher, 100 + round);
+    }
+    gate.set(Mode::Pass);
+    assert!(matches!(socket.next(), Answer::Ok { id: 1, .. }));
+    let mut rest = socket.take(2);
+    rest.sort_by_key(|answer| matches!(answer, Answer::Ok { .. }));
+    assert_eq!(rest[0], Answer::Error { id: 2, code: "trap".to_owned() });
+    assert!(matches!(rest[1], Answer::Ok { id: 3, .. }));
+    assert!(matches!(watcher.next(), Answer::Update { id: 1, .. }));
+    node.0.stop().unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_callers_hear_unknown_and_the_node_ends_with_everything_acknowledged() {
+    let (storage, gate) = (MemoryStorage::default(), Gate::new());
+    let node = open(&storage, &gate);
+    node.publish(SCHEMA);
+    let mut socket = node.connect();
+    socket.send(&[(1, call("add", &[1; 8]))]);
+    assert!(matches!(socket.next(), Answer::Ok { id: 1, .. }));
+    gate.set(Mode::Fail);
+    socket.send(&[(2, call("add", &[2; 8])), (3, count())]);
+    // The idle seal may meet the failure first: then the call is not begun at all.
+    let codes = socket.take(2).into_iter().map(|answer| match answer {
+        Answer::Error { id, code } => (id, code),
+        other => panic!("{other:?}"),
+    });
+    let codes: Vec<_> = codes.collect();
+    let code = |wanted| codes.iter().find(|(id, _)| *id == wanted).map(|(_, code)| code.as_str());
+    assert!(matches!(code(2), Some("unknown" | "unavailable")), "{codes:?}");
+    assert_eq!(code(3), Some("unavailable"));
+    let problem = node.0.join().unwrap_err();
+    assert_eq!(problem.code, "fenced");
+
+    gate.set(Mode::Pass);
+    let again = open(&storage, &gate);
+    let rows = again.get("/v1/rows/guest/row")["rows"].clone();
+    assert_eq!(rows[0], json!(["1", u64::from_le_bytes([1; 8]).to_string()]), "what was acknowledged is there");
+}
+
+#[test]
+fn one_sync_makes_all_calls_durable_that_waited_for_the_one_before() {
+    let gate = Gate::new();
+    let node = open(&MemoryStorage::default(), &gate);
+    node.publish(SCHEMA);
+    gate.set(Mode::Wait);
+    let mut sockets: Vec<_> = (0..8).map(|_| node.connect()).collect();
+    for socket in &mut sockets {
+        socket.send(&[(1, call("add", &[1; 8]))]);
+    }
+    gate.wait_for_a_sync();
+    gate.set(Mode::Pass);
+    for socket in &mut sockets {
+        assert!(matches!(socket.next(), Answer::Ok { id: 1, .. }));
+    }
+    assert_eq!(node.get("/v1/status")["durable"], "10");
+}

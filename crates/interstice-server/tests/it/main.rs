@@ -1,0 +1,10 @@
+//! A whole node behind real sockets.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod calls;
+mod durability;
+mod limits;
+mod modules;
+mod starting;
+mod subscriptions;
+mod support;
