@@ -226,8 +226,11 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE")]
     pub(crate) module: Option<PathBuf>,
     /// How long each measurement takes, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     pub(crate) duration: f64,
+    /// Where the durable node keeps its data meanwhile; a directory that is not there yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

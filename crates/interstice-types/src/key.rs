@@ -53,6 +53,10 @@ impl Key {
         }
     }
 
+    fn cmp_whole(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+
     /// The first eight bytes as a number, short keys padded with zeros: a cheap first comparison.
     #[inline]
     fn prefix(&self) -> u64 {
@@ -68,9 +72,11 @@ impl Key {
 }
 
 impl Ord for Key {
+    /// Most keys differ in their first eight bytes: the rest is out of the way.
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.prefix().cmp(&other.prefix()).then_with(|| self.as_bytes().cmp(other.as_bytes()))
+        let (a, b) = (self.prefix(), other.prefix());
+        if a == b { self.cmp_whole(other) } else { a.cmp(&b) }
     }
 }
 
