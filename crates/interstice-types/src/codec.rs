@@ -358,8 +358,21 @@ pub fn check_all<'t>(types: impl IntoIterator<Item = &'t Type>, bytes: &[u8]) ->
 /// # Errors
 /// What is not canonical: see [`DecodeError`].
 pub fn canonicalise<'t>(types: impl IntoIterator<Item = &'t Type>, row: &mut [u8]) -> Result<(), DecodeError> {
+    canonicalise_from(0, types, row)
+}
+
+/// As [`canonicalise`], for the values from byte `position` on; those before are known to be canonical.
+///
+/// # Errors
+/// What is not canonical: see [`DecodeError`].
+pub fn canonicalise_from<'t>(
+    position: usize,
+    types: impl IntoIterator<Item = &'t Type>,
+    row: &mut [u8],
+) -> Result<(), DecodeError> {
     let mut nans = Vec::new();
     let mut reader = Reader::new(row);
+    reader.take(position, "the values before")?;
     for ty in types {
         walk(ty, &mut reader, &mut |position, wide| nans.push((position, wide)))?;
     }

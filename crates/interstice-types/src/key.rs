@@ -44,6 +44,14 @@ impl Key {
         }
     }
 
+    /// The key of a `u64`, as [`encode`] makes it.
+    #[inline]
+    pub fn of_u64(value: u64) -> Self {
+        let mut inline = [0; INLINE_KEY_SIZE];
+        inline[..8].copy_from_slice(&value.to_be_bytes());
+        Self(Repr::Inline { len: 8, bytes: inline })
+    }
+
     /// The bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {

@@ -127,7 +127,7 @@ impl Candidate {
         let keys = if held.is_empty() { String::new() } else { format!(" ({})", held.join(", ")) };
         let mut parts = vec![format!("{}{keys}", self.name)];
         parts.extend((self.order == Some(true)).then(|| "backwards".to_owned()));
-        parts.extend((filtered > 0).then(|| format!("{filtered} conditions on each row")));
+        parts.extend((filtered > 0).then(|| "the rest checked on each row".to_owned()));
         parts.extend((sorted > 0).then(|| "sorted afterwards".to_owned()));
         parts.join(", ")
     }
@@ -155,7 +155,7 @@ fn value_of(conjunct: &Filter) -> &[u8] {
     }
 }
 
-/// As in `index by_room (room =, seq in a range), backwards, 1 conditions on each row`.
+/// As in `index by_room (room =, seq in a range), backwards, the rest checked on each row`.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)
