@@ -107,6 +107,11 @@ impl Node {
         self.run(&["publish", project]).ok();
     }
 
+    /// Waits until it ends by itself; gives its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
