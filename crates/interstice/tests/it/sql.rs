@@ -209,17 +209,13 @@ proptest! {
         skip in 0_u64..4,
     ) {
         let snapshot = snapshot(&rows);
-        let mut text = "select * from chat.message".to_owned();
-        if let Some(condition) = &condition {
-            text += &format!(" where {}", condition.text());
-        }
+        let filter = condition.as_ref().map(|condition| format!(" where {}", condition.text())).unwrap_or_default();
         // With the key behind it an order is one of all rows.
         let mut order = order;
         order.push(("id", false));
         let parts: Vec<_> = order.iter().map(|(c, desc)| format!("{c}{}", if *desc { " desc" } else { "" })).collect();
-        text += &format!(" order by {}", parts.join(", "));
-        text += &limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
-        text += &format!(" offset {skip}");
+        let count = limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
+        let text = format!("select * from chat.message{filter} order by {}{count} offset {skip}", parts.join(", "));
         let mut expected: Vec<_> = rows.iter()
             .filter(|row| condition.as_ref().is_none_or(|condition| condition.value(row) == Some(true)))
             .collect();
@@ -306,23 +302,23 @@ fn refused(text: &str, expected: &Expect) {
 fn what_is_wrong_is_said_and_shown() {
     refused(
         "select id\nfrom chat.mesage",
-        &expect![[r#"
+        &expect![[r"
             error[unknown-table]: table `chat.mesage` does not exist
               where: line 2, column 6
               |
             2 | from chat.mesage
               |      ^^^^^^^^^^^
-              hint:  did you mean `chat.message`?"#]],
+              hint:  did you mean `chat.message`?"]],
     );
     refused(
         "select id from chat.message where scre = 1",
-        &expect![[r#"
+        &expect![[r"
             error[unknown-column]: table `chat.message` has no column `scre`
               where: line 1, column 35
               |
             1 | select id from chat.message where scre = 1
               |                                   ^^^^
-              hint:  did you mean `score`?"#]],
+              hint:  did you mean `score`?"]],
     );
     for (text, code) in [
         ("", "invalid-sql"),
