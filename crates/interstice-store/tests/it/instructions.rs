@@ -48,6 +48,7 @@ fn transfers(count: u64) -> u128 {
 
 /// The process that is measured; without the variable there is nothing to do.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the process that counts tells the one that is counted how much to do")]
 fn measured_process() {
     if let Some(count) = std::env::var(TRANSFERS).ok().and_then(|text| text.parse().ok()) {
         assert_ne!(transfers(count), 0);

@@ -241,9 +241,9 @@ proptest! {
 fn hundred() -> Snapshot {
     let row = |id: u64| Row {
         id,
-        room: if id % 10 == 0 { "rare" } else { "usual" }.to_owned(),
+        room: if id.is_multiple_of(10) { "rare" } else { "usual" }.to_owned(),
         seq: id as u32,
-        score: (id % 2 == 0).then_some(id as i32),
+        score: id.is_multiple_of(2).then_some(id as i32),
         seen: false,
     };
     snapshot(&(0..100).map(row).collect::<Vec<_>>())
