@@ -1,4 +1,4 @@
-//! A data directory without space: on a small file system of its own, where the test may mount one.
+//! A data directory without space, or read-only: on a small file system of its own, where the test may mount one.
 
 use crate::support::{Node, run};
 use interstice_client::socket::Socket;
@@ -43,6 +43,13 @@ fn a_disk_without_room_for_a_log_is_refused() {
     let data = data.to_str().unwrap();
     let refused = run(&["start", "--data", data, "--listen", "127.0.0.1:0"]).refused(9, "disk-full");
     assert!(refused.stderr.contains("hint:"), "{refused:?}");
+}
+
+#[test]
+fn a_disk_that_is_read_only_is_refused() {
+    let Some(disk) = SmallDisk::mount("8m,ro") else { return };
+    let data = disk.path().join("data");
+    run(&["start", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]).refused(9, "read-only");
 }
 
 /// Adds rows of half a megabyte until the node ends; returns who was acknowledged, at which offset.

@@ -1,6 +1,8 @@
 //! Bad input: a clear error, nothing lost, the node goes on.
 
 use crate::support::{Node, build, run};
+use interstice_types::id::to_hex;
+use interstice_types::schema::{FunctionSchema, signature};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -22,13 +24,18 @@ fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
 
 /// A module with all exports and a schema, and what a test wants beside them.
 fn artefact(fields: &str, schema: Option<&str>) -> Vec<u8> {
+    running(fields, "", schema)
+}
+
+/// The same, with something to do in each call.
+fn running(fields: &str, body: &str, schema: Option<&str>) -> Vec<u8> {
     let text = format!(
         r#"(module {fields}
         (memory (export "memory") 2 2)
         (func (export "interstice_init"))
         (func (export "interstice_alloc") (param i32) (result i32) (i32.const 1024))
         (func (export "interstice_describe") (result i64) (i64.const 0))
-        (func (export "interstice_call") (param i32 i32 i32) (result i32) (i32.const 0)))"#
+        (func (export "interstice_call") (param i32 i32 i32) (result i32) {body} (i32.const 0)))"#
     );
     let mut wasm = wat::parse_str(text).unwrap();
     if let Some(schema) = schema {
@@ -65,6 +72,46 @@ fn what_is_no_module_is_refused_with_a_reason() {
         publish(node, &artefact("", None), 1, "missing-schema");
         publish(node, &artefact("", Some("{}")), 1, "invalid-schema");
         publish(node, &vec![0; (15 << 20) + 1], 1, "too-large");
+    });
+}
+
+/// A module with one reducer `run`, which does `body`, and may call the `run` of another module by `(call $nested …)`.
+fn runner(name: &str, calls: &str, body: &str) -> Vec<u8> {
+    let run = r#"{"name":"run","kind":"reducer","returns":"unit"}"#;
+    let function: FunctionSchema = serde_json::from_str(run).unwrap();
+    let signature = to_hex(&signature::of_function(&function));
+    let schema = format!(
+        r#"{{"module":"{name}","version":"1","tables":[],"functions":[{run}],"imports":[{{"module":"{calls}",
+        "functions":[{{"name":"run","signature":"{signature}"}}]}}]}}"#
+    );
+    let nested = r#"(import "interstice_1" "call" (func $nested (param i32 i32 i32 i32 i32) (result i64)))"#;
+    running(nested, body, Some(&schema))
+}
+
+const CALL: &str = "(drop (call $nested (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))";
+
+#[test]
+fn a_module_that_is_entered_again_or_calls_one_that_breaks_ends_the_transaction() {
+    on_a_node(|node| {
+        let publish = |wasm: &[u8]| {
+            let (_directory, path) = file("module.wasm", wasm);
+            node.run(&["publish", path.to_str().unwrap()])
+        };
+        let plain = r#"{"module":"pong","version":"1","tables":[],"functions":[{"name":"run","kind":"reducer","returns":"unit"}]}"#;
+        publish(&runner("ping", "pong", CALL)).refused(1, "unknown-module");
+        publish(&artefact("", Some(plain))).ok();
+        publish(&runner("ping", "pong", CALL)).ok();
+        node.run(&["call", "ping.run"]).ok();
+        publish(&runner("pong", "ping", CALL)).ok();
+        node.run(&["call", "ping.run"]).refused(1, "re-entered");
+        node.run(&["call", "pong.run"]).refused(1, "re-entered");
+        publish(&runner("pong", "hello", "unreachable")).refused(1, "schema-changed");
+        let other = r#"{"module":"pang","version":"1","tables":[],"functions":[{"name":"run","kind":"reducer","returns":"unit"}]}"#;
+        publish(&artefact("", Some(other))).ok();
+        publish(&runner("pong", "pang", "unreachable")).ok();
+        let stderr = node.run(&["call", "ping.run"]).refused(1, "trap").stderr;
+        assert!(stderr.contains("module `pong`"), "{stderr}");
+        publish(&runner("ping", "ping", CALL)).refused(1, "invalid-schema");
     });
 }
 
