@@ -151,15 +151,15 @@ fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
     output.note("\ntransactions, as they commit:");
 }
 
-/// Prints transactions from offset `from` on until `ended`.
+/// Prints transactions from offset `from` on until `ended`, or until the node is gone.
 fn tail(node: &Node, mut from: u64, ended: &AtomicBool, output: &Output) {
     while !ended.load(Ordering::Relaxed) {
-        match node.lines(&format!("{}?from={from}&limit={TAIL_PAGE}", route::LOG_DUMP)) {
-            Ok(page) if !page.is_empty() => {
+        match news(node, from) {
+            Ok(page) if page.is_empty() => std::thread::sleep(TAIL_INTERVAL),
+            Ok(page) => {
                 from += page.len() as u64;
                 page.iter().for_each(|transaction| output.item(transaction, || log::transaction_line(transaction)));
             }
-            Ok(_) => std::thread::sleep(TAIL_INTERVAL),
             Err(failure) if failure.exit == exit::UNREACHABLE => return,
             Err(failure) => {
                 output.note(&failure.problem.to_string());
@@ -167,4 +167,12 @@ fn tail(node: &Node, mut from: u64, ended: &AtomicBool, output: &Output) {
             }
         }
     }
+}
+
+/// Transactions from offset `from` on. To tell them the node walks over its log: it is asked only if there are some.
+fn news(node: &Node, from: u64) -> Result<Vec<Value>, Failure> {
+    if body::<Status>(&node.get(route::STATUS)?)?.durable <= from {
+        return Ok(Vec::new());
+    }
+    node.lines(&format!("{}?from={from}&limit={TAIL_PAGE}", route::LOG_DUMP))
 }

@@ -1,8 +1,9 @@
 //! `dev --once` on every example, and on a copy of one with everything renamed.
 
 use crate::support::{interstice, root, run};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn dev_once(project: &str) -> (String, String) {
     let data = tempfile::tempdir().unwrap();
@@ -36,6 +37,23 @@ fn a_second_run_on_the_same_data_keeps_them() {
     let again = run(&args).ok();
     assert_eq!(again.stdout, "replay: identical, 4 transactions\n");
     assert!(again.stderr.contains("unchanged"), "{again:?}");
+}
+
+#[test]
+fn dev_shows_what_commits_until_it_is_told_to_end() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let mut command = interstice(&["dev", "examples/hello", "--data", data, "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let notes = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let notes: Vec<_> = notes.take_while(|line| !line.starts_with("transactions, as they commit")).collect();
+    let url = notes.iter().flat_map(|line| line.split_whitespace()).find(|word| word.starts_with("http://")).unwrap();
+    assert!(notes.iter().any(|line| line.ends_with("call hello.greet <name: string>")), "{notes:?}");
+    run(&["--server", url, "call", "hello.greet", "ada"]).ok();
+    let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(line.contains(r#"hello.greet{"name":"ada"}  ok"#), "{line}");
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// Whatever a module is called, nothing in the command knows it.

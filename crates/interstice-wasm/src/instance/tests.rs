@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 
 /// A module of `pages` pages, 1 KiB of static data and a call that touches a static and the first page of its heap.
 fn factory(runtime: &Runtime, pages: u32) -> WasmFactory {
+    factory_with_image(runtime, pages, 1024)
+}
+
+/// The same, with `image` bytes of static data.
+fn factory_with_image(runtime: &Runtime, pages: u32, image: u32) -> WasmFactory {
+    let heap_base = 1024 + image;
     let text = format!(
         r#"(module
         (memory (export "memory") {pages} {pages})
         (global $stack (mut i32) (i32.const 1024))
-        (global (export "__heap_base") i32 (i32.const 2048))
+        (global (export "__heap_base") i32 (i32.const {heap_base}))
         (data (i32.const 1024) "{data}")
         (func (export "interstice_init") (i64.store (i32.const 1032) (i64.const 7)))
         (func (export "interstice_alloc") (param i32) (result i32) (i32.const 65536))
@@ -43,20 +49,25 @@ fn fresh_call(factory: &WasmFactory) -> Duration {
     started.elapsed()
 }
 
+/// The static data of a module like `bank` are 5 KiB.
 #[test]
 fn a_reset_takes_far_less_than_a_microsecond() {
     const ROUNDS: u32 = 1_000;
-    let factory = factory(&Runtime::new().unwrap(), 256);
-    let mut live = Live::new(&factory.pre, factory.reset).unwrap();
-    assert_eq!(live.image.as_ref().unwrap().1.len(), 1024);
-    let time = median(99, || {
-        let started = Instant::now();
-        (0..ROUNDS).for_each(|_| assert!(live.reset()));
-        started.elapsed()
-    });
-    let nanos = time.as_nanos() / u128::from(ROUNDS);
-    println!("{nanos} ns per reset of 1 KiB");
-    assert!(cfg!(debug_assertions) || nanos <= 1_000, "{nanos} ns per reset");
+    let runtime = Runtime::new().unwrap();
+    for image in [1 << 10, 8 << 10, 32 << 10] {
+        let factory = factory_with_image(&runtime, 256, image);
+        let mut live = Live::new(&factory.pre, factory.reset).unwrap();
+        assert_eq!(live.image.as_ref().unwrap().1.len(), image as usize);
+        let time = median(99, || {
+            let started = Instant::now();
+            (0..ROUNDS).for_each(|_| assert!(live.reset()));
+            started.elapsed()
+        });
+        let nanos = time.as_nanos() / u128::from(ROUNDS);
+        println!("{nanos} ns per reset of {} KiB", image >> 10);
+        // The largest is there to be read: it moves as much as the second-level cache holds, and who else uses that shows.
+        assert!(cfg!(debug_assertions) || image > 8 << 10 || nanos <= 1_000, "{nanos} ns per reset of {image} bytes");
+    }
 }
 
 #[test]
