@@ -116,7 +116,12 @@ pub const HOST_CALLS: &[Signature] = &[
     call(FETCH, &[I32, I32], Some(I32), "(out, capacity): bytes that did not fit before"),
     call(LOG, &[I32, I32, I32], None, "(level, text, length)"),
     call(RESULT, &[I32, I32], None, "(answer, length)"),
-    call(LAST_ERROR, &[I32, I32], Some(I32), "(out, capacity): length of the last refusal as JSON"),
+    call(
+        LAST_ERROR,
+        &[I32, I32],
+        Some(I32),
+        "(out, capacity): length of the last refusal: its code and its message, each behind its u32 length",
+    ),
     call(RAISE, &[], None, "(): does not return"),
     call(ABORT, &[I32, I32], None, "(message, length): does not return"),
 ];

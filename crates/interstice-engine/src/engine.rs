@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::event::{EventQueue, PendingEvent};
 use crate::execution::{Execution, Finished, Instances, LogLine, Surroundings};
+use crate::last_changed::LastChanged;
 use crate::limits::Limits;
 use crate::module::{CallError, LoadError, Loaded, ModuleLoader};
 use crate::problems;
@@ -29,6 +30,7 @@ pub struct Engine {
     pub(crate) loader: Arc<dyn ModuleLoader>,
     pub(crate) next_offset: Offset,
     pub(crate) time: Timestamp,
+    pub(crate) last_changed: LastChanged,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -79,7 +81,8 @@ pub struct Output {
     pub transaction: Option<Transaction>,
     /// The function's answer, or why nothing was done.
     pub reply: Result<Vec<u8>, Problem>,
-    /// How many offsets must be durable before the reply may leave.
+    /// How many offsets must be durable before the reply may leave: those of the transaction, or of what a refused call
+    /// could see.
     pub rests_on: Offset,
     /// What functions logged.
     pub log: Vec<LogLine>,
@@ -138,6 +141,7 @@ impl Engine {
             loader,
             next_offset: 0,
             time: Timestamp(i64::MIN),
+            last_changed: LastChanged::default(),
         }
     }
 
@@ -166,6 +170,11 @@ impl Engine {
         &self.queue
     }
 
+    /// When each table and the catalog last changed.
+    pub fn last_changed(&self) -> &LastChanged {
+        &self.last_changed
+    }
+
     /// The bounds on one call.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -181,7 +190,7 @@ impl Engine {
             }
             Request::Call { module, function, args, caller } => match self.resolve_call(&module, &function, &args) {
                 Ok(target) => self.call(target, args, caller, (time, input.seed)),
-                Err(problem) => self.refuse(problem, Vec::new()),
+                Err(problem) => refusal(problem, Vec::new(), self.last_changed.catalog()),
             },
             Request::NextEvent => self.event(time, input.seed),
         }
@@ -250,7 +259,11 @@ impl Engine {
     fn publish(&mut self, artefact: &[u8], loaded: &Loaded, caller: Identity, moment: Moment) -> Output {
         if !self.queue.is_empty() {
             let text = format!("{} events are still to be delivered", self.queue.len());
-            return self.refuse(Problem::new("events-pending", text).hint("publish again in a moment"), Vec::new());
+            return refusal(
+                Problem::new("events-pending", text).hint("publish again in a moment"),
+                Vec::new(),
+                self.next_offset,
+            );
         }
         let before = self.store.clone();
         match publish::run(self, artefact, loaded, caller, moment) {
@@ -263,7 +276,7 @@ impl Engine {
             Err(problem) => {
                 self.store = before;
                 self.instances = instantiate(&self.catalog);
-                self.refuse(problem, Vec::new())
+                refusal(problem, Vec::new(), self.next_offset)
             }
         }
     }
@@ -277,7 +290,7 @@ impl Engine {
             return Err(problems::wrong_kind(module, schema));
         }
         let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if self.instances.get(position).is_none_or(Option::is_none) {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }
@@ -290,7 +303,7 @@ impl Engine {
             Ok(client) => client,
             Err(error) => {
                 self.store = tx.abort();
-                return self.refuse(problems::write_refused(&error), Vec::new());
+                return refusal(problems::write_refused(&error), Vec::new(), self.next_offset);
             }
         };
         let version = self.catalog.modules()[target.module].published_at;
@@ -304,14 +317,15 @@ impl Engine {
                 let problem = self.problem_of(target, error);
                 self.store = finished.tx.expect("invariant: a call is a transaction").abort();
                 self.instances = finished.instances;
-                self.refuse(problem, finished.log)
+                let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
+                refusal(problem, finished.log, rests_on)
             }
         }
     }
 
     fn event(&mut self, time: Timestamp, seed: [u8; 16]) -> Output {
         let Some(event) = self.queue.first().cloned() else {
-            return self.refuse(Problem::new("no-event", "no event is pending"), Vec::new());
+            return refusal(Problem::new("no-event", "no event is pending"), Vec::new(), self.next_offset);
         };
         let reducer = self.catalog.event_reducers()[event.id.subscriber as usize];
         let target = Target { module: reducer.module, function: reducer.function };
@@ -392,6 +406,7 @@ impl Engine {
     fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
         self.next_offset = transaction.offset + 1;
         self.time = transaction.time;
+        self.last_changed.advance(transaction, changes);
         let depth = match transaction.cause {
             Cause::Event(id) => {
                 let event = self.queue.pop().expect("invariant: an event transaction has its event");
@@ -406,10 +421,6 @@ impl Engine {
             Cause::Call { .. } => 0,
         };
         self.queue.raise(&self.catalog, transaction.offset, depth, changes);
-    }
-
-    fn refuse(&self, problem: Problem, log: Vec<LogLine>) -> Output {
-        Output { transaction: None, reply: Err(problem), rests_on: self.next_offset, log }
     }
 
     fn problem_of(&self, target: Target, error: CallError) -> Problem {
@@ -446,6 +457,11 @@ pub(crate) struct Target {
 /// One instance of each module that is loaded.
 pub(crate) fn instantiate(catalog: &Catalog) -> Instances {
     catalog.modules().iter().map(|entry| entry.factory.as_ref()?.instantiate().ok()).collect()
+}
+
+/// The output of an input that changed nothing.
+fn refusal(problem: Problem, log: Vec<LogLine>, rests_on: Offset) -> Output {
+    Output { transaction: None, reply: Err(problem), rests_on, log }
 }
 
 fn reply_of(outcome: &Outcome) -> Result<Vec<u8>, Problem> {

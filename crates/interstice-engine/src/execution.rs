@@ -1,30 +1,31 @@
 //! One transaction (or query) in progress, and all that a function may ask of its host.
 //!
-//! Every host call checks, in this order: fuel, the capability that the function's signature declares, the bytes. What
-//! is refused here is refused whatever the module's code does.
+//! Every host call checks, in this order: whether the transaction still goes on, fuel, the capability that the function's
+//! signature declares, the bytes. What is refused here is refused whatever the module's code does.
+//!
+//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `host_hash`.
 
 mod host_hash;
+mod invoke;
+mod row_calls;
 mod scan;
 
-use crate::catalog::{Catalog, FunctionEntry};
+use crate::catalog::Catalog;
 use crate::limits::{Limits, charge};
-use crate::module::{Call, CallError, Context, Module};
+use crate::module::Module;
 use crate::problems;
 use host_hash::HostHash;
-use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 pub use interstice_store::table::IndexId;
 use interstice_store::table::Table;
-use interstice_store::write::{WriteError, WriteTx};
-use interstice_types::change::{Change, RowBytes};
-use interstice_types::codec;
+use interstice_store::write::WriteTx;
+use interstice_types::change::Change;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::problem::Problem;
-use interstice_types::schema::{FunctionKind, TableAccess};
+use interstice_types::schema::TableAccess;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
-use scan::{MAX_SCAN_BATCH_SIZE, Scan, as_bytes, lookup_prefix, map_bound};
-use std::ops::Bound;
+use scan::Scan;
 use std::sync::Arc;
 
 /// The modules that an execution may call; an empty slot is a module that is running.
@@ -57,6 +58,8 @@ pub struct Execution {
     streams: u64,
     host_calls: u64,
     host_hash: HostHash,
+    /// Set once something trapped: nothing more is done then, and the outermost call ends with it.
+    trapped: Option<Problem>,
 }
 
 enum Tables {
@@ -148,53 +151,8 @@ impl Execution {
             streams: 0,
             host_calls: 0,
             host_hash: HostHash::default(),
+            trapped: None,
         }
-    }
-
-    /// Runs `function` of the module at position `module` and everything that it calls.
-    ///
-    /// A nested function that fails without a trap has its writes undone; the rest stays.
-    pub fn invoke(mut self, module: usize, function: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
-        let catalog = Arc::clone(&self.catalog);
-        let entry = &catalog.modules()[module];
-        let name = &entry.schema.module;
-        let schema = &entry.functions[function as usize].schema;
-        if self.frames.len() >= self.limits.call_depth {
-            let text = format!("calls are nested deeper than {}", self.limits.call_depth);
-            return (
-                self,
-                Err(CallError::Trapped(Problem::new("call-depth", text).at(problems::place(name, &schema.name)))),
-            );
-        }
-        let Some(mut instance) = self.instances.get_mut(module).and_then(Option::take) else {
-            let problem = if self.frames.iter().any(|frame| frame.module == module) {
-                Problem::new("re-entered", format!("module `{name}` is on the call stack already"))
-            } else {
-                Problem::new("module-unavailable", format!("module `{name}` could not be loaded"))
-            };
-            return (self, Err(CallError::Trapped(problem.at(problems::place(name, &schema.name)))));
-        };
-        let calling_module = self.frames.last().map(|frame| catalog.modules()[frame.module].schema.module.as_str());
-        let context = Context {
-            now: self.surroundings.now,
-            caller: self.surroundings.caller,
-            calling_module,
-            seed: self.surroundings.seed,
-            stream: self.streams,
-            offset_hint: self.surroundings.offset_hint,
-        };
-        self.streams += 1;
-        self.frames.push(Frame { module, function, scans: self.scans.len() });
-        let savepoint = self.tx().map(|tx| tx.savepoint());
-        let (mut this, result) = instance.call(&Call { function, args, context }, self);
-        let frame = this.frames.pop().expect("invariant: a frame was pushed");
-        this.scans.truncate(frame.scans);
-        this.instances[module] = Some(instance);
-        let result = check_answer(result, name, &entry.functions[function as usize]);
-        if let (Err(_), Some(savepoint), Tables::Write(tx)) = (&result, savepoint, &mut this.tables) {
-            tx.rollback_to(savepoint);
-        }
-        (this, result)
     }
 
     /// Ends it. All modules must be back in their slots.
@@ -223,177 +181,15 @@ impl Execution {
     /// Burns fuel.
     ///
     /// # Errors
-    /// [`HostError::Trapped`] if there is not so much left.
+    /// [`HostError::Trapped`] if there is not so much left: that ends the transaction.
     pub fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
         if fuel > self.fuel {
             self.fuel = 0;
-            return Err(HostError::Trapped(Problem::new(
-                "out-of-fuel",
-                format!("the call used up its {} fuel", self.limits.fuel),
-            )));
+            let problem = Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.limits.fuel));
+            return Err(HostError::Trapped(self.trapped.get_or_insert(problem).clone()));
         }
         self.fuel -= fuel;
         Ok(())
-    }
-
-    /// Adds a row through handle `handle`; returns it as stored.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn insert(&mut self, handle: u32, row: Vec<u8>) -> Result<RowBytes, HostError> {
-        self.enter(host_hash::INSERT, row.len())?;
-        let table = self.handle(handle, TableAccess::may_insert)?;
-        self.host_hash.fold(u64::from(handle), &row);
-        let result = self.tx_mut()?.insert(table, row).map_err(refused);
-        self.note(&result);
-        result
-    }
-
-    /// Replaces the row with the same primary key; returns the old one.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn update(&mut self, handle: u32, row: Vec<u8>) -> Result<RowBytes, HostError> {
-        self.enter(host_hash::UPDATE, row.len())?;
-        let table = self.handle(handle, TableAccess::may_change)?;
-        self.host_hash.fold(u64::from(handle), &row);
-        let result = self.tx_mut()?.update(table, row).map_err(refused);
-        self.note(&result);
-        result
-    }
-
-    /// Removes the row whose primary key's columns have these encoded values; returns it, if it was there.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<RowBytes>, HostError> {
-        self.enter(host_hash::DELETE, key.len())?;
-        let table = self.handle(handle, TableAccess::may_change)?;
-        self.host_hash.fold(u64::from(handle), key);
-        let result = match self.tx_mut()?.delete(table, key) {
-            Ok(row) => Ok(Some(row)),
-            Err(WriteError::Apply(interstice_store::table::ApplyError::NoSuchRow { .. })) => Ok(None),
-            Err(error) => Err(refused(error)),
-        };
-        self.note_optional(result)
-    }
-
-    /// The row whose columns of `index` have these encoded values. The index must be unique.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn get(&mut self, handle: u32, index: IndexId, values: &[u8]) -> Result<Option<RowBytes>, HostError> {
-        self.enter(host_hash::GET, values.len())?;
-        let id = self.handle(handle, TableAccess::may_read)?;
-        self.host_hash.fold(u64::from(handle) << 16 | u64::from(index.0), values);
-        let table = self.table(id)?;
-        let prefix = lookup_prefix(table, index, values)?;
-        let row = if index == IndexId::PRIMARY {
-            table.get(&prefix).cloned()
-        } else {
-            table.scan(index, &KeyRange::prefix(prefix.as_bytes()), false).next().map(|(_, row)| row.clone())
-        };
-        self.note_optional(Ok(row))
-    }
-
-    /// How many rows a table has.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn count(&mut self, handle: u32) -> Result<u64, HostError> {
-        self.enter(host_hash::COUNT, 0)?;
-        let id = self.handle(handle, TableAccess::may_read)?;
-        let count = self.table(id)?.count() as u64;
-        self.host_hash.fold(count, &[]);
-        Ok(count)
-    }
-
-    /// Opens a scan over the rows whose first columns of `index` are within bounds of encoded values.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn scan_open(
-        &mut self,
-        handle: u32,
-        index: IndexId,
-        bounds: (Bound<&[u8]>, Bound<&[u8]>),
-        reverse: bool,
-    ) -> Result<u32, HostError> {
-        self.enter(host_hash::SCAN_OPEN, 0)?;
-        let id = self.handle(handle, TableAccess::may_read)?;
-        if self.scans.iter().flatten().count() >= self.limits.open_scans {
-            return Err(trapped("too-many-scans", format!("more than {} scans are open", self.limits.open_scans)));
-        }
-        let table = Arc::clone(self.table(id)?);
-        let lower = map_bound(bounds.0, |values| lookup_prefix(&table, index, values))?;
-        let upper = map_bound(bounds.1, |values| lookup_prefix(&table, index, values))?;
-        let range = KeyRange::between(as_bytes(&lower), as_bytes(&upper));
-        self.host_hash.fold(u64::from(handle) << 16 | u64::from(index.0), range.start.as_bytes());
-        self.scans.push(Some(Scan { table, index, range, reverse }));
-        Ok(self.scans.len() as u32 - 1)
-    }
-
-    /// Appends the scan's next rows to `out`, each behind its length as `u32` LE: as many whole ones as fit in `capacity`
-    /// bytes, but at least one. Appends nothing at the end.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn scan_next(&mut self, scan: u32, capacity: usize, out: &mut Vec<u8>) -> Result<(), HostError> {
-        self.enter(host_hash::SCAN_NEXT, 0)?;
-        let start = out.len();
-        let open = self.scans.get_mut(scan as usize).and_then(Option::as_mut);
-        let open = open.ok_or_else(|| trapped("invalid-scan", format!("there is no open scan {scan}")))?;
-        let rows = open.advance(start + capacity.min(MAX_SCAN_BATCH_SIZE), out);
-        self.burn(rows * charge::SCANNED_ROW + (out.len() - start) as u64 / 16 * charge::SIXTEEN_BYTES)?;
-        self.host_hash.fold(u64::from(scan), &out[start..]);
-        Ok(())
-    }
-
-    /// Closes a scan; one that is not open stays so.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn scan_close(&mut self, scan: u32) -> Result<(), HostError> {
-        self.enter(host_hash::SCAN_CLOSE, 0)?;
-        if let Some(slot) = self.scans.get_mut(scan as usize) {
-            *slot = None;
-        }
-        Ok(())
-    }
-
-    /// Calls the imported function with this number in the same transaction.
-    pub fn call(mut self, import: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
-        if let Err(HostError::Trapped(problem) | HostError::Refused(problem)) = self.enter(host_hash::CALL, args.len())
-        {
-            return (self, Err(CallError::Trapped(problem)));
-        }
-        let catalog = Arc::clone(&self.catalog);
-        let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
-        let target = catalog.modules()[frame.module].imports.get(import as usize).copied().flatten();
-        let Some((module, function)) = target else {
-            let problem = Problem::new("undeclared-call", format!("the module imports no function number {import}"));
-            return (self, Err(CallError::Trapped(problem)));
-        };
-        let entry = &catalog.modules()[module].functions[function as usize];
-        let callable = match entry.schema.kind {
-            FunctionKind::Reducer | FunctionKind::Internal => self.tx().is_some(),
-            FunctionKind::Query => true,
-            FunctionKind::Init | FunctionKind::Event { .. } => false,
-        };
-        if !callable {
-            let problem = problems::wrong_kind(&catalog.modules()[module].schema.module, &entry.schema);
-            return (self, Err(CallError::Trapped(problem)));
-        }
-        if let Err(error) = codec::decode_all(entry.schema.args.iter().map(|arg| &arg.ty), args) {
-            let problem = problems::invalid_arguments(&catalog.modules()[module].schema.module, &entry.schema, error);
-            return (self, Err(CallError::Trapped(problem)));
-        }
-        self.host_hash.fold(u64::from(import), args);
-        let (mut this, result) = self.invoke(module, function, args);
-        if let Ok(bytes) | Err(CallError::Returned(bytes)) = &result {
-            this.host_hash.fold(u64::from(result.is_ok()), bytes);
-        }
-        (this, result)
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.
@@ -420,6 +216,11 @@ impl Execution {
         problems::place(&entry.schema.module, &entry.functions[frame.function as usize].schema.name)
     }
 
+    /// What was changed so far, for tests and traces.
+    pub fn changes(&self) -> &[Change] {
+        self.tx().map_or(&[], WriteTx::changes)
+    }
+
     fn tx(&self) -> Option<&WriteTx> {
         match &self.tables {
             Tables::Write(tx) => Some(tx),
@@ -435,6 +236,9 @@ impl Execution {
     }
 
     fn enter(&mut self, call: u64, size: usize) -> Result<(), HostError> {
+        if let Some(problem) = &self.trapped {
+            return Err(HostError::Trapped(problem.clone()));
+        }
         self.burn(charge::HOST_CALL + size as u64 / 16 * charge::SIXTEEN_BYTES)?;
         self.host_calls += 1;
         self.host_hash.fold(call, &[]);
@@ -459,52 +263,6 @@ impl Execution {
         };
         store.table(id).ok_or_else(|| trapped("unknown-table", format!("there is no table {id}")))
     }
-
-    fn note(&mut self, result: &Result<RowBytes, HostError>) {
-        match result {
-            Ok(row) => self.host_hash.fold(1, row),
-            Err(_) => self.host_hash.fold(0, &[]),
-        }
-    }
-
-    fn note_optional(&mut self, result: Result<Option<RowBytes>, HostError>) -> Result<Option<RowBytes>, HostError> {
-        if let Ok(Some(row)) = &result {
-            self.burn(row.len() as u64 / 16 * charge::SIXTEEN_BYTES)?;
-            self.host_hash.fold(1, row);
-        } else {
-            self.host_hash.fold(0, &[]);
-        }
-        result
-    }
-}
-
-fn check_answer(
-    result: Result<Vec<u8>, CallError>,
-    module: &str,
-    function: &FunctionEntry,
-) -> Result<Vec<u8>, CallError> {
-    let place = || problems::place(module, &function.schema.name);
-    match result {
-        Ok(bytes) => match codec::decode_all([&function.schema.returns], &bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) => {
-                let problem =
-                    Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));
-                Err(CallError::Trapped(problem.at(place())))
-            }
-        },
-        Err(CallError::Refused(problem)) => Err(CallError::Refused(problem.at(place()))),
-        Err(CallError::Trapped(problem)) => Err(CallError::Trapped(problem.at(place()))),
-        returned => returned,
-    }
-}
-
-fn refused(error: WriteError) -> HostError {
-    let problem = problems::write_refused(&error);
-    match error {
-        WriteError::TransactionTooLarge | WriteError::InvalidRow { .. } => HostError::Trapped(problem),
-        _ => HostError::Refused(problem),
-    }
 }
 
 fn trapped(code: &'static str, message: String) -> HostError {
@@ -513,12 +271,4 @@ fn trapped(code: &'static str, message: String) -> HostError {
 
 fn printable(letter: char) -> Vec<char> {
     if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
-}
-
-/// The changes of a transaction in progress, for tests and traces.
-impl Execution {
-    /// What was changed so far.
-    pub fn changes(&self) -> &[Change] {
-        self.tx().map_or(&[], WriteTx::changes)
-    }
 }

@@ -9,18 +9,19 @@
 //! *Invariants*
 //! 1. No I/O and no clock: time and randomness are fields of [`engine::Input`].
 //! 2. [`Engine::apply`](engine::Engine::apply) runs no module code.
-//! 3. A call that fails leaves no trace in any table.
+//! 3. A call that fails leaves no trace in any table; after a trap no function of the transaction does anything more.
 //! 4. An event is consumed by exactly one transaction, whose changes move the event cursor with it.
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
-//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`publish`], [`event`], [`recheck`], [`read`],
-//! [`system`].
+//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`publish`], [`event`], [`last_changed`], [`recheck`],
+//! [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
 pub mod engine;
 pub mod event;
 pub mod execution;
+pub mod last_changed;
 pub mod limits;
 pub mod module;
 pub mod problems;

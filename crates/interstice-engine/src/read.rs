@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::engine::{Engine, instantiate};
 use crate::execution::{Execution, Instances, Surroundings};
+use crate::last_changed::LastChanged;
 use crate::limits::Limits;
 use crate::module::CallError;
 use crate::problems;
@@ -27,6 +28,19 @@ pub struct Snapshot {
     pub time: Timestamp,
     /// The bounds on one call.
     pub limits: Limits,
+    /// When each table and the catalog last changed.
+    pub last_changed: LastChanged,
+}
+
+impl Snapshot {
+    /// How many offsets must be durable before an answer of query `function` of `module` may leave.
+    pub fn rests_on(&self, module: &str, function: &str) -> Offset {
+        let found = self.catalog.module(module);
+        let found = found.and_then(|(position, entry)| Some((position, entry.schema.function(function)?.0)));
+        found.map_or(self.last_changed.catalog(), |(position, number)| {
+            self.last_changed.function(&self.catalog, position, number)
+        })
+    }
 }
 
 /// Runs queries; keeps instances from one to the next.
@@ -45,6 +59,7 @@ impl Engine {
             next_offset: self.next_offset,
             time: self.time,
             limits: self.limits,
+            last_changed: self.last_changed.clone(),
         }
     }
 }
@@ -75,7 +90,7 @@ impl Reader {
             return Err(problems::wrong_kind(module, schema));
         }
         let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::decode_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if !self.catalog.as_ref().is_some_and(|catalog| Arc::ptr_eq(catalog, &snapshot.catalog)) {
             self.instances = instantiate(&snapshot.catalog);
             self.catalog = Some(Arc::clone(&snapshot.catalog));

@@ -75,10 +75,11 @@ impl Engine {
     /// [`RecheckError`] if it cannot be run or applied; the engine is of no use then.
     pub fn recheck(&mut self, transaction: &Transaction) -> Result<Verdict, RecheckError> {
         let before = (self.store.clone(), Arc::clone(&self.catalog), self.queue.clone(), self.time);
+        let last_changed = self.last_changed.clone();
         let output = self.run_again(transaction)?;
         let function = self.function_of(transaction);
         (self.store, self.catalog, self.queue, self.time) = before;
-        self.next_offset = transaction.offset;
+        (self.next_offset, self.last_changed) = (transaction.offset, last_changed);
         let keeps_old = |table| self.catalog.keeps_old(table);
         let verdict = compare(transaction, output, &function, &keeps_old);
         self.apply(transaction)?;

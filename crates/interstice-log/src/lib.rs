@@ -20,7 +20,8 @@
 //! frame                      [ header 152 ][ payload, padded to 8 ]
 //! ```
 //!
-//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`evidence`], [`local`], [`writer`], [`memory`], [`verify`].
+//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`evidence`], [`local`], [`writer`], `spare`, [`memory`],
+//! [`verify`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "conformance")]
@@ -32,6 +33,7 @@ pub mod log;
 pub mod memory;
 mod repair;
 pub mod segment;
+mod spare;
 pub mod storage;
 pub mod verify;
 pub mod writer;

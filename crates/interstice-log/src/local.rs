@@ -15,6 +15,7 @@ use crate::segment::{
     Behind, FORMAT_VERSION, HeaderFault, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name,
     read_header, salt,
 };
+use crate::spare::{Spare, create_segment};
 use crate::storage::{Storage, StorageFile};
 use crate::writer::{LocalWriter, OpenSegment};
 use std::io;
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) sealed: bool,
     /// Whether the last durable frame is a part with others to follow.
     pub(crate) mid_transaction: bool,
+    /// The file of the next segment, if it is made ahead.
+    pub(crate) spare: Spare,
     /// Set once a write or sync has failed.
     pub(crate) failed: Option<String>,
     /// Held while bytes of the open segment are written, and while its writer is replaced.
@@ -176,7 +179,8 @@ impl<S: Storage> LocalLog<S> {
         let Found { segments, tail, byte, sealed, .. } = found;
         let office = Arc::default();
         let epoch = tail.epoch;
-        let shared = Shared { segments, tail, epoch, byte, sealed, mid_transaction: false, failed: None, office };
+        let (spare, failed) = (Spare::None, None);
+        let shared = Shared { segments, tail, epoch, byte, sealed, mid_transaction: false, spare, failed, office };
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
@@ -348,8 +352,7 @@ fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenE
         chain: [0; 32],
         salt: salt(&options.salt_seed, Position(0)),
     };
-    crate::writer::create_segment(storage, &header, options.segment_size)
-        .map_err(io_error("making the first segment"))?;
+    create_segment(storage, &header, options.segment_size).map_err(io_error("making the first segment"))?;
     let byte = SEGMENT_HEADER_SIZE as u64;
     Ok(Found {
         segments: vec![header],

@@ -44,9 +44,20 @@ pub trait CommitLogWriter: Send {
     /// Makes all that was appended durable with one sync, and says for each, in order, what became of it.
     fn settle(&mut self) -> Vec<(Ticket, Resolution)>;
 
+    /// Work ahead of need, if there is some: whoever has another thread runs it there, so that no later append waits for it.
+    ///
+    /// It may be run at any time or dropped: nothing but the speed of appends depends on it. Its error is no error of the
+    /// log, which will do the work itself and say what it finds then.
+    fn prepare(&mut self) -> Option<Preparation> {
+        None
+    }
+
     /// Where the log ends if all that was appended becomes durable.
     fn tail(&self) -> Tail;
 }
+
+/// Work that a writer gives out, for any thread.
+pub type Preparation = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// Stands for an append until it resolves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

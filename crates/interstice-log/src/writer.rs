@@ -1,15 +1,17 @@
 //! The writer of a local log: frames gather in a buffer, one write and one sync make them durable.
 
-use crate::frame::{self, ALIGNMENT, Frame, Place, Position};
+use crate::frame::{self, Frame, Place, Position};
 use crate::local::{OpenOptions, Shared, lock};
-use crate::log::{CommitLogWriter, Receipt, Resolution, Tail, Ticket};
-use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
+use crate::log::{CommitLogWriter, Preparation, Receipt, Resolution, Tail, Ticket};
+use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
+use crate::spare::{self, Spare, SparePlan};
 use crate::storage::{Storage, StorageFile};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Zeros written in one go when a segment is made.
-const ZERO_CHUNK: usize = 1 << 20;
+/// The next segment is prepared once the open one is full to one part in so many: a log that stays small needs none, and
+/// one that is written at full speed leaves time for it.
+const PREPARE_FROM_PART: u64 = 16;
 
 /// The segment that takes frames.
 #[derive(Debug, Clone, Copy)]
@@ -131,22 +133,49 @@ impl<S: Storage> LocalWriter<S> {
             salt: salt(&self.options.salt_seed, self.tail.position),
             ..self.segment.header
         };
-        self.file = match make_spare(&self.storage, &header, self.options.segment_size) {
-            Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+        let (spare, file) = match self.next_file(&header) {
+            Ok(next) => next,
+            Err(error) if is_full(&error) => {
                 self.failed = true;
-                // Only gives space back: the next open removes what is left of it.
-                let _ = self.storage.remove(&spare_name(&header));
                 return Err(Resolution::out_of_space(&error));
             }
             Err(error) => return Err(self.indeterminate(&error)),
         };
-        name_spare(&self.storage, &header).map_err(|error| self.indeterminate(&error))?;
+        spare::name_segment(&self.storage, &spare, &header).map_err(|error| self.indeterminate(&error))?;
+        self.file = file;
         self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
         self.sealed = false;
         lock(&self.shared).segments.push(header);
         self.publish_tail();
         Ok(())
+    }
+
+    /// The next segment's file, durable with its header but without its name: the one made ahead, or one made now.
+    fn next_file(&mut self, header: &SegmentHeader) -> io::Result<(String, S::File)> {
+        let size = self.options.segment_size;
+        let ahead = self.take_spare().and_then(|name| Some((spare::open_spare(&self.storage, &name, size)?, name)));
+        let (name, file) = match ahead {
+            Some((file, name)) => (name, Ok(file)),
+            None => (spare::spare_name(header), spare::make_now(&self.storage, header, size)),
+        };
+        let begun = file.and_then(|mut file| spare::begin(&mut file, header).map(|()| file));
+        if begun.as_ref().is_err_and(is_full) {
+            // Only gives space back: the next open removes what is left of it.
+            let _ = self.storage.remove(&name);
+        }
+        Ok((name, begun?))
+    }
+
+    /// The name of the file that was made ahead; from now on there is none.
+    fn take_spare(&self) -> Option<String> {
+        let spare = &mut lock(&self.shared).spare;
+        match std::mem::take(spare) {
+            Spare::Ready(name) => Some(name),
+            unready => {
+                *spare = unready;
+                None
+            }
+        }
     }
 
     /// Makes what is in the buffer durable, then the footer.
@@ -245,39 +274,28 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
         resolved
     }
 
+    fn prepare(&mut self) -> Option<Preparation> {
+        let used = self.segment.byte + self.buffer.len() as u64 - SEGMENT_HEADER_SIZE as u64;
+        if self.failed || self.is_replaced() || used < self.options.segment_size / PREPARE_FROM_PART {
+            return None;
+        }
+        let spare = &mut lock(&self.shared).spare;
+        if *spare != Spare::None {
+            return None;
+        }
+        *spare = Spare::InTheMaking;
+        // No two plans have one name: an epoch has one writer, and a writer is at one frame when it gives out a plan.
+        let name = format!("spare-{:020}-{}", self.tail.position.0, self.tail.epoch.0);
+        let (shared, size) = (Arc::downgrade(&self.shared), self.options.segment_size);
+        let plan = SparePlan::new(self.storage.clone(), shared, name, size);
+        Some(Box::new(move || plan.run()))
+    }
+
     fn tail(&self) -> Tail {
         self.tail
     }
 }
 
-/// Makes a segment of `size` zeros behind its header; it has its name only when all of that is durable.
-pub(crate) fn create_segment<S: Storage>(storage: &S, header: &SegmentHeader, size: u64) -> io::Result<S::File> {
-    let file = make_spare(storage, header, size)?;
-    name_spare(storage, header)?;
-    Ok(file)
-}
-
-fn spare_name(header: &SegmentHeader) -> String {
-    format!("spare-{:020}", header.first_frame.0)
-}
-
-/// Makes the next segment durable under a name that no reader looks at.
-fn make_spare<S: Storage>(storage: &S, header: &SegmentHeader, size: u64) -> io::Result<S::File> {
-    let mut file = storage.create(&spare_name(header))?;
-    file.write_all_at(&header.encode(), 0)?;
-    let mut at = SEGMENT_HEADER_SIZE as u64;
-    let end = (size + FOOTER_SIZE as u64).next_multiple_of(ALIGNMENT);
-    let zeros = vec![0; ZERO_CHUNK];
-    while at < end {
-        let count = (end - at).min(ZERO_CHUNK as u64);
-        file.write_all_at(&zeros[..count as usize], at)?;
-        at += count;
-    }
-    file.sync()?;
-    Ok(file)
-}
-
-fn name_spare<S: Storage>(storage: &S, header: &SegmentHeader) -> io::Result<()> {
-    storage.rename(&spare_name(header), &header.name())?;
-    storage.sync_directory()
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

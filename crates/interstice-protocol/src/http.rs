@@ -16,7 +16,7 @@ pub const DEFAULT_NAME: &str = "owner";
 
 /// The paths of a node.
 pub mod route {
-    /// Whether the node is there.
+    /// [`Health`](super::Health)
     pub const HEALTH: &str = "/v1/health";
     /// [`Status`](super::Status)
     pub const STATUS: &str = "/v1/status";
@@ -75,7 +75,6 @@ pub mod as_text {
     ///
     /// # Errors
     /// What the serializer says.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
     pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
@@ -193,6 +192,15 @@ pub struct ModuleSummary {
 pub struct SchemaOf {
     /// All of it.
     pub module: Schema,
+}
+
+/// That a node is there and takes calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always true: a node that has failed does not answer.
+    pub ok: bool,
+    /// The node's id, hex.
+    pub node: String,
 }
 
 /// How a node is.
@@ -318,6 +326,7 @@ shapes! {
     Published => "interstice.publish/v1",
     Modules => "interstice.modules/v1",
     SchemaOf => "interstice.schema/v1",
+    Health => "interstice.health/v1",
     Status => "interstice.status/v1",
     LogVerified => "interstice.log-verify/v1",
     ReplayChecked => "interstice.replay-check/v1",
@@ -328,11 +337,15 @@ pub fn status_of(problem: &Problem) -> u16 {
     match &*problem.code {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
-        | "type-mismatch" => 400,
+        | "invalid-literal" | "statement-too-long" | "not-subscribable" | "result-too-large" => 400,
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
+        // The module's fault, and no answer of its own.
+        "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
+        | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
+        | "too-many-scans" => 500,
         "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
         _ => 422,
     }

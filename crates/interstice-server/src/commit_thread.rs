@@ -41,6 +41,7 @@ pub(crate) struct CommitThread<W> {
     jobs: Arc<Queue<Job>>,
     subscriptions: Subscriptions,
     outbox: Outbox,
+    /// Reads of this round: they go to the reader when the answers before them are out, so that they do not overtake those.
     reads: Vec<Job>,
     /// Whether the newest frames are certified by nothing but themselves.
     unsealed: bool,
@@ -99,7 +100,16 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 }
             }
         }
-        self.hand_over();
+        self.outbox.flush();
+        self.send_reads();
+        self.prepare();
+    }
+
+    /// Has the next segment made on a thread of its own, when the log asks for that.
+    fn prepare(&mut self) {
+        let Some(work) = self.committer.prepare() else { return };
+        // What does not begin or fails is made up for when the segment is needed.
+        let _ = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
     }
 
     fn fail(&mut self, error: &SettleError) {
@@ -197,15 +207,13 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
     }
 
-    /// Hands over what is to be sent, and only then what is to be read: an answer of the reader never overtakes what was
-    /// said to the same session before.
-    fn hand_over(&mut self) {
-        self.outbox.flush();
+    fn send_reads(&mut self) {
         for job in std::mem::take(&mut self.reads) {
             if let Err(job) = self.jobs.push(job, 1) {
                 self.lose_job(job);
             }
         }
+        // What was lost is answered too.
         self.outbox.flush();
     }
 

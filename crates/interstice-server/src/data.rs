@@ -3,6 +3,8 @@
 //! ```text
 //! data/node.json   {"node": hex, "format": 1, "created": time}
 //! data/log/        the log; its file `lock` is held while a node runs
+//! data/cache/      compiled code; may be removed while no node runs
+//! data/key         32 random bytes, mode 0600: what this node writes for itself, it knows again
 //! ```
 
 use crate::start::StartError;
@@ -17,13 +19,18 @@ use interstice_types::transaction::Cause;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// The file that says whose directory this is.
 const NODE_FILE: &str = "node.json";
 /// The directory of the log.
 const LOG_DIRECTORY: &str = "log";
+
+/// The file of the node's secret.
+const KEY_FILE: &str = "key";
+/// The directory of compiled code.
+const CACHE_DIRECTORY: &str = "cache";
 
 /// What `node.json` says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +45,7 @@ pub(crate) struct Fresh {
     pub(crate) node: [u8; 16],
     pub(crate) lineage: [u8; 16],
     pub(crate) salt_seed: [u8; 16],
+    pub(crate) key: [u8; 32],
     pub(crate) now: Timestamp,
 }
 
@@ -45,6 +53,10 @@ pub(crate) struct Fresh {
 pub(crate) struct Data {
     pub(crate) node: [u8; 16],
     pub(crate) log: LocalLog<DirectoryStorage>,
+    /// Where compiled code is kept.
+    pub(crate) cache: PathBuf,
+    /// The node's secret.
+    pub(crate) key: [u8; 32],
 }
 
 /// Opens the data directory, or makes it with mode 0700.
@@ -68,7 +80,22 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     if !path.join(NODE_FILE).exists() {
         write_node_file(path, &node, fresh.now).map_err(failed("writing node.json in"))?;
     }
-    Ok(Data { node, log })
+    let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
+    Ok(Data { node, log, cache: path.join(CACHE_DIRECTORY), key })
+}
+
+/// The node's secret: what is there, else `fresh`. One that a crash left unfinished is made anew: it guards only what can be
+/// compiled again.
+fn key(path: &Path, fresh: [u8; 32]) -> io::Result<[u8; 32]> {
+    let file = path.join(KEY_FILE);
+    if let Some(key) = std::fs::read(&file).ok().and_then(|bytes| bytes.try_into().ok()) {
+        return Ok(key);
+    }
+    let mut out =
+        OpenOptionsExt::mode(std::fs::OpenOptions::new().write(true).create(true).truncate(true), 0o600).open(file)?;
+    out.write_all(&fresh)?;
+    out.sync_all()?;
+    Ok(fresh)
 }
 
 fn refuse_newer(path: &Path) -> Result<(), StartError> {

@@ -111,12 +111,11 @@ impl EngineThread {
     }
 
     fn call(&mut self, call: Invocation, seat: Seat) {
-        let output = match self.signatures.check(self.engine.catalog(), &call) {
-            Err(problem) => self.refused(problem),
-            Ok(()) => {
-                let Invocation { module, function, args, caller, .. } = call;
-                self.step(Request::Call { module, function, args, caller })
-            }
+        let output = if let Err(problem) = self.signatures.check(self.engine.catalog(), &call) {
+            self.refused(problem)
+        } else {
+            let Invocation { module, function, args, caller, .. } = call;
+            self.step(Request::Call { module, function, args, caller })
         };
         self.round.push(Done::Called { output, seat });
     }

@@ -12,7 +12,7 @@ use interstice_protocol::request::{self, Request};
 use interstice_protocol::text::{self, TextInvocation, TextRequest};
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
-use interstice_types::schema::signature;
+use interstice_types::schema::{FunctionKind, signature};
 use interstice_types::{codec, json};
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -94,12 +94,12 @@ impl Intake {
     fn text_request(&mut self, id: u32, request: TextRequest) -> Result<(), Problem> {
         match request {
             TextRequest::Call(call) => {
-                let (call, returns) = self.text_invocation(&call)?;
+                let (call, returns) = self.text_invocation(&FunctionKind::Reducer, &call)?;
                 self.session.begin_call()?;
                 self.asks.push(Ask::Call(call, Seat::Text(id, returns)));
             }
             TextRequest::Query(query) => {
-                let (query, returns) = self.text_invocation(&query)?;
+                let (query, returns) = self.text_invocation(&FunctionKind::Query, &query)?;
                 self.session.begin_call()?;
                 self.asks.push(Ask::Query(query, Seat::Text(id, returns)));
             }
@@ -110,9 +110,13 @@ impl Intake {
         Ok(())
     }
 
-    fn text_invocation(&self, invocation: &TextInvocation) -> Result<(Invocation, Returns), Problem> {
+    fn text_invocation(
+        &self,
+        kind: &FunctionKind,
+        invocation: &TextInvocation,
+    ) -> Result<(Invocation, Returns), Problem> {
         let TextInvocation { module, function, args } = invocation;
-        invocation_of_json(&self.node.catalog(), (module, function), args, self.caller)
+        invocation_of_json(&self.node.catalog(), (kind, module, function), args, self.caller)
     }
 
     fn push(&mut self, piece: Piece) {
@@ -183,7 +187,7 @@ impl Intake {
 /// that the arguments were read for, so that a publish in between is noticed.
 pub(crate) fn invocation_of_json(
     catalog: &Catalog,
-    (module, function): (&str, &str),
+    (kind, module, function): (&FunctionKind, &str, &str),
     args: &Json,
     caller: Identity,
 ) -> Result<(Invocation, Returns), Problem> {
@@ -191,6 +195,9 @@ pub(crate) fn invocation_of_json(
     let (_, entry) = catalog.module(module).ok_or_else(|| refusals::unknown_module(module, names()))?;
     let found = entry.schema.function(function);
     let (number, schema) = found.ok_or_else(|| refusals::unknown_function(&entry.schema, function))?;
+    if schema.kind != *kind {
+        return Err(refusals::wrong_kind(module, schema));
+    }
     let values = json::arguments_from_json(&schema.args, args)
         .map_err(|error| refusals::invalid_arguments(module, schema, error))?;
     let args = codec::encode_all(schema.args.iter().map(|arg| &arg.ty), &values);

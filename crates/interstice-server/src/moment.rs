@@ -28,6 +28,13 @@ impl Moments {
         self.rng.fill_bytes(&mut seed);
         seed
     }
+
+    /// Thirty-two bytes that were never given before.
+    pub(crate) fn key(&mut self) -> [u8; 32] {
+        let mut key = [0; 32];
+        self.rng.fill_bytes(&mut key);
+        key
+    }
 }
 
 /// The wall clock. Before 1970 it stands still: the engine holds time back itself.

@@ -5,14 +5,12 @@ use crate::lifeline::FailOnPanic;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::queue::{CloseOnDrop, Queue, Taken};
-use crate::select::Select;
+use crate::reports;
 use crate::session::{InitialRows, Session};
 use crate::signatures::Signatures;
+use interstice::sql::Select;
 use interstice_engine::read::{Reader, Snapshot};
 use interstice_protocol::http::RowSet;
-use interstice_types::codec;
-use interstice_types::id::Offset;
-use interstice_types::json;
 use interstice_types::problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,13 +56,13 @@ impl ReaderThread {
             }
             Work::Sql { text, reply } => {
                 // Whoever asked may have gone.
-                let _ = reply.send(sql(&snapshot, &text));
+                let _ = reply.send(reports::select(&snapshot, &text));
             }
             Work::Initial { id, format, select } => {
                 let session = session.expect("invariant: a subscription has its session");
                 match select.rows(&snapshot) {
                     Ok(rows) => {
-                        let (offset, fields) = (newest(&snapshot), Arc::clone(select.fields()));
+                        let (offset, fields) = (reports::newest(&snapshot), Arc::clone(select.fields()));
                         session.start_initial(InitialRows { id, format, offset, fields, rows, sent: 0 });
                     }
                     Err(problem) => outbox.push(&session, crate::commit_thread::refusal(id, format, &problem)),
@@ -76,23 +74,6 @@ impl ReaderThread {
     fn query(&mut self, snapshot: &Snapshot, query: &Invocation) -> Result<Finished, Problem> {
         self.signatures.check(&snapshot.catalog, query)?;
         let value = self.reader.query(snapshot, (&query.module, &query.function), &query.args, query.caller)?;
-        Ok(Finished { offset: newest(snapshot), value, changes: BTreeMap::new() })
+        Ok(Finished { offset: reports::newest(snapshot), value, changes: BTreeMap::new() })
     }
-}
-
-/// The newest transaction that a snapshot includes. There is one: genesis comes before any socket.
-fn newest(snapshot: &Snapshot) -> Offset {
-    snapshot.next_offset - 1
-}
-
-fn sql(snapshot: &Snapshot, text: &str) -> Result<RowSet, Problem> {
-    let select = Select::parse(text, snapshot)?;
-    let fields = select.fields();
-    let to_json = |row: &[u8]| -> Vec<serde_json::Value> {
-        let types = fields.iter().map(|field| &field.ty);
-        let values = codec::decode_all(types, row).expect("invariant: a projected row has the columns' types");
-        fields.iter().zip(&values).map(|(field, value)| json::to_json(&field.ty, value)).collect()
-    };
-    let rows = select.rows(snapshot)?.iter().map(|row| to_json(row)).collect();
-    Ok(RowSet { offset: newest(snapshot), columns: fields.to_vec(), rows })
 }

@@ -13,10 +13,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use interstice_protocol::http::{self, AS_HEADER, DEFAULT_NAME, Envelope, Shape, route};
+use interstice_protocol::http::{self, AS_HEADER, DEFAULT_NAME, Envelope, Health, Shape, route};
 use interstice_protocol::limits::MAX_CLIENT_MESSAGE_SIZE;
 use interstice_protocol::problems;
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, to_hex};
 use interstice_types::problem::Problem;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -94,8 +94,8 @@ pub(super) async fn answer<T>(receiver: tokio::sync::oneshot::Receiver<Result<T,
     receiver.await.unwrap_or_else(|_| Err(problems::unknown()))
 }
 
-async fn health() -> &'static str {
-    "ok\n"
+async fn health(State(node): State<Arc<Node>>) -> Answered<Health> {
+    Ok(envelope(Health { ok: true, node: to_hex(&node.facts.node) }))
 }
 
 /// A browser cannot set headers of a WebSocket: the name may stand in the address.

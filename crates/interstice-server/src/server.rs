@@ -65,16 +65,22 @@ impl Server {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let listener = listen(config.listen)?;
         let mut moments = Moments::new()?;
-        let fresh =
-            Fresh { node: moments.seed(), lineage: moments.seed(), salt_seed: moments.seed(), now: moment::now() };
+        let fresh = Fresh {
+            node: moments.seed(),
+            lineage: moments.seed(),
+            salt_seed: moments.seed(),
+            key: moments.key(),
+            now: moment::now(),
+        };
         match config.data.clone() {
             None => {
                 let log = MemoryLog::new(Lineage(fresh.lineage));
-                Self::run(log, fresh.node, (config, listener), moments)
+                Self::run(log, (fresh.node, Wasm::new()?), (config, listener), moments)
             }
             Some(path) => {
                 let data = data::open(&path, &fresh)?;
-                Self::run(data.log, data.node, (config, listener), moments)
+                let runtime = Wasm::with_cache(data.cache, data.key)?;
+                Self::run(data.log, (data.node, runtime), (config, listener), moments)
             }
         }
     }
@@ -87,16 +93,16 @@ impl Server {
         let listener = listen(config.listen)?;
         let mut moments = Moments::new()?;
         let node = moments.seed();
-        Self::run(log, node, (config, listener), moments)
+        Self::run(log, (node, Wasm::new()?), (config, listener), moments)
     }
 
     fn run<L: NodeLog>(
         log: L,
-        id: [u8; 16],
+        (id, runtime): ([u8; 16], Wasm),
         (config, listener): (Config, TcpListener),
         mut moments: Moments,
     ) -> Result<Self, StartError> {
-        let loader: Arc<dyn ModuleLoader> = Arc::new(Wasm::new()?);
+        let loader: Arc<dyn ModuleLoader> = Arc::new(runtime);
         let birth = Birth { node: id, now: moment::now(), seed: moments.seed() };
         let Opened { engine, log, committer, report } = Opened::open(log, Arc::clone(&loader), config.limits, birth)
             .map_err(|error| StartError::of_open(config.data.as_deref(), &error))?;
@@ -176,12 +182,13 @@ impl Server {
         sockets.block_on(async move {
             let closed = async {
                 while node.closing.receiver_count() > 0 {
-                    node.closing.closed().await
+                    node.closing.closed().await;
                 }
             };
             let _ = tokio::time::timeout(CLOSING_TIME, closed).await;
         });
-        sockets.shutdown_timeout(Duration::ZERO);
+        // The log is let go only when nothing on any thread holds the node any more.
+        sockets.shutdown_timeout(CLOSING_TIME);
     }
 }
 

@@ -62,6 +62,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// There is no space for the log.
+    #[error("there is no space left for the data directory `{}`: {source}", path.display())]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// Somebody else listens there.
     #[error("the address {address} is in use")]
     AddressInUse {
@@ -92,7 +100,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Corrupt { .. } => 8,
-            Self::ReadOnly { .. } | Self::Io { .. } | Self::Runtime(_) => 9,
+            Self::ReadOnly { .. } | Self::Full { .. } | Self::Io { .. } | Self::Runtime(_) => 9,
             Self::NewerFormat { .. } => 10,
             Self::InUse { .. } => 11,
             Self::AddressInUse { .. } => 1,
@@ -111,6 +119,9 @@ impl StartError {
                 ("corrupt", format!("see every fault with `interstice log verify --data {}`", path.display()))
             }
             Self::ReadOnly { path, .. } => ("read-only", format!("look at it with `ls -ld {}`", path.display())),
+            Self::Full { path, .. } => {
+                ("disk-full", format!("make room for a segment of the log, 64 MiB: `df -h {}`", path.display()))
+            }
             Self::AddressInUse { address } => {
                 let next = address.port().wrapping_add(1).max(1024);
                 ("address-in-use", format!("start with `interstice start --listen {}:{next}`", address.ip()))
@@ -143,6 +154,7 @@ impl StartError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::ReadOnly { path: path.to_owned(), source }
             }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path: path.to_owned(), source },
             _ => Self::Io { what, source },
         }
     }

@@ -8,8 +8,8 @@
 use crate::ask::{Format, Subscribe};
 use crate::commit_thread::refusal;
 use crate::outbox::Outbox;
-use crate::select::Select;
 use crate::session::{Session, UpdateBody, row_to_json};
+use interstice::sql::Select;
 use interstice_engine::read::Snapshot;
 use interstice_protocol::{reply, text};
 use interstice_types::change::{Change, RowBytes};

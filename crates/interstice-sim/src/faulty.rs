@@ -22,6 +22,8 @@ struct Disk {
     durable_names: BTreeMap<String, usize>,
     /// Syncs until one fails; none if zero.
     sync_failure_in: u64,
+    /// Operations until the power is gone, if it will go; none works with zero left.
+    power: Option<u64>,
     /// Whether syncs only say that they worked.
     lies: bool,
     syncs: u64,
@@ -60,6 +62,16 @@ impl FaultyStorage {
         self.disk().sync_failure_in = n;
     }
 
+    /// Cuts the power behind `n` more operations that change something: none works then until [`crash`](Self::crash).
+    pub fn cut_power_in(&self, n: u64) {
+        self.disk().power = Some(n);
+    }
+
+    /// Whether the power is gone.
+    pub fn is_off(&self) -> bool {
+        self.disk().power == Some(0)
+    }
+
     /// Makes every sync from now on do nothing.
     pub fn lie(&self) {
         self.disk().lies = true;
@@ -96,6 +108,7 @@ impl FaultyStorage {
             disk.durable_names = disk.names.clone();
         }
         disk.sync_failure_in = 0;
+        disk.power = None;
         disk.life += 1;
     }
 }
@@ -105,12 +118,28 @@ impl Disk {
         self.names.get(name).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
     }
 
-    fn sync_fails(&mut self) -> bool {
-        if self.sync_failure_in == 0 {
-            return false;
+    /// Counts an operation that changes something.
+    fn use_power(&mut self) -> io::Result<()> {
+        match &mut self.power {
+            None => Ok(()),
+            Some(0) => Err(broken()),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
         }
-        self.sync_failure_in -= 1;
-        self.sync_failure_in == 0
+    }
+
+    /// Counts a sync.
+    fn use_sync(&mut self) -> io::Result<()> {
+        self.use_power()?;
+        let fails = self.sync_failure_in == 1;
+        self.sync_failure_in = self.sync_failure_in.saturating_sub(1);
+        if fails {
+            return Err(broken());
+        }
+        self.syncs += 1;
+        Ok(())
     }
 }
 
@@ -133,6 +162,7 @@ impl Storage for FaultyStorage {
 
     fn create(&self, name: &str) -> io::Result<FaultyFile> {
         let mut disk = self.disk();
+        disk.use_power()?;
         let inode = disk.inodes.len();
         disk.inodes.push(Inode::default());
         disk.names.insert(name.to_owned(), inode);
@@ -141,6 +171,7 @@ impl Storage for FaultyStorage {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.use_power()?;
         let inode = disk.inode(from)?;
         disk.names.remove(from);
         disk.names.insert(to.to_owned(), inode);
@@ -149,6 +180,7 @@ impl Storage for FaultyStorage {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.use_power()?;
         disk.inode(name)?;
         disk.names.remove(name);
         Ok(())
@@ -156,13 +188,10 @@ impl Storage for FaultyStorage {
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        if disk.sync_fails() {
-            return Err(broken());
-        }
+        disk.use_sync()?;
         if !disk.lies {
             disk.durable_names = disk.names.clone();
         }
-        disk.syncs += 1;
         Ok(())
     }
 
@@ -192,6 +221,7 @@ impl StorageFile for FaultyFile {
 
     fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
         let mut disk = self.disk()?;
+        disk.use_power()?;
         let inode = &mut disk.inodes[self.inode];
         let (from, to) = (at as usize, at as usize + bytes.len());
         let size = inode.live.len().max(to);
@@ -203,10 +233,7 @@ impl StorageFile for FaultyFile {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk()?;
-        if disk.sync_fails() {
-            return Err(broken());
-        }
-        disk.syncs += 1;
+        disk.use_sync()?;
         if !disk.lies {
             let inode = &mut disk.inodes[self.inode];
             inode.durable.clone_from(&inode.live);

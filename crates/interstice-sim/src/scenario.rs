@@ -1,4 +1,5 @@
-//! One history from one seed: calls, events, publishes, failing syncs, crashes, and the oracle after each.
+//! One history from one seed: calls, events, publishes, segments prepared ahead or not, failing syncs, power that goes in
+//! the middle of any of it, crashes, and the oracle after each.
 //!
 //! The oracle: a recovered database holds every transaction that was acknowledged and none that was not sent; its rows and
 //! its event queue are the model's at that very offset; its log runs again without a divergence.
@@ -17,7 +18,9 @@ use interstice_engine::read::Reader as QueryReader;
 use interstice_engine::system;
 use interstice_log::frame::Lineage;
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
+use interstice_log::log::Preparation;
 use interstice_log::segment::LogId;
+use interstice_log::storage::Storage;
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 use interstice_store::table::IndexId;
@@ -58,6 +61,10 @@ pub struct Reached {
     pub unacknowledged_survived: u64,
     pub unacknowledged_lost: u64,
     pub rotations: u64,
+    pub rotations_prepared: u64,
+    pub rotations_at_once: u64,
+    pub power_cuts: u64,
+    pub power_cuts_at_open: u64,
     pub split_transactions: u64,
 }
 
@@ -74,6 +81,10 @@ impl Reached {
         self.unacknowledged_survived += other.unacknowledged_survived;
         self.unacknowledged_lost += other.unacknowledged_lost;
         self.rotations += other.rotations;
+        self.rotations_prepared += other.rotations_prepared;
+        self.rotations_at_once += other.rotations_at_once;
+        self.power_cuts += other.power_cuts;
+        self.power_cuts_at_open += other.power_cuts_at_open;
         self.split_transactions += other.split_transactions;
     }
 }
@@ -89,6 +100,10 @@ struct World {
     promised: Vec<Result<Vec<u8>, &'static str>>,
     acknowledged: u64,
     faults: Rng,
+    power: Rng,
+    spares: Rng,
+    /// Work that the log gave out and that nobody has done yet.
+    preparation: Option<Preparation>,
     seeds: Rng,
     now: i64,
     reached: Reached,
@@ -108,6 +123,9 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         promised: Vec::new(),
         acknowledged: 0,
         faults: Rng::new(seed, 2),
+        power: Rng::new(seed, 4),
+        spares: Rng::new(seed, 5),
+        preparation: None,
         seeds: Rng::new(seed, 3),
         now: 1_000_000,
         reached: Reached::default(),
@@ -123,9 +141,14 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
             let n = 1 + world.faults.below(3);
             world.storage.fail_sync_in(n);
         }
+        if config.failing_syncs && world.power.one_in(60) {
+            let n = world.power.below(30);
+            world.storage.cut_power_in(n);
+        }
         if world.faults.one_in(4) {
             world.settle()?;
         }
+        world.prepare();
         if world.faults.one_in(40) {
             world.crash()?;
         }
@@ -228,8 +251,43 @@ impl World {
         }
     }
 
+    /// Takes the log's work ahead now and then, and does it some time later, or never.
+    fn prepare(&mut self) {
+        if let (None, Some(database)) = (&self.preparation, &mut self.database) {
+            self.preparation = database.prepare().filter(|_| !self.spares.one_in(8));
+        }
+        if self.spares.one_in(6)
+            && let Some(preparation) = self.preparation.take()
+        {
+            // What fails here is not the log's failure.
+            let _ = preparation();
+        }
+    }
+
+    /// Segments, and segments that are prepared.
+    fn files(&self) -> Result<(u64, u64), String> {
+        let names = self.storage.list().map_err(|error| error.to_string())?;
+        let count = |wanted: fn(&String) -> bool| names.iter().filter(|name| wanted(name)).count() as u64;
+        Ok((
+            count(|name| name.starts_with(|first: char| first.is_ascii_digit())),
+            count(|name| name.starts_with("spare-")),
+        ))
+    }
+
     /// Acknowledges what waits; a failure ends the process, as it does for real.
     fn settle(&mut self) -> Result<(), String> {
+        let (before, crashes) = (self.files()?, self.reached.crashes);
+        self.try_settle()?;
+        let after = self.files()?;
+        if crashes == self.reached.crashes {
+            let prepared = before.1.saturating_sub(after.1);
+            self.reached.rotations_prepared += prepared;
+            self.reached.rotations_at_once += (after.0 - before.0).saturating_sub(prepared);
+        }
+        Ok(())
+    }
+
+    fn try_settle(&mut self) -> Result<(), String> {
         let database = self.database.as_mut().ok_or("invariant: the database is open")?;
         if let Ok(outputs) = database.settle() {
             self.acknowledged = database.durable();
@@ -239,7 +297,11 @@ impl World {
             }
             outputs.iter().zip(&promised).try_for_each(|(output, promised)| compare_reply(output, promised))
         } else {
-            self.reached.failed_syncs += 1;
+            if self.storage.is_off() {
+                self.reached.power_cuts += 1;
+            } else {
+                self.reached.failed_syncs += 1;
+            }
             self.crash()
         }
     }
@@ -249,10 +311,29 @@ impl World {
         self.promised.clear();
         self.reached.crashes += 1;
         self.storage.crash(&mut self.faults);
+        // Work that outlives its log must not hurt the next one: threads do.
+        if let Some(preparation) = self.preparation.take().filter(|_| self.spares.one_in(2)) {
+            let _ = preparation();
+        }
+        if self.power.one_in(4) {
+            let n = self.power.below(20);
+            self.storage.cut_power_in(n);
+        }
         self.reopen()
     }
 
+    /// Opens; if the power goes meanwhile, once more.
     fn reopen(&mut self) -> Result<(), String> {
+        let opened = self.try_reopen();
+        if opened.is_err() && self.storage.is_off() {
+            self.reached.power_cuts_at_open += 1;
+            self.storage.crash(&mut self.faults);
+            return self.try_reopen();
+        }
+        opened
+    }
+
+    fn try_reopen(&mut self) -> Result<(), String> {
         let options = options(self);
         let (log, report) =
             LocalLog::open(self.storage.clone(), options).map_err(|error| format!("the log does not open: {error}"))?;

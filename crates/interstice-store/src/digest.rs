@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 const SHORT_ROW_SIZE: usize = 252;
 
 /// XXH3-128 of table id (`u32` LE) ‖ row bytes.
+#[inline]
 pub fn of_row(table: TableId, row: &[u8]) -> u128 {
     let id = table.0.to_le_bytes();
     if row.len() <= SHORT_ROW_SIZE {

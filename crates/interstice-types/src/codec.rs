@@ -45,16 +45,19 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Starts at the first byte.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0 }
     }
 
     /// Bytes read so far.
+    #[inline]
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// Bytes not yet read.
+    #[inline]
     pub fn left(&self) -> usize {
         self.bytes.len() - self.position
     }
@@ -63,24 +66,27 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if there are fewer.
+    #[inline]
     pub fn take(&mut self, count: usize, expected: &str) -> Result<&'a [u8], DecodeError> {
         if count > self.left() {
-            return Err(DecodeError::Truncated {
-                expected: expected.to_owned(),
-                needed: count - self.left(),
-                left: self.left(),
-                position: self.position,
-            });
+            return Err(self.truncated(count, expected));
         }
         let taken = &self.bytes[self.position..self.position + count];
         self.position += count;
         Ok(taken)
     }
 
+    #[cold]
+    fn truncated(&self, count: usize, expected: &str) -> DecodeError {
+        let left = self.left();
+        DecodeError::Truncated { expected: expected.to_owned(), needed: count - left, left, position: self.position }
+    }
+
     /// The next `N` bytes.
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if there are fewer.
+    #[inline]
     pub fn array<const N: usize>(&mut self, expected: &str) -> Result<[u8; N], DecodeError> {
         Ok(self.take(N, expected)?.try_into().expect("invariant: take gives what was asked"))
     }
@@ -336,13 +342,37 @@ pub fn skip(ty: &Type, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     walk(ty, reader, &mut |_, _| {})
 }
 
+/// Checks that `bytes` are one canonical value of each of `types` in order and no more, but for the bits of NaNs; builds no
+/// values.
+///
+/// # Errors
+/// What is not canonical: see [`DecodeError`].
+pub fn check_all<'t>(types: impl IntoIterator<Item = &'t Type>, bytes: &[u8]) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    types.into_iter().try_for_each(|ty| skip(ty, &mut reader))?;
+    reader.finish()
+}
+
 /// Checks that `row` is one canonical value of each of `types` in order and no more; rewrites the bits of NaNs.
 ///
 /// # Errors
 /// What is not canonical: see [`DecodeError`].
 pub fn canonicalise<'t>(types: impl IntoIterator<Item = &'t Type>, row: &mut [u8]) -> Result<(), DecodeError> {
+    canonicalise_from(0, types, row)
+}
+
+/// As [`canonicalise`], for the values from byte `position` on; those before are known to be canonical.
+///
+/// # Errors
+/// What is not canonical: see [`DecodeError`].
+pub fn canonicalise_from<'t>(
+    position: usize,
+    types: impl IntoIterator<Item = &'t Type>,
+    row: &mut [u8],
+) -> Result<(), DecodeError> {
     let mut nans = Vec::new();
     let mut reader = Reader::new(row);
+    reader.take(position, "the values before")?;
     for ty in types {
         walk(ty, &mut reader, &mut |position, wide| nans.push((position, wide)))?;
     }

@@ -33,6 +33,7 @@ enum Repr {
 
 impl Key {
     /// Copies `bytes`.
+    #[inline]
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() <= INLINE_KEY_SIZE {
             let mut inline = [0; INLINE_KEY_SIZE];
@@ -43,7 +44,16 @@ impl Key {
         }
     }
 
+    /// The key of a `u64`, as [`encode`] makes it.
+    #[inline]
+    pub fn of_u64(value: u64) -> Self {
+        let mut inline = [0; INLINE_KEY_SIZE];
+        inline[..8].copy_from_slice(&value.to_be_bytes());
+        Self(Repr::Inline { len: 8, bytes: inline })
+    }
+
     /// The bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -51,7 +61,12 @@ impl Key {
         }
     }
 
+    fn cmp_whole(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+
     /// The first eight bytes as a number, short keys padded with zeros: a cheap first comparison.
+    #[inline]
     fn prefix(&self) -> u64 {
         match &self.0 {
             Repr::Inline { bytes, .. } => {
@@ -65,18 +80,23 @@ impl Key {
 }
 
 impl Ord for Key {
+    /// Most keys differ in their first eight bytes: the rest is out of the way.
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.prefix().cmp(&other.prefix()).then_with(|| self.as_bytes().cmp(other.as_bytes()))
+        let (a, b) = (self.prefix(), other.prefix());
+        if a == b { self.cmp_whole(other) } else { a.cmp(&b) }
     }
 }
 
 impl PartialOrd for Key {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Key {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
     }

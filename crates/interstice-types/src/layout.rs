@@ -12,6 +12,8 @@ pub struct RowLayout {
     fixed_positions: Vec<usize>,
     /// Size of a row all of whose byte strings are canonical; then a check of the length is enough.
     free_size: Option<usize>,
+    /// Columns at the front all of whose byte strings are canonical.
+    free_columns: usize,
 }
 
 impl RowLayout {
@@ -24,7 +26,8 @@ impl RowLayout {
             fixed_positions.push(last + size);
         }
         let free_size = types.iter().all(Type::is_free).then(|| fixed_positions[types.len()]);
-        Self { types, fixed_positions, free_size }
+        let free_columns = types.iter().take_while(|ty| ty.is_free()).count();
+        Self { types, fixed_positions, free_size, free_columns }
     }
 
     /// The column types in order.
@@ -36,17 +39,23 @@ impl RowLayout {
     ///
     /// # Errors
     /// What is not canonical: see [`DecodeError`].
+    #[inline]
     pub fn canonicalise(&self, row: &mut [u8]) -> Result<(), DecodeError> {
         if self.free_size == Some(row.len()) {
             return Ok(());
         }
-        codec::canonicalise(&self.types, row)
+        // What is short of the columns in front is short of the whole: the walk from the beginning says so.
+        match self.fixed_positions[self.free_columns] {
+            size if size <= row.len() => codec::canonicalise_from(size, &self.types[self.free_columns..], row),
+            _ => codec::canonicalise(&self.types, row),
+        }
     }
 
     /// A reader at the first byte of `column`.
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn reader_at<'r>(&self, row: &'r [u8], column: usize) -> Reader<'r> {
         let known = column.min(self.fixed_positions.len() - 1);
         let mut reader = Reader::new(row);
@@ -61,6 +70,7 @@ impl RowLayout {
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn column<'r>(&self, row: &'r [u8], column: usize) -> &'r [u8] {
         let mut reader = self.reader_at(row, column);
         let start = reader.position();
@@ -72,6 +82,7 @@ impl RowLayout {
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
+    #[inline]
     pub fn encode_key(&self, row: &[u8], columns: &[u16], out: &mut Vec<u8>) {
         for &column in columns {
             let column = usize::from(column);
@@ -81,10 +92,26 @@ impl RowLayout {
     }
 
     /// The key of `columns` of `row`.
+    #[inline]
     pub fn key(&self, row: &[u8], columns: &[u16], scratch: &mut Vec<u8>) -> Key {
+        if let Some(key) = self.u64_key(row, columns) {
+            return key;
+        }
         scratch.clear();
         self.encode_key(row, columns, scratch);
         Key::new(scratch)
+    }
+
+    /// The commonest key by a short way: one `u64` whose place is known.
+    #[inline]
+    fn u64_key(&self, row: &[u8], columns: &[u16]) -> Option<Key> {
+        let [column] = *columns else { return None };
+        let position = *self.fixed_positions.get(usize::from(column))?;
+        if self.types[usize::from(column)] != Type::U64 {
+            return None;
+        }
+        let bytes = row.get(position..position + 8)?;
+        Some(Key::of_u64(u64::from_le_bytes(bytes.try_into().ok()?)))
     }
 
     /// The key for a lookup: `values` holds encoded values of the first of `columns`, perhaps not of all.
@@ -98,6 +125,11 @@ impl RowLayout {
         columns: &[u16],
         scratch: &mut Vec<u8>,
     ) -> Result<(Key, usize), DecodeError> {
+        if let ([column], Ok(bytes)) = (columns, values.try_into())
+            && self.types[usize::from(*column)] == Type::U64
+        {
+            return Ok((Key::of_u64(u64::from_le_bytes(bytes)), 1));
+        }
         scratch.clear();
         let mut reader = Reader::new(values);
         let mut covered = 0;

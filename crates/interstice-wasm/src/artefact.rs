@@ -3,8 +3,11 @@
 use interstice_abi::host::{self, EXPORT_HEAP_BASE, EXPORT_MEMORY, EXPORTS, IMPORT_MODULE, Number, SCHEMA_SECTION};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
+use wasm_encoder::{CustomSection, RawSection, Section};
 use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator, Parser, Payload, TypeRef, ValType};
 
+/// Bytes of the magic number and the version in front of the first section.
+const HEADER_SIZE: usize = 8;
 /// Bytes of a WebAssembly page.
 pub const PAGE_SIZE: u64 = 65_536;
 
@@ -54,6 +57,40 @@ pub fn read(wasm: &[u8]) -> Result<Artefact, Problem> {
         Problem::new("invalid-schema", format!("the section `{SCHEMA_SECTION}` is not a schema: {error}"))
     })?;
     Ok(Artefact { schema, reset: scan.reset_range() })
+}
+
+/// The schema that an artefact carries, without compiling it.
+///
+/// # Errors
+/// A problem, if the bytes are no artefact or carry none.
+pub fn schema_of(wasm: &[u8]) -> Result<Schema, Problem> {
+    read(wasm)?.schema.ok_or_else(missing_schema)
+}
+
+/// The artefact carries no schema.
+pub(crate) fn missing_schema() -> Problem {
+    Problem::new("missing-schema", "the artefact carries no schema").hint("build it with `interstice build`")
+}
+
+/// `wasm` with `schema` in its custom section, in place of the one that is there. What only a build needs is left out.
+///
+/// # Errors
+/// If the bytes are not WebAssembly.
+pub fn with_schema(wasm: &[u8], schema: &Schema) -> Result<Vec<u8>, Problem> {
+    /// Sections that name tools and features of the build, and those for debuggers. The names of functions stay.
+    const LEFT_OUT: [&str; 3] = [SCHEMA_SECTION, "producers", "target_features"];
+    let is_left_out = |name: &str| LEFT_OUT.contains(&name) || name.starts_with(".debug");
+    let mut out = wasm[..wasm.len().min(HEADER_SIZE)].to_vec();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.map_err(|error| invalid_wasm(&error.to_string()))?;
+        let left_out = matches!(&payload, Payload::CustomSection(section) if is_left_out(section.name()));
+        if let (Some((id, range)), false) = (payload.as_section(), left_out) {
+            RawSection { id, data: &wasm[range] }.append_to(&mut out);
+        }
+    }
+    let data = schema.to_canonical_json();
+    CustomSection { name: SCHEMA_SECTION.into(), data: data.as_slice().into() }.append_to(&mut out);
+    Ok(out)
 }
 
 /// The bytes are not WebAssembly.

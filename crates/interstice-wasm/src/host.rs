@@ -1,5 +1,6 @@
 //! The host calls: bytes out of the guest's memory, one call of the execution, bytes back in.
 
+use crate::runtime::{MAX_TABLE_ELEMENTS, MAX_TABLES};
 use interstice_abi::header::decode_bounds;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
 use interstice_engine::execution::{Execution, HostError, IndexId};
@@ -23,8 +24,12 @@ pub struct Host {
 
 impl Host {
     pub(crate) fn new(memory_size: usize) -> Self {
-        let limits =
-            StoreLimitsBuilder::new().memory_size(memory_size).memories(2).tables(8).table_elements(100_000).build();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(memory_size)
+            .memories(1)
+            .tables(MAX_TABLES)
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .build();
         Self {
             execution: None,
             memory: None,
@@ -277,8 +282,8 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::LAST_ERROR, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
         let mut guest = Guest::enter(caller)?;
-        let problem = guest.caller.data().refused.as_ref().map(Problem::to_json).unwrap_or_default();
-        guest.give(&problem, out, capacity)
+        let refusal = guest.caller.data().refused.as_ref().map(refusal_bytes).unwrap_or_default();
+        guest.give(&refusal, out, capacity)
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::RAISE, |mut caller: Caller<'_, Host>| -> Result<()> {
         let host = caller.data_mut();
@@ -297,6 +302,16 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
         },
     )?;
     Ok(())
+}
+
+/// Code and message, each behind its length.
+fn refusal_bytes(problem: &Problem) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for text in [problem.code.as_bytes(), problem.message.as_bytes()] {
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text);
+    }
+    bytes
 }
 
 /// A nested call: the execution moves on into the other module and comes back.

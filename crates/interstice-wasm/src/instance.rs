@@ -7,7 +7,7 @@
 
 use crate::artefact::ResetRange;
 use crate::host::Host;
-use crate::runtime::{MAX_MEMORY_SIZE, MAX_STACK_SIZE};
+use crate::runtime::{MAX_INSTANCES, MAX_MEMORY_SIZE, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
 use interstice_abi::host::{self as abi, RETURNED_ERROR, RETURNED_OK};
 use interstice_engine::execution::Execution;
@@ -15,7 +15,7 @@ use interstice_engine::module::{Call, CallError, Module};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use std::sync::Arc;
-use wasmtime::{Instance, InstancePre, Memory, Store, Trap, TypedFunc};
+use wasmtime::{Instance, InstancePre, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc};
 
 /// Fuel for constructors and for describing.
 const SETUP_FUEL: u64 = 50_000_000;
@@ -144,13 +144,22 @@ pub(crate) fn describe(pre: &InstancePre<Host>) -> Result<Schema, Problem> {
 }
 
 fn trap_problem(error: &wasmtime::Error, fuel: u64) -> Problem {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Problem::new("no-instance-slot", "more modules are running than there are places for")
+            .hint(format!("at most {MAX_INSTANCES} instances may be there at once, readers' included"));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Problem::new("out-of-fuel", "the call used up its fuel"),
         Some(Trap::StackOverflow) => {
             Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))
         }
+        Some(Trap::MemoryOutOfBounds) => Problem::new("out-of-bounds", "the call reached outside of its memory")
+            .hint("most often a recursion without end has used up the stack"),
         Some(trap) => Problem::new("trap", format!("{trap}")),
         None if fuel == 0 => Problem::new("out-of-fuel", "the call used up its fuel"),
         None => Problem::new("trap", format!("{error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,11 +9,14 @@
 //! 1. A module has no memory but its tables: a call cannot tell whether there was one before it.
 //! 2. Nothing that a guest passes is believed: pointers, lengths and handles are checked before they are used.
 //! 3. After a trap the instance is gone.
+//! 4. Compiled code is mapped from a file only if this node wrote it: [`cache`] holds the one `unsafe` call of the node.
 //!
-//! *Reading order*: [`runtime`], [`artefact`], [`instance`], [`host`].
-#![forbid(unsafe_code)]
+//! *Reading order*: [`runtime`], `configuration`, [`cache`], [`artefact`], [`instance`], [`host`].
+#![deny(unsafe_code)]
 
 pub mod artefact;
+pub mod cache;
+mod configuration;
 pub mod host;
 pub mod instance;
 pub mod runtime;

@@ -1,35 +1,72 @@
 //! The runtime: one configuration, one compiler, one set of host calls for all modules of a node.
 
 use crate::artefact::{self, Artefact, ResetRange};
+use crate::cache::{CodeCache, MAX_CACHE_SIZE};
+use crate::configuration;
 use crate::host::{self, Host};
 use crate::instance::WasmModule;
 use interstice_engine::module::{LoadError, Loaded, Module as EngineModule, ModuleFactory, ModuleLoader};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
+use std::path::PathBuf;
 use std::sync::Arc;
-use wasmtime::{Config, Engine, InstancePre, Linker, Module, OptLevel, WasmFeatures};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasmtime::{Engine, InstancePre, Linker, Module};
 
 /// Bytes of WebAssembly stack that a call may use.
 pub const MAX_STACK_SIZE: usize = 512 << 10;
 /// Bytes of linear memory that an instance may have.
 pub const MAX_MEMORY_SIZE: usize = 64 << 20;
+/// Tables of functions that an instance may have.
+pub const MAX_TABLES: usize = 8;
+/// Functions that such a table may hold.
+pub const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Instances that may be there at once: 64 modules, each once in the engine and once with a reader.
+pub const MAX_INSTANCES: u32 = 128;
 
 /// Compiles artefacts and makes instances of them.
 pub struct Runtime {
     engine: Engine,
     linker: Linker<Host>,
+    cache: Option<CodeCache>,
+    compiled: AtomicU64,
 }
 
 impl Runtime {
-    /// A runtime.
+    /// A runtime that compiles whatever it loads.
     ///
     /// # Errors
     /// If this machine cannot run WebAssembly.
     pub fn new() -> Result<Self, LoadError> {
-        let failed = |error: wasmtime::Error| load_error(Problem::new("no-runtime", format!("{error:#}")));
-        let engine = Engine::new(&configuration()).map_err(failed)?;
-        let linker = host::linker(&engine).map_err(failed)?;
-        Ok(Self { engine, linker })
+        Self::with_slots(MAX_INSTANCES)
+    }
+
+    /// A runtime that keeps compiled code in `directory` and maps it from there the next time.
+    ///
+    /// `key` is secret to the node and the same at each start: what is there must have been written with it, because it is
+    /// run. A cache that is damaged, unreadable or full is no error: what it does not give is compiled.
+    ///
+    /// # Errors
+    /// If this machine cannot run WebAssembly.
+    pub fn with_cache(directory: PathBuf, key: [u8; 32]) -> Result<Self, LoadError> {
+        let mut runtime = Self::new()?;
+        runtime.cache = Some(CodeCache::new(directory, key, &runtime.engine, MAX_CACHE_SIZE));
+        Ok(runtime)
+    }
+
+    pub(crate) fn with_slots(slots: u32) -> Result<Self, LoadError> {
+        let engine = configuration::engine(slots).map_err(no_runtime)?;
+        Self::of_engine(engine)
+    }
+
+    pub(crate) fn of_engine(engine: Engine) -> Result<Self, LoadError> {
+        let linker = host::linker(&engine).map_err(no_runtime)?;
+        Ok(Self { engine, linker, cache: None, compiled: AtomicU64::new(0) })
+    }
+
+    /// Artefacts that were compiled so far, rather than found in the cache.
+    pub fn compiled(&self) -> u64 {
+        self.compiled.load(Ordering::Relaxed)
     }
 
     /// Runs `interstice_describe` in an empty sandbox and returns the schema that it gives.
@@ -41,33 +78,49 @@ impl Runtime {
         crate::instance::describe(&factory.pre).map_err(load_error)
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<(Artefact, WasmFactory), LoadError> {
-        let module = Module::from_binary(&self.engine, bytes);
-        let module = module.map_err(|error| load_error(artefact::invalid_wasm(&format!("{error:#}"))))?;
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(Artefact, WasmFactory), LoadError> {
+        let module = self.module(bytes).map_err(load_error)?;
         let artefact = artefact::read(bytes).map_err(load_error)?;
         let pre = self.linker.instantiate_pre(&module);
         let pre = pre.map_err(|error| load_error(Problem::new("unknown-import", format!("{error:#}"))))?;
         let reset = artefact.reset;
         Ok((artefact, WasmFactory { pre: Arc::new(pre), reset }))
     }
+
+    /// Compiled code, from the cache if it is there. What is there was valid when it was compiled.
+    fn module(&self, wasm: &[u8]) -> Result<Module, Problem> {
+        if let Some(module) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, wasm)) {
+            return Ok(module);
+        }
+        let module = Module::from_binary(&self.engine, wasm).map_err(|error| self.refusal(wasm, &error))?;
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        if let Some(cache) = &self.cache {
+            cache.store(wasm, &module);
+        }
+        Ok(module)
+    }
+
+    /// Why `wasm` was not compiled: it is not valid, or no instance may be as large.
+    fn refusal(&self, wasm: &[u8], error: &wasmtime::Error) -> Problem {
+        if Module::validate(&self.engine, wasm).is_ok() {
+            return Problem::new("module-too-large", format!("the module asks for more than it may have: {error:#}"));
+        }
+        artefact::invalid_wasm(&format!("{error:#}"))
+    }
 }
 
 impl ModuleLoader for Runtime {
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
         let (artefact, factory) = self.compile(artefact)?;
-        let missing = || {
-            load_error(
-                Problem::new("missing-schema", "the artefact carries no schema")
-                    .hint("build it with `interstice build`"),
-            )
-        };
+        let missing = || load_error(artefact::missing_schema());
         Ok(Loaded { schema: artefact.schema.ok_or_else(missing)?, factory: Arc::new(factory) })
     }
 }
 
-struct WasmFactory {
-    pre: Arc<InstancePre<Host>>,
-    reset: Option<ResetRange>,
+/// A compiled artefact.
+pub(crate) struct WasmFactory {
+    pub(crate) pre: Arc<InstancePre<Host>>,
+    pub(crate) reset: Option<ResetRange>,
 }
 
 impl ModuleFactory for WasmFactory {
@@ -76,29 +129,13 @@ impl ModuleFactory for WasmFactory {
     }
 }
 
+fn no_runtime(error: wasmtime::Error) -> LoadError {
+    load_error(Problem::new("no-runtime", format!("{error:#}")))
+}
+
 fn load_error(problem: Problem) -> LoadError {
     LoadError { problem }
 }
 
-/// Every feature is set one way or the other: what a later default switches on must not change what a module may do.
-fn configuration() -> Config {
-    let mut config = Config::new();
-    config.wasm_features(WasmFeatures::all(), false);
-    config.wasm_features(
-        WasmFeatures::MUTABLE_GLOBAL
-            | WasmFeatures::SATURATING_FLOAT_TO_INT
-            | WasmFeatures::SIGN_EXTENSION
-            | WasmFeatures::MULTI_VALUE
-            | WasmFeatures::BULK_MEMORY
-            | WasmFeatures::REFERENCE_TYPES
-            | WasmFeatures::SIMD
-            | WasmFeatures::FLOATS,
-        true,
-    );
-    config.cranelift_nan_canonicalization(true);
-    config.cranelift_opt_level(OptLevel::Speed);
-    config.consume_fuel(true);
-    config.max_wasm_stack(MAX_STACK_SIZE);
-    config.wasm_backtrace_max_frames(None);
-    config
-}
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The durable side of a database: frames in, durable offsets out, and nothing more after the first failure.
 
 use interstice_log::frame::{Frame, FrameKind};
-use interstice_log::log::{CommitLogWriter, Receipt, Resolution};
+use interstice_log::log::{CommitLogWriter, Preparation, Receipt, Resolution};
 use interstice_types::id::Offset;
 
 /// A log's writer that knows how far the log is durable, and stays failed once it has failed.
@@ -73,6 +73,12 @@ impl<W: CommitLogWriter> Committer<W> {
     pub fn seal(&mut self) -> Result<Offset, SettleError> {
         self.append(&[Frame::marker(FrameKind::Seal, self.durable)]);
         self.settle()
+    }
+
+    /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each
+    /// [`settle`](Self::settle).
+    pub fn prepare(&mut self) -> Option<Preparation> {
+        self.writer.prepare()
     }
 
     /// Count of offsets that are durable.

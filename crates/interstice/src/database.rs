@@ -7,7 +7,7 @@ use interstice_engine::engine::{Engine, Input, Output};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_engine::read::Snapshot;
-use interstice_log::log::{CommitLog, Receipt};
+use interstice_log::log::{CommitLog, Preparation, Receipt};
 use interstice_types::id::Offset;
 use std::sync::Arc;
 
@@ -56,6 +56,12 @@ impl<L: CommitLog> Database<L> {
         let covered = outputs.iter().all(|output| output.rests_on <= durable);
         assert!(covered, "invariant: nothing leaves before it is durable");
         Ok(outputs)
+    }
+
+    /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each
+    /// [`settle`](Self::settle).
+    pub fn prepare(&mut self) -> Option<Preparation> {
+        self.committer.prepare()
     }
 
     /// The engine, to look at.

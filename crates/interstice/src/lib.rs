@@ -19,3 +19,4 @@ pub mod describe;
 pub mod framing;
 pub mod opened;
 pub mod rows;
+pub mod sql;

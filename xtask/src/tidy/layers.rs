@@ -32,11 +32,11 @@ const LAYERS: &[Layer] = &[
     layer("interstice", &["types", "store", "log", "engine"]),
     layer("client", &["types", "protocol"]),
     layer("server", &["types", "protocol", "log", "engine", "wasm", "interstice"]),
-    layer("cli", &["types", "protocol", "log", "engine", "wasm", "interstice", "server", "client"]),
+    layer("cli", &["types", "protocol", "store", "log", "engine", "wasm", "interstice", "server", "client"]),
     Layer {
         name: "sdk",
         always: &["types", "abi", "sdk-macros"],
-        optional: &["engine", "interstice", "wasm"],
+        optional: &["store", "engine", "interstice", "wasm"],
         tests: &[],
     },
     Layer {

@@ -3,27 +3,84 @@
 //! A scan holds the table as a value, so that later writes are not seen; after each batch its range begins behind the last
 //! row that was given.
 
-use super::{HostError, trapped};
+use super::{Execution, HostError, host_hash, trapped};
+use crate::limits::charge;
 use interstice_store::range::KeyRange;
 use interstice_store::table::{IndexId, Table};
 use interstice_types::key::Key;
+use interstice_types::schema::TableAccess;
 use std::ops::Bound;
 use std::sync::Arc;
 
+impl Execution {
+    /// Opens a scan over the rows whose first columns of `index` are within bounds of encoded values.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn scan_open(
+        &mut self,
+        handle: u32,
+        index: IndexId,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        reverse: bool,
+    ) -> Result<u32, HostError> {
+        self.enter(host_hash::SCAN_OPEN, 0)?;
+        let id = self.handle(handle, TableAccess::may_read)?;
+        if self.scans.iter().flatten().count() >= self.limits.open_scans {
+            return Err(trapped("too-many-scans", format!("more than {} scans are open", self.limits.open_scans)));
+        }
+        let table = Arc::clone(self.table(id)?);
+        let lower = map_bound(bounds.0, |values| lookup_prefix(&table, index, values))?;
+        let upper = map_bound(bounds.1, |values| lookup_prefix(&table, index, values))?;
+        let range = KeyRange::between(as_bytes(&lower), as_bytes(&upper));
+        self.host_hash.fold(u64::from(handle) << 16 | u64::from(index.0), range.start.as_bytes());
+        self.scans.push(Some(Scan { table, index, range, reverse }));
+        Ok(self.scans.len() as u32 - 1)
+    }
+
+    /// Appends the scan's next rows to `out`, each behind its length as `u32` LE: as many whole ones as fit in `capacity`
+    /// bytes, but at least one. Appends nothing at the end.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn scan_next(&mut self, scan: u32, capacity: usize, out: &mut Vec<u8>) -> Result<(), HostError> {
+        self.enter(host_hash::SCAN_NEXT, 0)?;
+        let start = out.len();
+        let open = self.scans.get_mut(scan as usize).and_then(Option::as_mut);
+        let open = open.ok_or_else(|| trapped("invalid-scan", format!("there is no open scan {scan}")))?;
+        let rows = open.advance(start + capacity.min(MAX_SCAN_BATCH_SIZE), out);
+        self.burn(rows * charge::SCANNED_ROW + (out.len() - start) as u64 / 16 * charge::SIXTEEN_BYTES)?;
+        self.host_hash.fold(u64::from(scan), &out[start..]);
+        Ok(())
+    }
+
+    /// Closes a scan; one that is not open stays so.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn scan_close(&mut self, scan: u32) -> Result<(), HostError> {
+        self.enter(host_hash::SCAN_CLOSE, 0)?;
+        if let Some(slot) = self.scans.get_mut(scan as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+}
+
 /// Most bytes of rows that one `scan_next` gives, unless a single row is larger.
-pub(super) const MAX_SCAN_BATCH_SIZE: usize = 1 << 20;
+const MAX_SCAN_BATCH_SIZE: usize = 1 << 20;
 
 /// Rows of a range, as of the scan's opening.
 pub(super) struct Scan {
-    pub(super) table: Arc<Table>,
-    pub(super) index: IndexId,
-    pub(super) range: KeyRange,
-    pub(super) reverse: bool,
+    table: Arc<Table>,
+    index: IndexId,
+    range: KeyRange,
+    reverse: bool,
 }
 
 impl Scan {
     /// Moves on by as many rows as fit until `out` has `limit` bytes; returns how many.
-    pub(super) fn advance(&mut self, limit: usize, out: &mut Vec<u8>) -> u64 {
+    fn advance(&mut self, limit: usize, out: &mut Vec<u8>) -> u64 {
         let mut count = 0;
         let mut last: Option<Key> = None;
         for (key, row) in self.table.scan(self.index, &self.range, self.reverse) {
@@ -63,10 +120,7 @@ pub(super) fn lookup_prefix(table: &Table, index: IndexId, values: &[u8]) -> Res
         .map_err(|error| trapped("invalid-key", format!("not a key of table `{}`: {error}", table.schema().name)))
 }
 
-pub(super) fn map_bound<T>(
-    bound: Bound<&[u8]>,
-    f: impl FnOnce(&[u8]) -> Result<T, HostError>,
-) -> Result<Bound<T>, HostError> {
+fn map_bound<T>(bound: Bound<&[u8]>, f: impl FnOnce(&[u8]) -> Result<T, HostError>) -> Result<Bound<T>, HostError> {
     Ok(match bound {
         Bound::Unbounded => Bound::Unbounded,
         Bound::Included(values) => Bound::Included(f(values)?),
@@ -74,7 +128,7 @@ pub(super) fn map_bound<T>(
     })
 }
 
-pub(super) fn as_bytes(bound: &Bound<Key>) -> Bound<&[u8]> {
+fn as_bytes(bound: &Bound<Key>) -> Bound<&[u8]> {
     match bound {
         Bound::Unbounded => Bound::Unbounded,
         Bound::Included(key) => Bound::Included(key.as_bytes()),

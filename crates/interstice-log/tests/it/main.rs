@@ -4,6 +4,7 @@
 
 mod damage;
 mod directory;
+mod spares;
 mod support;
 mod writers;
 

@@ -13,9 +13,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-const FIRST: &str = "00000000000000000000.log";
+pub(crate) const FIRST: &str = "00000000000000000000.log";
 /// Four of these fill a segment.
-const QUARTER: usize = MIN_SEGMENT_SIZE as usize / 4;
+pub(crate) const QUARTER: usize = MIN_SEGMENT_SIZE as usize / 4;
 
 fn files(storage: &MemoryStorage) -> BTreeMap<String, Vec<u8>> {
     let names = storage.list().unwrap().into_iter();
@@ -199,13 +199,13 @@ const GOLDEN: &str = "4953465201009800000300000000000001000000000000000202020202
 
 /// Storage that has no space for new files, or cannot be read, on demand.
 #[derive(Clone, Default)]
-struct Failing {
-    inner: MemoryStorage,
-    full: Arc<AtomicBool>,
+pub(crate) struct Failing {
+    pub(crate) inner: MemoryStorage,
+    pub(crate) full: Arc<AtomicBool>,
     unreadable: Arc<AtomicBool>,
 }
 
-struct FailingFile(MemoryFile, Arc<AtomicBool>);
+pub(crate) struct FailingFile(MemoryFile, Arc<AtomicBool>);
 
 impl Storage for Failing {
     type File = FailingFile;

@@ -13,6 +13,7 @@ use interstice_protocol::http::{Answer, Called, ChangeCounts, RowSet, SqlRequest
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_types::id::TableId;
 use interstice_types::problem::Problem;
+use interstice_types::schema::FunctionKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ pub(super) async fn call(
     headers: HeaderMap,
     body: Body,
 ) -> Answered<Called> {
-    let (finished, returns) = invoke(&node, name, (&headers, body), Ask::Call).await?;
+    let (finished, returns) = invoke(&node, (&FunctionKind::Reducer, name), (&headers, body), Ask::Call).await?;
     let changes = named(&node.catalog(), finished.changes);
     let value = answer_to_json(&returns, &finished.value);
     Ok(envelope(Called { offset: finished.offset, value, changes }))
@@ -40,19 +41,19 @@ pub(super) async fn query(
     headers: HeaderMap,
     body: Body,
 ) -> Answered<Answer> {
-    let (finished, returns) = invoke(&node, name, (&headers, body), Ask::Query).await?;
+    let (finished, returns) = invoke(&node, (&FunctionKind::Query, name), (&headers, body), Ask::Query).await?;
     Ok(envelope(Answer { offset: finished.offset, value: answer_to_json(&returns, &finished.value) }))
 }
 
 async fn invoke(
     node: &Node,
-    (module, function): (String, String),
+    (kind, (module, function)): (&FunctionKind, (String, String)),
     (headers, body): (&HeaderMap, Body),
     ask: impl FnOnce(crate::ask::Invocation, Seat) -> Ask,
 ) -> Result<(Finished, Returns), Problem> {
     let caller = caller(headers)?;
     let args: Json = read_json(body).await?;
-    let (invocation, returns) = invocation_of_json(&node.catalog(), (&module, &function), &args, caller)?;
+    let (invocation, returns) = invocation_of_json(&node.catalog(), (kind, &module, &function), &args, caller)?;
     let (reply, receiver) = oneshot::channel();
     node.submit(Batch::of_one(ask(invocation, Seat::Once(reply)))).map_err(|(_, problem)| problem)?;
     Ok((answer(receiver).await?, returns))

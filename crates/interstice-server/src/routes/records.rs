@@ -2,16 +2,14 @@
 
 use super::{Answered, Refusal, envelope};
 use crate::node::Node;
+use crate::reports;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use interstice_engine::catalog::Catalog;
-use interstice_engine::recheck::Divergence;
-use interstice_log::verify::{SegmentReport, VerifyReport};
-use interstice_protocol::http::{DivergenceFound, FaultFound, LogVerified, ReplayChecked, SegmentVerified};
+use interstice_protocol::http::{LogVerified, ReplayChecked};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_protocol::problems;
-use interstice_types::id::{Offset, to_hex};
+use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -32,57 +30,22 @@ pub(super) async fn dump(
     let limit = limit.unwrap_or(DEFAULT_TRANSACTION_COUNT).min(MAX_PAGE_COUNT);
     let told = on_a_thread(move || node.log.describe(Arc::clone(&node.loader), from.unwrap_or(0), limit)).await?;
     let told = told.map_err(|error| unreadable(&error))?;
-    let lines: String = told.iter().map(|line| format!("{line}\n")).collect();
-    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response())
+    let mut lines: Vec<_> = told.iter().map(|line| line.to_string()).collect();
+    // Every line ends, the last one too.
+    lines.push(String::new());
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines.join("\n")).into_response())
 }
 
 pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerified> {
     let report = on_a_thread(move || node.log.verify()).await?.map_err(|error| unreadable(&error))?;
-    Ok(envelope(verified(&report)))
-}
-
-/// The report of a verification as it is shown.
-fn verified(report: &VerifyReport) -> LogVerified {
-    let segment = |segment: &SegmentReport| SegmentVerified {
-        name: segment.name.clone(),
-        first_offset: segment.first_offset,
-        next_offset: segment.next_offset,
-        sealed: segment.sealed,
-        bytes: segment.bytes,
-        ok: segment.faults.is_empty(),
-        torn_tail_bytes: segment.torn_tail_bytes,
-        faults: segment.faults.iter().map(fault).collect(),
-    };
-    LogVerified {
-        ok: report.is_ok(),
-        transactions: report.transactions,
-        head: to_hex(&report.head),
-        segments: report.segments.iter().map(segment).collect(),
-    }
-}
-
-fn fault(fault: &interstice_log::verify::Fault) -> FaultFound {
-    FaultFound { kind: fault.kind.to_owned(), byte: fault.byte, offset: fault.offset, evidence: fault.evidence.clone() }
+    Ok(envelope(reports::log_verified(&report)))
 }
 
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
     let catalog = node.catalog();
     let report = on_a_thread(move || node.log.check(Arc::clone(&node.loader), node.limits)).await?;
     let report = report.map_err(|error| unreadable(&error))?;
-    let divergences: Vec<_> = report.divergences.iter().map(|divergence| found(divergence, &catalog)).collect();
-    Ok(envelope(ReplayChecked { ok: divergences.is_empty(), checked: report.checked, divergences, incomparable: 0 }))
-}
-
-fn found(divergence: &Divergence, catalog: &Catalog) -> DivergenceFound {
-    let table = divergence.table.and_then(|id| catalog.table_name(id));
-    DivergenceFound {
-        offset: divergence.offset,
-        function: divergence.function.clone(),
-        kind: divergence.kind.to_owned(),
-        table: table.map(|(module, table)| format!("{module}.{table}")),
-        recorded: divergence.recorded.clone(),
-        replayed: divergence.replayed.clone(),
-    }
+    Ok(envelope(reports::replay_checked(&report, &catalog)))
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {

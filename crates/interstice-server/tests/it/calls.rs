@@ -83,7 +83,7 @@ fn what_a_module_does_wrong_has_its_code_and_the_node_goes_on() {
     let expected = [(1, "trap"), (2, "panic"), (3, "out-of-fuel"), (4, "ok")];
     assert_eq!(codes, expected.map(|(id, code)| (id, code.to_owned())));
     let (status, problem) = node.refused("/v1/call/guest/fail", "[]");
-    assert_eq!((status, &problem["message"]), (422, &json!("it went wrong")));
+    assert_eq!((status, &problem["message"]), (500, &json!("it went wrong")));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The simulation in CI: `INTERSTICE_SIM_SEEDS` histories (2,000 unless set), from `INTERSTICE_SIM_FIRST` on.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod power;
+
 use interstice_sim::scenario::{Config, Reached, run};
 
 fn number(name: &str, default: u64) -> u64 {
@@ -35,6 +39,10 @@ fn no_seed_breaks_a_promise() {
         ("survivors", reached.unacknowledged_survived),
         ("lost without promise", reached.unacknowledged_lost),
         ("rotations", reached.rotations),
+        ("rotations into a prepared segment", reached.rotations_prepared),
+        ("rotations into one made at once", reached.rotations_at_once),
+        ("power cuts", reached.power_cuts),
+        ("power cuts while opening", reached.power_cuts_at_open),
         ("split transactions", reached.split_transactions),
     ] {
         assert!(n > 0, "no history reached: {what}");

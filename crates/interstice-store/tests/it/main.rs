@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alter;
+mod instructions;
 
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;

@@ -96,7 +96,7 @@ fn what_the_signature_does_not_name_is_refused() {
         ("trap", "unreachable"),
         ("out-of-fuel", "(loop $again (br $again))"),
         ("stack-overflow", "(drop (call $call (i32.const 0) (i32.const 0) (i32.const 0)))"),
-        ("trap", "(i64.store (i32.const -1) (i64.const 1))"),
+        ("out-of-bounds", "(i64.store (i32.const -1) (i64.const 1))"),
         ("invalid-answer", "(call $result (i32.const 1024) (i32.const 3))"),
     ];
     for (expected, trick) in tricks {

@@ -1,0 +1,240 @@
+//! What may stand on the command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A database that runs its application.
+#[derive(Debug, Parser)]
+#[command(name = "interstice", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Args {
+    /// How results are written to stdout
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    /// The node to talk to
+    #[arg(long, global = true, env = "INTERSTICE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    pub(crate) server: String,
+    /// Act as the local development identity of this name
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub(crate) act_as: Option<String>,
+    /// No notes on stderr, only errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One document
+    Json,
+    /// One document a line
+    Jsonl,
+    /// One document
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile a module project to WebAssembly, with its schema inside
+    Build {
+        /// The project
+        #[arg(default_value = ".")]
+        path: PathBuf,
+    },
+    /// Build, start a node, publish, and show what commits
+    Dev {
+        /// The projects
+        #[arg(default_value = ".")]
+        paths: Vec<PathBuf>,
+        /// Make the demonstration call and query, re-execute the log, and end
+        #[arg(long)]
+        once: bool,
+        /// Where the node keeps its data
+        #[arg(long, value_name = "DIR", default_value = ".interstice")]
+        data: PathBuf,
+        /// Where the node listens
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+        listen: SocketAddr,
+    },
+    /// Run a node
+    Start {
+        /// Where it keeps its data
+        #[arg(long, value_name = "DIR", default_value = ".interstice")]
+        data: PathBuf,
+        /// Keep nothing: all data is gone when the node ends
+        #[arg(long, conflicts_with = "data")]
+        memory: bool,
+        /// Where it listens
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+        listen: SocketAddr,
+    },
+    /// Whether the node answers
+    Ready {
+        /// How long to wait for it, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+        wait: f64,
+    },
+    /// What the node has and does
+    Status,
+    /// Bring a module in force
+    Publish {
+        /// A project, which is built first, or a built `.wasm` file
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// Under another name than the crate's
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Modules in force
+    #[command(subcommand)]
+    Modules(Modules),
+    /// Call a reducer
+    Call(Invocation),
+    /// Ask a query
+    Query {
+        #[command(flatten)]
+        invocation: Invocation,
+        /// Ask a data directory instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Ask with SQL: SELECT … FROM module.table [WHERE …] [ORDER BY …] [LIMIT …]
+    Sql {
+        /// The statement, `@file`, or `-` for stdin
+        statement: String,
+        /// Ask a data directory instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Print changes of rows as they commit
+    Subscribe {
+        /// SELECT … FROM module.table [WHERE …]
+        statement: String,
+        /// Print the rows that are there first
+        #[arg(long)]
+        initial: bool,
+        /// End after so many updates
+        #[arg(short = 'n', value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Schemas
+    #[command(subcommand)]
+    Schema(Schema),
+    /// The transaction log
+    #[command(subcommand)]
+    Log(Log),
+    /// Recorded transactions, run again
+    #[command(subcommand)]
+    Replay(Replay),
+    /// Measure
+    Bench(Bench),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Modules {
+    /// All of them
+    List,
+    /// One of them
+    Show {
+        /// Its name
+        module: String,
+    },
+}
+
+/// A function and its arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Invocation {
+    /// module.function
+    pub(crate) function: String,
+    /// JSON values in order; a bare word where a string is wanted is taken as one
+    #[arg(allow_negative_numbers = true, conflicts_with = "args")]
+    pub(crate) values: Vec<String>,
+    /// A JSON array or object, `@file.json`, or `-`: a JSON array on each line of stdin, one call each
+    #[arg(long)]
+    pub(crate) args: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schema {
+    /// The schema of a module on a node, of a project, a `.wasm` file, or in a data directory
+    Show {
+        /// A module's name, a project, or a `.wasm` file
+        what: String,
+        /// Look into a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// Which transactions.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Range {
+    /// The first offset
+    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// The offset behind the last
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// One transaction with all that it records
+    Inspect {
+        /// Its offset
+        offset: u64,
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Transactions with their rows
+    Dump {
+        #[command(flatten)]
+        range: Range,
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Check every byte; exit code 4 if something is wrong
+    Verify {
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Replay {
+    /// Run every transaction again and compare; exit code 4 if one comes out otherwise
+    Check {
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// What to measure
+    #[arg(value_enum, default_value_t = Scenario::Transfer)]
+    pub(crate) scenario: Scenario,
+    /// The built bank module; the example is built if this is left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+    /// How long each measurement takes, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    pub(crate) duration: f64,
+    /// Where the durable node keeps its data meanwhile; a directory that is not there yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Two-row transfers between 100,000 accounts, layer by layer
+    Transfer,
+}

@@ -1,0 +1,47 @@
+//! The commands: each computes a report.
+
+mod bench;
+mod build;
+mod dev;
+mod invoke;
+mod log;
+mod modules;
+mod publish;
+mod schema;
+mod serve;
+mod sql;
+mod status;
+mod subscribe;
+
+use crate::args::{Args, Command, Log, Replay, Schema};
+use crate::failure::Failure;
+use crate::node::Node;
+use crate::output::Output;
+use crate::report::Report;
+
+/// Does what was asked.
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
+    let node = Node::new(&args.server, args.act_as.as_deref());
+    match &args.command {
+        Command::Build { path } => build::run(path, output),
+        Command::Dev { paths, once, data, listen } => {
+            let options = dev::Options { once: *once, data, listen: *listen, act_as: args.act_as.as_deref() };
+            dev::run(paths, &options, output)
+        }
+        Command::Start { data, memory, listen } => serve::run((!memory).then_some(data), *listen, output),
+        Command::Ready { wait } => status::ready(&node, *wait),
+        Command::Status => status::run(&node),
+        Command::Publish { path, name } => publish::run(&node, path, name.as_deref(), output),
+        Command::Modules(command) => modules::run(&node, command),
+        Command::Call(invocation) => invoke::call(&node, invocation, output),
+        Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
+        Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
+        Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
+        Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
+        Command::Log(Log::Inspect { offset, data }) => log::inspect(&node, data.as_deref(), *offset),
+        Command::Log(Log::Dump { range, data }) => log::dump(&node, data.as_deref(), range, output),
+        Command::Log(Log::Verify { data }) => log::verify(&node, data.as_deref()),
+        Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
+        Command::Bench(options) => bench::run(options, output),
+    }
+}

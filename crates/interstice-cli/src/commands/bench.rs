@@ -1,0 +1,195 @@
+//! `bench`: how fast each layer is, in one run; medians of several rounds.
+
+mod layers;
+mod sockets;
+
+use crate::args::{Bench, Scenario};
+use crate::directory::loader;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::project;
+use crate::report::{Report, columns};
+use interstice_types::problem::Problem;
+use layers::Bank;
+use serde_json::{Value, json};
+use sockets::{Load, Pace, Target};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Transfers that recovery applies.
+const RECOVERED: usize = 300_000;
+/// How often each layer is measured; the median counts.
+const ROUNDS: usize = 3;
+/// Calls in flight.
+const WINDOWS: [u32; 4] = [1, 64, 512, 2_048];
+
+/// One measured line.
+struct Line {
+    layer: String,
+    /// Something a second.
+    per_second: f64,
+    /// Of one call at a time.
+    p50: Option<Duration>,
+}
+
+/// Lines in order, and notes on the machine.
+struct Measured {
+    lines: Vec<Line>,
+    span: Duration,
+}
+
+pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
+    let Scenario::Transfer = options.scenario;
+    let path = options.module.clone().unwrap_or_else(|| PathBuf::from("examples/bank"));
+    let artefact = project::artefact_at(&path, None, output)?;
+    let span = Duration::try_from_secs_f64(options.duration).map_err(|error| {
+        Failure::usage(format!("`--duration {}`: {error}", options.duration), "give seconds, as in `--duration 3`")
+    })?;
+    let directory = options.data.clone().unwrap_or_else(|| PathBuf::from(".interstice-bench"));
+    if directory.exists() {
+        let hint = "name another one with `--data`, or remove it";
+        return Err(Failure::usage(format!("`{}` is there already", directory.display()), hint));
+    }
+    std::fs::create_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
+    let mut measured = Measured { lines: Vec::new(), span };
+    let result = measured.all(&artefact, &directory, output);
+    // What was written only served to be measured.
+    std::fs::remove_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
+    let sync = result?;
+    Ok(measured.report(sync))
+}
+
+impl Measured {
+    fn all(&mut self, artefact: &[u8], directory: &Path, output: &Output) -> Result<Duration, Failure> {
+        output.note("measuring: layers in this process");
+        self.layers(artefact)?;
+        output.note("measuring: the disk");
+        let sync = sockets::raw_sync(directory).map_err(|error| Failure::file(directory, &error))?;
+        output.note("measuring: a node in memory");
+        let target = Target::start(None)?;
+        target.publish(artefact)?;
+        self.node(&target, "echo", Load::Echo)?;
+        self.node(&target, "not durable", Load::Transfer)?;
+        target.stop()?;
+        output.note("measuring: a durable node");
+        let data = directory.join("data");
+        let target = Target::start(Some(&data))?;
+        target.publish(artefact)?;
+        self.node(&target, "durable", Load::Transfer)?;
+        let http = median(&mut [target.http(self.span)?, target.http(self.span)?, target.http(self.span)?]);
+        self.add("HTTP, durable, one at a time", http, None);
+        target.stop()?;
+        let fresh = directory.join("fresh");
+        let target = Target::start(Some(&fresh))?;
+        target.publish(artefact)?;
+        target.stop()?;
+        let start = sockets::start_to_first_call(&fresh)?;
+        self.add("start to first call", 1.0 / start.as_secs_f64(), Some(start));
+        Ok(sync)
+    }
+
+    fn layers(&mut self, artefact: &[u8]) -> Result<(), Failure> {
+        let mut bank = Bank::new(loader()?, artefact)?;
+        let accounts = bank.accounts().ok_or_else(|| {
+            Problem::new("not-the-bank", "the module has no table `bank.account`")
+                .hint("interstice bench transfer --module examples/bank")
+        })?;
+        let span = self.span;
+        let rounds: Vec<_> =
+            (0..ROUNDS).map(|_| [layers::plain(span), layers::store(span, &accounts), bank.transfers(span)]).collect();
+        let of = |layer: usize| median(&mut rounds.iter().map(|round| round[layer]).collect::<Vec<_>>());
+        self.add("plain structs in a BTreeMap", of(0), None);
+        self.add("store only", of(1), None);
+        self.add("in-process wasm, no log", of(2), None);
+        self.add("recovery of logged transfers", Bank::new(loader()?, artefact)?.recovery(RECOVERED), None);
+        Ok(())
+    }
+
+    fn node(&mut self, target: &Target, what: &str, load: Load) -> Result<(), Failure> {
+        for window in WINDOWS {
+            let mut paces = Vec::new();
+            for _ in 0..ROUNDS {
+                paces.push(target.pace(load, window, self.span)?);
+            }
+            paces.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+            let Pace { per_second, p50 } = paces[ROUNDS / 2];
+            self.add(&format!("WebSocket {what}, {window} in flight"), per_second, (window == 1).then_some(p50));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, layer: &str, per_second: f64, p50: Option<Duration>) {
+        self.lines.push(Line { layer: layer.to_owned(), per_second, p50 });
+    }
+
+    fn rate(&self, layer: &str) -> f64 {
+        self.line(layer).per_second
+    }
+
+    fn line(&self, layer: &str) -> &Line {
+        self.lines.iter().find(|line| line.layer == layer).expect("invariant: every layer was measured")
+    }
+
+    /// What the figures say of each other; each beside what it should be.
+    fn ratios(&self, sync: Duration) -> Vec<(&'static str, f64, &'static str)> {
+        let echo = self.rate("WebSocket echo, 2048 in flight");
+        let wasm = self.rate("in-process wasm, no log");
+        let limit = 1.0 / (1.0 / echo + 1.0 / wasm);
+        let durable = self.rate("WebSocket durable, 2048 in flight");
+        let p50 = |layer| self.line(layer).p50.unwrap_or_default().as_secs_f64();
+        let one = p50("WebSocket durable, 1 in flight") / (p50("WebSocket echo, 1 in flight") + sync.as_secs_f64());
+        vec![
+            (
+                "store only, in plain structs",
+                self.rate("plain structs in a BTreeMap") / self.rate("store only"),
+                "at most 4",
+            ),
+            ("in-process wasm, of store only", wasm / self.rate("store only"), "at least 0.4"),
+            ("one durable call, in echo + raw sync", one, "at most 2"),
+            (
+                "durable, of not durable, at 2048",
+                durable / self.rate("WebSocket not durable, 2048 in flight"),
+                "at least 0.6",
+            ),
+            ("durable, of 1/(1/echo + 1/wasm), at 2048", durable / limit, "at least 0.3"),
+            ("recovery, a second", self.rate("recovery of logged transfers"), "at least 300000"),
+        ]
+    }
+
+    fn report(&self, sync: Duration) -> Report {
+        let micros = |span: Duration| format!("{:.1} µs", span.as_secs_f64() * 1e6);
+        let mut table = vec![["layer", "per second", "each", "p50"].map(str::to_owned).to_vec()];
+        table.extend(self.lines.iter().map(|line| {
+            let each = micros(Duration::from_secs_f64(1.0 / line.per_second));
+            vec![line.layer.clone(), format!("{:.0}", line.per_second), each, line.p50.map(micros).unwrap_or_default()]
+        }));
+        table.push(vec!["raw write and sync of 4 KiB".to_owned(), String::new(), String::new(), micros(sync)]);
+        let ratios = self.ratios(sync);
+        let mut below = vec![["ratio", "is", "should be"].map(str::to_owned).to_vec()];
+        below.extend(
+            ratios.iter().map(|(name, is, should)| vec![(*name).to_owned(), format!("{is:.2}"), (*should).to_owned()]),
+        );
+        let lines: Vec<Value> = self.lines.iter().map(line_json).collect();
+        let ratios: Vec<_> =
+            ratios.iter().map(|(name, is, should)| json!({"ratio": name, "is": is, "should_be": should})).collect();
+        let document = json!({
+            "schema": "interstice.bench/v1",
+            "scenario": "transfer",
+            "raw_sync_us": sync.as_secs_f64() * 1e6,
+            "lines": lines,
+            "ratios": ratios,
+        });
+        Report::new(document, format!("{}\n\n{}", columns(&table), columns(&below))).items("lines")
+    }
+}
+
+fn line_json(line: &Line) -> Value {
+    let p50 = line.p50.map(|span| span.as_secs_f64() * 1e6);
+    json!({ "layer": line.layer, "per_second": line.per_second, "p50_us": p50 })
+}
+
+/// The median of some measurements.
+fn median(rates: &mut [f64]) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}

@@ -1,0 +1,224 @@
+//! The layers of a transfer inside of one process: plain structs, the store, the engine with the module, recovery.
+//!
+//! Each is one thread and makes the same transfers: two accounts drawn at random out of all, read, changed, written back.
+
+use interstice_engine::engine::{Engine, Input, Request};
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_store::store::Store;
+use interstice_store::table::Table;
+use interstice_types::id::{Identity, TableId};
+use interstice_types::problem::Problem;
+use interstice_types::schema::TableSchema;
+use interstice_types::time::Timestamp;
+use interstice_types::transaction::Transaction;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Accounts of the bank.
+pub(super) const ACCOUNTS: u64 = 100_000;
+/// Transfers between two looks at the clock.
+const BATCH: u64 = 1_000;
+/// Where balance and count of transfers stand in an account's row: behind its id.
+const BALANCE: usize = 8;
+const TRANSFERS: usize = 16;
+
+/// Draws accounts: xorshift64*, Vigna, "An experimental exploration of Marsaglia's xorshift generators" (2016).
+#[derive(Debug, Clone)]
+pub(super) struct Draw(u64);
+
+impl Draw {
+    /// A sequence of its own for each seed.
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
+    }
+
+    /// Two accounts that are not the same one.
+    pub(super) fn pair(&mut self) -> (u64, u64) {
+        let from = self.next() % ACCOUNTS;
+        let to = (from + 1 + self.next() % (ACCOUNTS - 1)) % ACCOUNTS;
+        (from + 1, to + 1)
+    }
+
+    /// The argument bytes of a transfer of 1.
+    pub(super) fn args(&mut self) -> Vec<u8> {
+        let (from, to) = self.pair();
+        [from.to_le_bytes(), to.to_le_bytes(), 1_i64.to_le_bytes()].concat()
+    }
+}
+
+/// Does `work` again and again for `span`; returns how often in a second.
+pub(super) fn rate(span: Duration, mut work: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    let mut count = 0;
+    while started.elapsed() < span {
+        for _ in 0..BATCH {
+            work();
+        }
+        count += BATCH;
+    }
+    count as f64 / started.elapsed().as_secs_f64()
+}
+
+/// An account as a program without a database has it.
+struct Account {
+    balance: i64,
+    transfers: u64,
+    #[expect(dead_code, reason = "takes the room that it takes in a row")]
+    owner: String,
+}
+
+/// Transfers a second on a `BTreeMap` of plain structs.
+pub(super) fn plain(span: Duration) -> f64 {
+    let account = |id| Account { balance: 1_000_000, transfers: 0, owner: format!("customer {id:06}") };
+    let mut accounts: BTreeMap<u64, Account> = (1..=ACCOUNTS).map(|id| (id, account(id))).collect();
+    let mut draw = Draw::new(1);
+    let rate = rate(span, || {
+        let (from, to) = draw.pair();
+        let payer = accounts.get_mut(&from).expect("invariant: every account is there");
+        payer.balance -= 1;
+        payer.transfers += 1;
+        let payee = accounts.get_mut(&to).expect("invariant: every account is there");
+        payee.balance += 1;
+        payee.transfers += 1;
+    });
+    black_box(&accounts);
+    rate
+}
+
+/// Transfers a second on the store alone: constraints, changes and digest on, no module and no log.
+pub(super) fn store(span: Duration, schema: &TableSchema) -> f64 {
+    let mut tx = Store::new().begin();
+    let table = tx.create_table("bank".into(), Arc::new(schema.clone())).expect("invariant: a new store");
+    for id in 1..=ACCOUNTS {
+        tx.insert(table, row(id)).expect("invariant: every account is new");
+    }
+    let (mut store, _) = tx.commit();
+    let mut draw = Draw::new(2);
+    rate(span, || {
+        let (from, to) = draw.pair();
+        let mut tx = std::mem::take(&mut store).begin();
+        for (id, amount) in [(from, -1), (to, 1)] {
+            let row = moved(tx.store().table(table).expect("invariant: the table is there"), id, amount);
+            tx.update(table, row).expect("invariant: every account is there");
+        }
+        let (after, changes) = tx.commit();
+        black_box((changes, after.digest()));
+        store = after;
+    })
+}
+
+fn row(id: u64) -> Vec<u8> {
+    let owner = format!("customer {id:06}");
+    let length = (owner.len() as u32).to_le_bytes();
+    [&id.to_le_bytes()[..], &1_000_000_i64.to_le_bytes(), &[0; 8], &length, owner.as_bytes()].concat()
+}
+
+fn moved(table: &Table, id: u64, amount: i64) -> Vec<u8> {
+    let key = table.lookup_key(&id.to_le_bytes(), &mut Vec::new()).expect("invariant: a number is a key");
+    let mut row = table.get(&key).expect("invariant: every account is there").to_vec();
+    let number =
+        |at: usize, row: &[u8]| i64::from_le_bytes(row[at..at + 8].try_into().expect("invariant: eight bytes"));
+    let (balance, transfers) = (number(BALANCE, &row) + amount, number(TRANSFERS, &row) + 1);
+    row[BALANCE..BALANCE + 8].copy_from_slice(&balance.to_le_bytes());
+    row[TRANSFERS..TRANSFERS + 8].copy_from_slice(&transfers.to_le_bytes());
+    row
+}
+
+/// An engine with the bank published.
+pub(super) struct Bank {
+    engine: Engine,
+    loader: Arc<dyn ModuleLoader>,
+    transactions: Vec<Transaction>,
+    caller: Identity,
+    inputs: u128,
+}
+
+impl Bank {
+    /// Publishes `artefact`.
+    pub(super) fn new(loader: Arc<dyn ModuleLoader>, artefact: &[u8]) -> Result<Self, Problem> {
+        let engine = Engine::new(Arc::clone(&loader), Limits::default());
+        let mut bank = Self {
+            engine,
+            loader: Arc::clone(&loader),
+            transactions: Vec::new(),
+            caller: Identity::of_name("owner"),
+            inputs: 0,
+        };
+        let loaded = loader.load(artefact).map_err(|error| error.problem)?;
+        bank.begin(Request::Genesis { node: [0; 16] })?;
+        bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
+        Ok(bank)
+    }
+
+    fn begin(&mut self, request: Request) -> Result<(), Problem> {
+        let input = self.input(request);
+        let output = self.engine.step(input);
+        self.transactions.extend(output.transaction);
+        output.reply.map(|_| ())
+    }
+
+    fn input(&mut self, request: Request) -> Input {
+        self.inputs += 1;
+        Input { now: Timestamp(self.inputs as i64), seed: self.inputs.to_le_bytes(), request }
+    }
+
+    /// The schema of the accounts.
+    pub(super) fn accounts(&self) -> Option<TableSchema> {
+        let id: TableId = self.engine.catalog().table("bank", "account")?;
+        self.engine.store().table(id).map(|table| TableSchema::clone(table.schema()))
+    }
+
+    fn transfer(&mut self, draw: &mut Draw) -> Transaction {
+        let (module, function) = ("bank".to_owned(), "transfer".to_owned());
+        let request = Request::Call { module, function, args: draw.args(), caller: self.caller };
+        let input = self.input(request);
+        let output = self.engine.step(input);
+        output.transaction.expect("invariant: everybody has enough for a transfer of 1")
+    }
+
+    /// Transfers a second through the module, without a log.
+    pub(super) fn transfers(&mut self, span: Duration) -> f64 {
+        let mut draw = Draw::new(3);
+        rate(span, || {
+            black_box(self.transfer(&mut draw));
+        })
+    }
+
+    /// Logged transfers a second that recovery applies: `count` of them, from their records' bytes.
+    pub(super) fn recovery(mut self, count: usize) -> f64 {
+        let mut draw = Draw::new(4);
+        let mut fresh = Engine::new(Arc::clone(&self.loader), Limits::default());
+        let mut again = Self::again(&self.transactions, &mut fresh);
+        assert_eq!(self.engine.next_offset(), again, "invariant: nothing was transferred before");
+        let mut records = Vec::new();
+        for _ in 0..count {
+            self.transfer(&mut draw).encode(|_| false, &mut records);
+        }
+        let started = Instant::now();
+        let mut rest = records.as_slice();
+        while !rest.is_empty() {
+            let transaction = Transaction::decode(&mut rest).expect("invariant: a record that was just written");
+            fresh.apply(&transaction).expect("invariant: history applies");
+            again += 1;
+        }
+        assert_eq!(again, self.engine.next_offset(), "invariant: all of it was applied");
+        count as f64 / started.elapsed().as_secs_f64()
+    }
+
+    fn again(transactions: &[Transaction], engine: &mut Engine) -> u64 {
+        for transaction in transactions {
+            engine.apply(transaction).expect("invariant: history applies");
+        }
+        engine.next_offset()
+    }
+}

@@ -1,0 +1,58 @@
+//! `start`: a node until it is told to stop.
+
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+use crate::report::Report;
+use interstice_server::server::Server;
+use interstice_server::start::Config;
+use interstice_types::problem::Problem;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn run(data: Option<&PathBuf>, listen: SocketAddr, output: &Output) -> Result<Report, Failure> {
+    let server = start(data.map(PathBuf::as_path), listen, output)?;
+    wait(server)
+}
+
+/// Starts a node and says where it is.
+pub(crate) fn start(data: Option<&Path>, listen: SocketAddr, output: &Output) -> Result<Server, Failure> {
+    let server = Server::start(Config { data: data.map(Path::to_owned), listen, ..Config::default() })?;
+    let kept = data.map_or_else(|| "nothing is kept".to_owned(), |data| format!("data {}", data.display()));
+    output.step("node", &format!("http://{}", server.addr()), &kept);
+    Ok(server)
+}
+
+/// Serves until the process is told to stop or the node fails.
+pub(crate) fn wait(server: Server) -> Result<Report, Failure> {
+    let stopper = server.stopper();
+    let signals = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
+    std::thread::spawn(move || {
+        signals.block_on(asked_to_end());
+        stopper.stop();
+    });
+    server.join().map_err(|problem| Failure::new(exit::IO, problem))?;
+    Ok(Report::nothing())
+}
+
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::new(exit::IO, Problem::new("io", format!("waiting for signals: {error}")))
+}
+
+/// Returns when the process is asked to end: interrupted, or terminated.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals there is nothing to wait for, and the node runs until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

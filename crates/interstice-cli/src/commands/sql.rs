@@ -1,0 +1,42 @@
+//! `sql`: one `SELECT`, on a node or a data directory.
+
+use crate::directory::Directory;
+use crate::failure::Failure;
+use crate::node::{Node, body};
+use crate::report::{Report, cell, columns};
+use interstice_protocol::http::{Envelope, RowSet, route};
+use interstice_server::reports;
+use serde_json::json;
+use std::io::Read;
+use std::path::Path;
+
+pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<Report, Failure> {
+    let text = statement_text(statement)?;
+    let document = match data {
+        None => node.post(route::SQL, &json!({ "sql": text }))?,
+        Some(data) => {
+            let rows = reports::select(&Directory::open(data)?.recover()?.snapshot(), &text)?;
+            serde_json::to_value(Envelope::new(rows)).expect("invariant: rows have a JSON form")
+        }
+    };
+    let rows: RowSet = body(&document)?;
+    Ok(Report::new(document, rows_text(&rows)).items("rows"))
+}
+
+fn statement_text(statement: &str) -> Result<String, Failure> {
+    if statement == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        return read.map(|_| text).map_err(|error| Failure::usage(format!("stdin: {error}"), "give text in UTF-8"));
+    }
+    match statement.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| Failure::file(Path::new(file), &error)),
+        None => Ok(statement.to_owned()),
+    }
+}
+
+fn rows_text(rows: &RowSet) -> String {
+    let mut lines = vec![rows.columns.iter().map(|column| column.name.clone()).collect()];
+    lines.extend(rows.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>()));
+    columns(&lines)
+}

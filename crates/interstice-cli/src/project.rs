@@ -1,0 +1,236 @@
+//! Module projects: what Cargo knows of them, and the way to WebAssembly.
+//!
+//! 1. The target is there, or is added and said so.
+//! 2. Cargo builds a `cdylib`: memory of a fixed size, `__heap_base` exported, randomness from the host, no machine paths.
+//! 3. The module describes itself in an empty sandbox; every rule that its schema breaks is reported.
+//! 4. The schema goes into the artefact, which is what a node reads.
+
+use crate::failure::Failure;
+use crate::output::Output;
+use cargo_metadata::{Message, Metadata, MetadataCommand, Package, TargetKind};
+use interstice_types::problem::Problem;
+use interstice_types::schema::{Schema, validate};
+use interstice_wasm::artefact;
+use interstice_wasm::runtime::Runtime;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Bytes of a module's memory: all that it ever has. Pages that are not touched cost nothing.
+const MEMORY_SIZE: u32 = 16 << 20;
+
+/// A module project.
+pub(crate) struct Project {
+    metadata: Metadata,
+    package: Package,
+}
+
+/// A built module.
+pub(crate) struct Built {
+    /// The artefact, with its schema inside.
+    pub(crate) wasm: Vec<u8>,
+    /// What it declares.
+    pub(crate) schema: Schema,
+    /// Where it was written.
+    pub(crate) file: PathBuf,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+}
+
+/// What `interstice dev --once` does with a project.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Demo {
+    /// Projects whose modules must be there first, relative to this one.
+    #[serde(default)]
+    pub(crate) needs: Vec<PathBuf>,
+    /// A reducer and its arguments.
+    #[serde(default)]
+    pub(crate) call: Vec<String>,
+    /// A query and its arguments.
+    #[serde(default)]
+    pub(crate) query: Vec<String>,
+}
+
+impl Project {
+    /// The project in directory `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let manifest = path.join("Cargo.toml");
+        if !manifest.is_file() {
+            let problem = Problem::new("not-a-project", format!("`{}` has no `Cargo.toml`", path.display()))
+                .hint("name the directory of a module project, as in `interstice build examples/hello`");
+            return Err(Failure::new(crate::failure::exit::USAGE, problem));
+        }
+        let metadata = MetadataCommand::new().manifest_path(&manifest).no_deps().exec();
+        let metadata = metadata.map_err(|error| {
+            Problem::new("invalid-project", error.to_string().trim().to_owned()).at(manifest.display().to_string())
+        })?;
+        let wanted = manifest.canonicalize().map_err(|error| Failure::file(&manifest, &error))?;
+        let found = metadata.packages.iter().find(|package| package.manifest_path.as_std_path() == wanted);
+        let package = found.cloned().ok_or_else(|| {
+            Problem::new("not-a-module", format!("`{}` is a workspace, not a module", path.display()))
+                .hint("name the directory of one of its members")
+        })?;
+        if !package.targets.iter().any(|target| target.kind.contains(&TargetKind::CDyLib)) {
+            let problem = Problem::new("not-a-module", format!("crate `{}` is not built as a module", package.name))
+                .hint("put `crate-type = [\"cdylib\", \"lib\"]` under `[lib]` in its `Cargo.toml`");
+            return Err(problem.into());
+        }
+        Ok(Self { metadata, package })
+    }
+
+    /// What its demonstration does, if it says so.
+    pub(crate) fn demo(&self) -> Result<Demo, Failure> {
+        let demo = self.package.metadata.get("interstice").and_then(|interstice| interstice.get("demo"));
+        let read = |demo: &serde_json::Value| {
+            serde_json::from_value(demo.clone()).map_err(|error| {
+                let place = format!("[package.metadata.interstice.demo] of `{}`", self.package.manifest_path);
+                Problem::new("invalid-project", error.to_string()).at(place).into()
+            })
+        };
+        demo.map_or_else(|| Ok(Demo::default()), read)
+    }
+
+    /// Whether both are one project.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.package.id == other.package.id
+    }
+
+    /// The directory that it is in.
+    pub(crate) fn directory(&self) -> &Path {
+        self.package.manifest_path.parent().expect("invariant: a manifest is in a directory").as_std_path()
+    }
+
+    /// Builds the module; a name other than the crate's may be given.
+    pub(crate) fn build(&self, name: Option<&str>, output: &Output) -> Result<Built, Failure> {
+        ensure_target(output)?;
+        let started = Instant::now();
+        let file = self.compile()?;
+        let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
+        let mut schema = Runtime::new()?.describe(&wasm)?;
+        schema.module = name.map_or_else(|| self.package.name.replace('-', "_"), str::to_owned);
+        schema.version = self.package.version.to_string();
+        check(&schema)?;
+        let wasm = artefact::with_schema(&wasm, &schema)?;
+        let file = self.directory_for_builds().join(format!("{}.wasm", schema.module));
+        std::fs::write(&file, &wasm).map_err(|error| Failure::file(&file, &error))?;
+        Ok(Built { wasm, schema, file, elapsed: started.elapsed() })
+    }
+
+    /// Apart from the project's own builds: other flags would make Cargo build everything anew at each turn.
+    fn directory_for_builds(&self) -> PathBuf {
+        self.metadata.target_directory.as_std_path().join("interstice")
+    }
+
+    fn compile(&self) -> Result<PathBuf, Failure> {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(["build", "--release", "--lib", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+        for setting in
+            ["opt-level=3", "lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "debug=false", "strip=\"none\""]
+        {
+            command.args(["--config", &format!("profile.release.{setting}")]);
+        }
+        command.arg("--manifest-path").arg(&self.package.manifest_path);
+        command.arg("--target-dir").arg(self.directory_for_builds());
+        command.env("CARGO_ENCODED_RUSTFLAGS", self.flags().join("\x1f")).env_remove("RUSTFLAGS");
+        // What a surrounding `cargo run` sets for its own build is not meant for this one.
+        command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
+        let failed = |error: std::io::Error| Problem::new("no-cargo", format!("cargo does not start: {error}"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().map_err(failed)?;
+        let stdout = child.stdout.take().expect("invariant: stdout is piped");
+        let mut built = None;
+        for message in Message::parse_stream(BufReader::new(stdout)).flatten() {
+            if let Message::CompilerArtifact(artefact) = message
+                && artefact.package_id == self.package.id
+            {
+                built = artefact.filenames.into_iter().find(|file| file.extension() == Some("wasm")).or(built);
+            }
+        }
+        let status = child.wait().map_err(failed)?;
+        let not_built = || {
+            Problem::new("not-built", format!("module `{}` does not compile", self.package.name))
+                .at(self.package.manifest_path.to_string())
+        };
+        if !status.success() {
+            return Err(not_built().hint("mend what the compiler says above").into());
+        }
+        Ok(built.map(PathBuf::from).ok_or_else(not_built)?)
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+        let mut flags = vec![
+            "--cfg=getrandom_backend=\"custom\"".to_owned(),
+            format!("-Clink-arg=--initial-memory={MEMORY_SIZE}"),
+            format!("-Clink-arg=--max-memory={MEMORY_SIZE}"),
+            "-Clink-arg=--export=__heap_base".to_owned(),
+            remap(self.metadata.workspace_root.as_std_path(), "."),
+        ];
+        // The same sources give the same artefact, wherever they and the registry are.
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+        flags.extend(home.map(|home| remap(&home, "cargo")));
+        flags
+    }
+}
+
+/// Adds the target to the active toolchain if it is not there.
+fn ensure_target(output: &Output) -> Result<(), Failure> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.map_err(|error| Problem::new("no-rustc", format!("rustc does not start: {error}")))?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    output.step("target", TARGET, "missing, adding it with `rustup target add`");
+    let status = Command::new("rustup").args(["target", "add", TARGET]).stdout(Stdio::null()).status();
+    if status.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let hint = format!("rustup target add {TARGET}");
+    Err(Problem::new("no-target", format!("the toolchain cannot build for {TARGET}")).hint(hint).into())
+}
+
+/// Refuses a schema that breaks a rule, naming every one.
+fn check(schema: &Schema) -> Result<(), Failure> {
+    let violations = validate::validate(schema);
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = violations.iter().map(|v| format!("{}: {}", v.place, v.message)).collect();
+    Err(Problem::new("invalid-schema", lines.join("\n")).at(format!("module `{}`", schema.module)).into())
+}
+
+/// The artefact in a file, or of a project, which is built; under another name than the crate's if one is given.
+pub(crate) fn artefact_at(path: &Path, name: Option<&str>, output: &Output) -> Result<Vec<u8>, Failure> {
+    if path.is_dir() {
+        return Ok(Project::open(path)?.build(name, output)?.wasm);
+    }
+    let wasm = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    // Without a change to make, what is wrong with it is for the node to say.
+    let Some(name) = name else { return Ok(wasm) };
+    let mut schema = artefact::schema_of(&wasm)?;
+    name.clone_into(&mut schema.module);
+    check(&schema)?;
+    Ok(artefact::with_schema(&wasm, &schema)?)
+}
+
+/// `84 KiB`.
+pub(crate) fn size_text(bytes: usize) -> String {
+    format!("{} KiB", bytes.div_ceil(1024))
+}
+
+/// `2 tables, 3 reducers, 1 query`.
+pub(crate) fn contents_text(schema: &Schema) -> String {
+    let queries = schema.functions.iter().filter(|function| function.is_query()).count();
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    [
+        count(schema.tables.len(), "table", "tables"),
+        count(schema.functions.len() - queries, "reducer", "reducers"),
+        count(queries, "query", "queries"),
+    ]
+    .join(", ")
+}

@@ -1,0 +1,63 @@
+//! What a command found, before anyone decides how it looks.
+
+use serde_json::Value;
+
+/// The exit code of a check that found something.
+pub(crate) const FOUND: u8 = 4;
+
+/// The result of a command.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// One JSON document with a versioned name in `schema`.
+    pub(crate) document: Value,
+    /// The key of the document whose list is written line by line in `jsonl`.
+    pub(crate) items: Option<&'static str>,
+    /// For people, without a line break at the end.
+    pub(crate) text: String,
+    /// 0, or what the command's exit says.
+    pub(crate) exit: u8,
+}
+
+impl Report {
+    /// A document and its text.
+    pub(crate) fn new(document: Value, text: impl Into<String>) -> Self {
+        Self { document, items: None, text: text.into(), exit: 0 }
+    }
+
+    /// With the list under `key` as the lines of `jsonl`.
+    pub(crate) fn items(mut self, key: &'static str) -> Self {
+        self.items = Some(key);
+        self
+    }
+
+    /// With an exit code.
+    pub(crate) fn exit(mut self, code: u8) -> Self {
+        self.exit = code;
+        self
+    }
+
+    /// Nothing to write: all of it was written as it came.
+    pub(crate) fn nothing() -> Self {
+        Self::new(Value::Null, "")
+    }
+}
+
+/// Columns that line up, two spaces apart, without borders.
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<_> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A JSON value in a cell: text as it is, everything else as JSON.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        other => other.to_string(),
+    }
+}

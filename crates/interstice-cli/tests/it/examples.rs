@@ -1,0 +1,102 @@
+//! `dev --once` on every example, and on a copy of one with everything renamed.
+
+use crate::support::{interstice, root, run};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn dev_once(project: &str) -> (String, String) {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().join("data");
+    let ran = run(&["dev", project, "--once", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]).ok();
+    (ran.stdout, ran.stderr)
+}
+
+#[test]
+fn every_example_is_built_run_and_replayed_by_one_command() {
+    let mut names: Vec<_> = std::fs::read_dir(root().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["bank", "caller", "chat", "hello"]);
+    for name in names {
+        let (stdout, stderr) = dev_once(&format!("examples/{name}"));
+        assert!(stdout.starts_with("replay: identical, "), "{name}: {stdout}");
+        assert!(stderr.contains(&format!("interstice call {name}.")), "{name}: {stderr}");
+        assert!(stderr.contains(&format!("interstice query {name}.")), "{name}: {stderr}");
+    }
+}
+
+#[test]
+fn a_second_run_on_the_same_data_keeps_them() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let args = ["dev", "examples/hello", "--once", "--data", data, "--listen", "127.0.0.1:0"];
+    assert_eq!(run(&args).ok().stdout, "replay: identical, 3 transactions\n");
+    let again = run(&args).ok();
+    assert_eq!(again.stdout, "replay: identical, 4 transactions\n");
+    assert!(again.stderr.contains("unchanged"), "{again:?}");
+}
+
+#[test]
+fn dev_shows_what_commits_until_it_is_told_to_end() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let mut command = interstice(&["dev", "examples/hello", "--data", data, "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let notes = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let notes: Vec<_> = notes.take_while(|line| !line.starts_with("transactions, as they commit")).collect();
+    let url = notes.iter().flat_map(|line| line.split_whitespace()).find(|word| word.starts_with("http://")).unwrap();
+    assert!(notes.iter().any(|line| line.ends_with("call hello.greet <name: string>")), "{notes:?}");
+    run(&["--server", url, "call", "hello.greet", "ada"]).ok();
+    let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(line.contains(r#"hello.greet{"name":"ada"}  ok"#), "{line}");
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// Whatever a module is called, nothing in the command knows it.
+#[test]
+fn a_copy_with_everything_renamed_works_the_same() {
+    let copy = tempfile::tempdir().unwrap();
+    let renamed = |text: String| {
+        [
+            ("hello", "moor_log"),
+            ("Greeting", "Sighting"),
+            ("greeting", "sighting"),
+            ("GreetError", "SpotError"),
+            ("greet", "spot"),
+            ("latest", "newest_first"),
+            ("EmptyName", "NobodyThere"),
+        ]
+        .iter()
+        .fold(text, |text, (old, new)| text.replace(old, new))
+    };
+    let project = root().join("examples/hello");
+    std::fs::create_dir(copy.path().join("src")).unwrap();
+    let source = std::fs::read_to_string(project.join("src/lib.rs")).unwrap();
+    std::fs::write(copy.path().join("src/lib.rs"), renamed(source)).unwrap();
+    let manifest = renamed(std::fs::read_to_string(project.join("Cargo.toml")).unwrap());
+    // It is no member of the workspace, but of one of its own.
+    let manifest = manifest.replace("../../crates", root().join("crates").to_str().unwrap()) + "\n[workspace]\n";
+    std::fs::write(copy.path().join("Cargo.toml"), manifest).unwrap();
+    std::fs::copy(root().join("Cargo.lock"), copy.path().join("Cargo.lock")).unwrap();
+    let (stdout, stderr) = dev_once(copy.path().to_str().unwrap());
+    assert_eq!(stdout, "replay: identical, 3 transactions\n");
+    assert!(stderr.contains("interstice query moor_log.newest_first 3"), "{stderr}");
+}
+
+#[test]
+fn an_artefact_does_not_depend_on_where_it_was_built() {
+    let hash = |directory: &Path| {
+        let output = interstice(&["build", directory.to_str().unwrap(), "-o", "json"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        document["blake3"].as_str().unwrap().to_owned()
+    };
+    let project = root().join("examples/hello");
+    let first = hash(&project);
+    Command::new("touch").arg(project.join("src/lib.rs")).status().unwrap();
+    assert_eq!(hash(&project), first);
+}

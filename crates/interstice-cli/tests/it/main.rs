@@ -1,0 +1,10 @@
+//! The command as a person uses it: every test runs the built binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod examples;
+mod full;
+mod kill;
+mod refusals;
+mod reset;
+mod session;
+mod support;

@@ -1,0 +1,133 @@
+//! Running the command, nodes that end with their test, and modules that are built once.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The command with arguments.
+pub(crate) fn interstice(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_interstice"));
+    command.args(args).env_remove("INTERSTICE_SERVER").current_dir(root());
+    command
+}
+
+/// What the command printed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let exit = output.status.code().unwrap_or(-1);
+        Self { exit, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The one document on stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Nothing went wrong.
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.exit, 0, "{self:?}");
+        self
+    }
+
+    /// It ended with this exit code and, first on stderr, this problem code.
+    pub(crate) fn refused(self, exit: i32, code: &str) -> Self {
+        assert_eq!(self.exit, exit, "{self:?}");
+        assert!(self.stderr.contains(&format!("error[{code}]: ")), "wanted {code}: {self:?}");
+        self
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &[&str]) -> Ran {
+    Ran::of(interstice(args).output().unwrap())
+}
+
+/// Runs the command with text on stdin.
+pub(crate) fn run_with_stdin(args: &[&str], stdin: &str) -> Ran {
+    let mut command = interstice(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+/// A running node; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Node {
+    /// Starts a node on a data directory.
+    pub(crate) fn start(data: &Path) -> Self {
+        Self::spawn(&["start", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a node in memory.
+    pub(crate) fn in_memory() -> Self {
+        Self::spawn(&["start", "--memory", "--listen", "127.0.0.1:0"])
+    }
+
+    fn spawn(args: &[&str]) -> Self {
+        let mut child = interstice(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let url = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("the node ended: {said:?}")).unwrap();
+            if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
+                break url.to_owned();
+            }
+            said.push(line);
+        };
+        // Read on, so that the node never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+
+    /// Runs the command against this node.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(interstice(args).env("INTERSTICE_SERVER", &self.url).output().unwrap())
+    }
+
+    /// Publishes a project of the workspace.
+    pub(crate) fn publish(&self, project: &str) {
+        self.run(&["publish", project]).ok();
+    }
+
+    /// Waits until it ends by itself; gives its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The artefact of a project, built.
+pub(crate) fn build(project: &str) -> PathBuf {
+    PathBuf::from(run(&["build", project, "-o", "json"]).ok().json()["wasm"].as_str().unwrap())
+}

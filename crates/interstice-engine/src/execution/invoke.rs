@@ -1,0 +1,143 @@
+//! Functions that run: the outermost one, and those that it calls in other modules.
+//!
+//! 1. Take the module out of its slot; an empty slot is a module that is on the stack already.
+//! 2. Push a frame, take a savepoint, move into the module and out again.
+//! 3. Check the answer. Whatever was not [`Ok`] has its writes undone.
+//! 4. A trap stays: every further host call gives it again, and so does every function on the stack, whatever it says.
+
+use super::{Execution, Frame, HostError, Tables, host_hash, trapped};
+use crate::catalog::FunctionEntry;
+use crate::module::{Call, CallError, Context, Module};
+use crate::problems;
+use interstice_types::codec;
+use interstice_types::problem::Problem;
+use interstice_types::schema::FunctionKind;
+use std::sync::Arc;
+
+impl Execution {
+    /// Runs `function` of the module at position `module` and everything that it calls.
+    ///
+    /// A nested function that fails without a trap has its writes undone; the rest stays. A trap ends the transaction.
+    pub fn invoke(mut self, module: usize, function: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
+        let catalog = Arc::clone(&self.catalog);
+        let entry = &catalog.modules()[module];
+        let (name, called) = (&entry.schema.module, &entry.functions[function as usize]);
+        let mut instance = match self.take_instance(module, name) {
+            Ok(instance) => instance,
+            Err(problem) => {
+                let problem = problem.at(problems::place(name, &called.schema.name));
+                self.trapped.get_or_insert_with(|| problem.clone());
+                return (self, Err(CallError::Trapped(problem)));
+            }
+        };
+        let calling_module = self.frames.last().map(|frame| catalog.modules()[frame.module].schema.module.as_str());
+        let context = self.next_context(calling_module);
+        self.frames.push(Frame { module, function, scans: self.scans.len() });
+        let savepoint = self.tx().map(|tx| tx.savepoint());
+        let (mut this, result) = instance.call(&Call { function, args, context }, self);
+        let frame = this.frames.pop().expect("invariant: a frame was pushed");
+        this.scans.truncate(frame.scans);
+        this.instances[module] = Some(instance);
+        // What a module says behind a trap does not count: it may have swallowed it.
+        let result = this.trapped.take().map_or(result, |problem| Err(CallError::Trapped(problem)));
+        let result = check_answer(result, name, called);
+        if let Err(CallError::Trapped(problem)) = &result {
+            this.trapped = Some(problem.clone());
+        }
+        if let (Err(_), Some(savepoint), Tables::Write(tx)) = (&result, savepoint, &mut this.tables) {
+            tx.rollback_to(savepoint);
+        }
+        (this, result)
+    }
+
+    fn take_instance(&mut self, module: usize, name: &str) -> Result<Box<dyn Module>, Problem> {
+        if self.frames.len() >= self.limits.call_depth {
+            let text = format!("calls are nested deeper than {}", self.limits.call_depth);
+            return Err(Problem::new("call-depth", text));
+        }
+        self.instances.get_mut(module).and_then(Option::take).ok_or_else(|| {
+            if self.frames.iter().any(|frame| frame.module == module) {
+                Problem::new("re-entered", format!("module `{name}` is on the call stack already"))
+            } else {
+                Problem::new("module-unavailable", format!("module `{name}` could not be loaded"))
+            }
+        })
+    }
+
+    /// What the next function may know; each draws random numbers from a stream of its own.
+    fn next_context<'c>(&mut self, calling_module: Option<&'c str>) -> Context<'c> {
+        let stream = self.streams;
+        self.streams += 1;
+        Context {
+            now: self.surroundings.now,
+            caller: self.surroundings.caller,
+            calling_module,
+            seed: self.surroundings.seed,
+            stream,
+            offset_hint: self.surroundings.offset_hint,
+        }
+    }
+
+    /// Calls the imported function with this number in the same transaction.
+    ///
+    /// If that ends in a trap, so does the transaction, whatever the calling function makes of it.
+    pub fn call(mut self, import: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
+        let (module, function) = match self.callee(import, args) {
+            Ok(callee) => callee,
+            Err(HostError::Trapped(problem) | HostError::Refused(problem)) => {
+                self.trapped.get_or_insert_with(|| problem.clone());
+                return (self, Err(CallError::Trapped(problem)));
+            }
+        };
+        self.host_hash.fold(u64::from(import), args);
+        let (mut this, result) = self.invoke(module, function, args);
+        if let Ok(bytes) | Err(CallError::Returned(bytes)) = &result {
+            this.host_hash.fold(u64::from(result.is_ok()), bytes);
+        }
+        (this, result)
+    }
+
+    /// The function behind an import, if it may be called from here with these arguments.
+    fn callee(&mut self, import: u32, args: &[u8]) -> Result<(usize, u32), HostError> {
+        self.enter(host_hash::CALL, args.len())?;
+        let catalog = Arc::clone(&self.catalog);
+        let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
+        let target = catalog.modules()[frame.module].imports.get(import as usize).copied().flatten();
+        let (module, function) = target
+            .ok_or_else(|| trapped("undeclared-call", format!("the module imports no function number {import}")))?;
+        let name = &catalog.modules()[module].schema.module;
+        let schema = &catalog.modules()[module].functions[function as usize].schema;
+        let callable = match schema.kind {
+            FunctionKind::Reducer | FunctionKind::Internal => self.tx().is_some(),
+            FunctionKind::Query => true,
+            FunctionKind::Init | FunctionKind::Event { .. } => false,
+        };
+        if !callable {
+            return Err(HostError::Trapped(problems::wrong_kind(name, schema)));
+        }
+        codec::check_all(schema.args.iter().map(|arg| &arg.ty), args)
+            .map_err(|error| HostError::Trapped(problems::invalid_arguments(name, schema, error)))?;
+        Ok((module, function))
+    }
+}
+
+fn check_answer(
+    result: Result<Vec<u8>, CallError>,
+    module: &str,
+    function: &FunctionEntry,
+) -> Result<Vec<u8>, CallError> {
+    let place = || problems::place(module, &function.schema.name);
+    match result {
+        Ok(bytes) => match codec::check_all([&function.schema.returns], &bytes) {
+            Ok(()) => Ok(bytes),
+            Err(error) => {
+                let problem =
+                    Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));
+                Err(CallError::Trapped(problem.at(place())))
+            }
+        },
+        Err(CallError::Refused(problem)) => Err(CallError::Refused(problem.at(place()))),
+        Err(CallError::Trapped(problem)) => Err(CallError::Trapped(problem.at(place()))),
+        returned => returned,
+    }
+}

@@ -1,0 +1,65 @@
+//! What a reply rests on: how many offsets there were when each table, and the catalog, last changed.
+//!
+//! A reply may leave as soon as everything that it shows is durable. A commit shows itself; a refusal and a query show only
+//! the tables of their function, so that they need not wait for writes to others.
+
+use crate::catalog::Catalog;
+use interstice_types::change::Change;
+use interstice_types::id::{Offset, TableId};
+use interstice_types::transaction::{Cause, Transaction};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Counts of offsets: what changed at offset `n` needs `n + 1` of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastChanged {
+    /// By table id; a table that is not in it never changed.
+    tables: Arc<Vec<Offset>>,
+    catalog: Offset,
+}
+
+impl LastChanged {
+    /// Takes note of a commit.
+    pub(crate) fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
+        let count = transaction.offset + 1;
+        if matches!(transaction.cause, Cause::Genesis { .. } | Cause::Configure | Cause::Publish { .. }) {
+            self.catalog = count;
+        }
+        if changes.is_empty() {
+            return;
+        }
+        let tables = Arc::make_mut(&mut self.tables);
+        for change in changes {
+            let id = change.table().0 as usize;
+            if tables.len() <= id {
+                tables.resize(id + 1, 0);
+            }
+            tables[id] = count;
+        }
+    }
+
+    /// How many offsets must be durable for what `table` holds now.
+    pub fn table(&self, table: TableId) -> Offset {
+        self.tables.get(table.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// How many offsets must be durable for the modules in force.
+    pub fn catalog(&self) -> Offset {
+        self.catalog
+    }
+
+    /// How many offsets must be durable for all that `function` of the module at position `module` can see: the tables that
+    /// its handles name, those of the functions that its module imports, of theirs in turn, and the catalog.
+    pub fn function(&self, catalog: &Catalog, module: usize, function: u32) -> Offset {
+        let mut highest = self.catalog;
+        let mut seen = BTreeSet::from([(module, function)]);
+        let mut left = vec![(module, function)];
+        while let Some((module, function)) = left.pop() {
+            let entry = &catalog.modules()[module];
+            let tables = entry.functions[function as usize].handles.iter().flatten();
+            highest = tables.map(|(table, _)| self.table(*table)).fold(highest, Offset::max);
+            left.extend(entry.imports.iter().flatten().filter(|import| seen.insert(**import)));
+        }
+        highest
+    }
+}

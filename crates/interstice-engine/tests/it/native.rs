@@ -1,0 +1,201 @@
+//! Native modules for the tests: `inner`, `outer`, which calls it and swallows what comes back, and `chain`, whose event
+//! reducer listens to what it does itself.
+
+use interstice_engine::engine::{Engine, Input, Output, Request};
+use interstice_engine::execution::{Execution, HostError, IndexId};
+use interstice_engine::limits::Limits;
+use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
+use interstice_types::id::{Identity, to_hex};
+use interstice_types::problem::Problem;
+use interstice_types::schema::{Schema, signature};
+use interstice_types::time::Timestamp;
+use interstice_types::transaction::Transaction;
+use std::sync::Arc;
+
+type Answer = Result<Vec<u8>, CallError>;
+type Function = fn(&Call<'_>, Execution) -> (Execution, Answer);
+
+pub(crate) struct NativeLoader;
+
+impl ModuleLoader for NativeLoader {
+    fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
+        let (schema, functions) = match artefact {
+            b"inner" => (inner(), INNER),
+            b"outer" => (outer(), OUTER),
+            b"chain" => (chain(), CHAIN),
+            _ => return Err(LoadError { problem: Problem::new("invalid-artefact", "unknown") }),
+        };
+        Ok(Loaded { schema, factory: Arc::new(Native(functions)) })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Native(&'static [Function]);
+
+impl ModuleFactory for Native {
+    fn instantiate(&self) -> Result<Box<dyn Module>, LoadError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl Module for Native {
+    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Answer) {
+        self.0[call.function as usize](call, execution)
+    }
+}
+
+/// A schema from JSON; `row` is the struct of a table (id u64 auto_inc, value u64).
+fn schema(json: &str) -> Schema {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"))
+}
+
+const COLUMNS: &str = r#""primary_key":[0],"public":true,"columns":[
+    {"name":"id","type":"u64","auto_inc":true},{"name":"value","type":"u64"}]"#;
+
+fn inner() -> Schema {
+    schema(&format!(
+        r#"{{"module":"inner","version":"1.0.0","tables":[{{"name":"left",{COLUMNS}}},{{"name":"right",{COLUMNS}}}],"functions":[
+        {{"name":"add_left","kind":"reducer","handles":[{{"table":"left","access":"insert"}}],"args":[],"returns":"unit"}},
+        {{"name":"add_right","kind":"reducer","handles":[{{"table":"right","access":"insert"}}],"args":[],"returns":"unit"}},
+        {{"name":"burn","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}},
+        {{"name":"count_left","kind":"query","handles":[{{"table":"left","access":"read"}}],"args":[],"returns":"u64"}},
+        {{"name":"refuse_left","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}},
+        {{"name":"trap","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}}]}}"#
+    ))
+}
+
+const INNER: &[Function] = &[add, add, burn, count, refuse, trap];
+
+fn outer() -> Schema {
+    let inner = inner();
+    let import = |name: &str| {
+        let (_, function) = inner.function(name).unwrap();
+        format!(r#"{{"name":"{name}","signature":"{}"}}"#, to_hex(&signature::of_function(function)))
+    };
+    let functions = ["burn", "refuse_left", "trap"].map(import).join(",");
+    let reducer = |name: &str| {
+        format!(
+            r#"{{"name":"{name}","kind":"reducer","handles":[{{"table":"own","access":"write"}}],"args":[],"returns":"unit"}}"#
+        )
+    };
+    let reducers = ["burn_itself", "refuse", "swallow_burn", "swallow_missing", "swallow_refusal", "swallow_trap"];
+    schema(&format!(
+        r#"{{"module":"outer","version":"1.0.0","tables":[{{"name":"own",{COLUMNS}}}],"functions":[{}],
+        "imports":[{{"module":"inner","functions":[{functions}],"tables":[]}}]}}"#,
+        reducers.map(reducer).join(",")
+    ))
+}
+
+const OUTER: &[Function] = &[
+    burn,
+    refuse,
+    |_, execution| swallow(execution, 0),
+    |_, execution| swallow(execution, 9),
+    |_, execution| swallow(execution, 1),
+    |_, execution| swallow(execution, 2),
+];
+
+fn chain() -> Schema {
+    let row = r#"{"struct":{"name":"Link","fields":[{"name":"id","type":"u64"},{"name":"value","type":"u64"}]}}"#;
+    schema(&format!(
+        r#"{{"module":"chain","version":"1.0.0","tables":[{{"name":"link",{COLUMNS}}}],"functions":[
+        {{"name":"lengthen","kind":{{"event":{{"on":"insert","table":{{"table":"link"}}}}}},
+          "handles":[{{"table":"link","access":"insert"}}],"args":[{{"name":"row","type":{row}}}],"returns":"unit"}},
+        {{"name":"start","kind":"reducer","handles":[{{"table":"link","access":"insert"}}],"args":[],"returns":"unit"}}]}}"#
+    ))
+}
+
+const CHAIN: &[Function] = &[add, add];
+
+fn row(id: u64) -> Vec<u8> {
+    [id.to_le_bytes(), 7_u64.to_le_bytes()].concat()
+}
+
+fn ending(error: HostError) -> CallError {
+    match error {
+        HostError::Refused(problem) => CallError::Refused(problem),
+        HostError::Trapped(problem) => CallError::Trapped(problem),
+    }
+}
+
+fn add(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+    let result = execution.insert(0, row(0)).map(|_| Vec::new()).map_err(ending);
+    (execution, result)
+}
+
+/// Inserts the same row twice: refused.
+fn refuse(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+    let result = execution.insert(0, row(900)).and_then(|_| execution.insert(0, row(900)));
+    (execution, result.map(|_| Vec::new()).map_err(ending))
+}
+
+fn trap(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+    let _ = execution.insert(0, row(0));
+    (execution, Err(CallError::Trapped(Problem::new("trap", "on purpose"))))
+}
+
+fn count(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+    let result = execution.count(0).map(|count| count.to_le_bytes().to_vec()).map_err(ending);
+    (execution, result)
+}
+
+/// Writes, uses up all fuel, and says that all is well.
+fn burn(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+    let _ = execution.insert(0, row(0));
+    while execution.get(0, IndexId::PRIMARY, &[0; 8]).is_ok() {}
+    assert!(execution.insert(0, row(0)).is_err(), "nothing more is done");
+    (execution, Ok(Vec::new()))
+}
+
+/// Writes, calls, swallows what comes back, tries to write again, and says that all is well.
+fn swallow(mut execution: Execution, import: u32) -> (Execution, Answer) {
+    let _ = execution.insert(0, row(0));
+    let (mut execution, _) = execution.call(import, &[]);
+    let _ = execution.insert(0, row(0));
+    let (execution, _) = execution.call(1, &[]);
+    (execution, Ok(Vec::new()))
+}
+
+/// An engine and the transactions that it made.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) log: Vec<Transaction>,
+}
+
+impl Node {
+    /// A node on which `modules` are published.
+    pub(crate) fn new(modules: &[&str], limits: Limits) -> Self {
+        let mut node = Self { engine: Engine::new(Arc::new(NativeLoader), limits), log: Vec::new() };
+        node.step(Request::Genesis { node: [1; 16] });
+        for module in modules {
+            let (artefact, caller) = (module.as_bytes().to_vec(), Identity::default());
+            let loaded = NativeLoader.load(&artefact).unwrap();
+            node.step(Request::Publish { artefact, loaded, caller }).reply.unwrap();
+        }
+        node
+    }
+
+    pub(crate) fn step(&mut self, request: Request) -> Output {
+        let output = self.engine.step(Input { now: Timestamp(1), seed: [5; 16], request });
+        self.log.extend(output.transaction.clone());
+        output
+    }
+
+    pub(crate) fn call(&mut self, module: &str, function: &str) -> Output {
+        let (module, function) = (module.to_owned(), function.to_owned());
+        self.step(Request::Call { module, function, args: Vec::new(), caller: Identity::default() })
+    }
+
+    /// How many rows a table has.
+    pub(crate) fn rows(&self, module: &str, table: &str) -> usize {
+        let id = self.engine.catalog().table(module, table).unwrap();
+        self.engine.store().table(id).unwrap().count()
+    }
+
+    /// An engine that read the log.
+    pub(crate) fn replayed(&self) -> Engine {
+        let mut engine = Engine::new(Arc::new(NativeLoader), self.engine.limits());
+        self.log.iter().for_each(|transaction| engine.apply(transaction).unwrap());
+        engine
+    }
+}

@@ -1,0 +1,353 @@
+//! `#[table]`: a row type, its schema and the methods of its indexes.
+
+use crate::attributes::{doc_of, optional, package, refuse_generics, take};
+use crate::datatype::{plain, struct_codec};
+use heck::ToSnakeCase;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, ExprLit, Field, Fields, Ident, ItemStruct, Lit, LitStr, Token, parenthesized};
+
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let args: Args = syn::parse2(args)?;
+    let mut item: ItemStruct = syn::parse2(item)?;
+    refuse_generics(&item.generics, "a table")?;
+    let declared = Declared::read(args, &mut item)?;
+    let codec = struct_codec(&item)?;
+    let table = declared.table(&item);
+    let indexes = declared.index_methods(&item);
+    let entry = declared.entry(&item);
+    Ok(quote! { #item #codec #table #indexes #entry })
+}
+
+/// What stands in the parentheses of `#[table(…)]`.
+#[derive(Default)]
+struct Args {
+    public: bool,
+    name: Option<LitStr>,
+    /// Set by `import!`: the table belongs to that module.
+    module: Option<LitStr>,
+    primary_key: Option<Vec<Ident>>,
+    /// Name, columns, unique.
+    indexes: Vec<(Ident, Vec<Ident>, bool)>,
+}
+
+impl Parse for Args {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut args = Self::default();
+        while !input.is_empty() {
+            let word: Ident = input.parse()?;
+            match word.to_string().as_str() {
+                "public" => args.public = true,
+                "private" => args.public = false,
+                "name" => args.name = Some(value(input)?),
+                "module" => args.module = Some(value(input)?),
+                "primary_key" => args.primary_key = Some(columns(input)?),
+                "index" | "unique" => {
+                    let inner;
+                    parenthesized!(inner in input);
+                    args.indexes.push((inner.parse()?, columns(&inner)?, word == "unique"));
+                }
+                "ephemeral" => {
+                    return Err(syn::Error::new(word.span(), "ephemeral tables are not there yet: leave it out"));
+                }
+                _ => {
+                    let text = "a table takes `public`, `name = \"…\"`, `primary_key(a, b)`, `index(name(a, b))` and `unique(name(a, b))`";
+                    return Err(syn::Error::new(word.span(), text));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(args)
+    }
+}
+
+fn value(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+fn columns(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let inner;
+    parenthesized!(inner in input);
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?;
+    if names.is_empty() {
+        return Err(inner.error("name at least one column"));
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// A table as its author declared it.
+struct Declared {
+    args: Args,
+    name: String,
+    doc: String,
+    columns: Vec<Column>,
+    /// Positions of its columns.
+    primary_key: Vec<usize>,
+    indexes: Vec<Index>,
+}
+
+struct Column {
+    name: String,
+    doc: String,
+    ty: syn::Type,
+    auto_inc: bool,
+    default: Option<Expr>,
+}
+
+struct Index {
+    name: String,
+    columns: Vec<usize>,
+    unique: bool,
+}
+
+/// What the attributes of one field say.
+struct FieldMarks {
+    primary_key: bool,
+    unique: bool,
+    index: bool,
+}
+
+impl Declared {
+    /// Reads the attributes, and takes them off the struct.
+    fn read(mut args: Args, item: &mut ItemStruct) -> syn::Result<Self> {
+        let Fields::Named(fields) = &mut item.fields else {
+            return Err(syn::Error::new_spanned(&item.ident, "a row has named columns"));
+        };
+        let (mut columns, mut marks) = (Vec::new(), Vec::new());
+        for field in &mut fields.named {
+            let (column, mark) = read_field(field)?;
+            columns.push(column);
+            marks.push(mark);
+        }
+        let position = |name: &Ident| {
+            let names = || columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
+            let found = columns.iter().position(|column| column.name == plain(name));
+            found.ok_or_else(|| syn::Error::new(name.span(), format!("no column `{name}`: there are {}", names())))
+        };
+        let marked: Vec<_> = (0..columns.len()).filter(|index| marks[*index].primary_key).collect();
+        let primary_key = match (args.primary_key.take(), marked.as_slice()) {
+            (Some(names), []) => names.iter().map(position).collect::<syn::Result<_>>()?,
+            (None, [_]) => marked,
+            (None, []) => {
+                let text =
+                    "a table needs a primary key: `#[primary_key]` on a column, or `#[table(primary_key(a, b))]`";
+                return Err(syn::Error::new_spanned(&item.ident, text));
+            }
+            _ => {
+                let text = "one primary key: for a composite one write `#[table(primary_key(a, b))]` and nothing on the columns";
+                return Err(syn::Error::new_spanned(&item.ident, text));
+            }
+        };
+        let single = |index: usize, unique| Index { name: columns[index].name.clone(), columns: vec![index], unique };
+        let marked = (0..columns.len()).filter(|i| marks[*i].unique || marks[*i].index);
+        let mut indexes: Vec<_> = marked.map(|index| single(index, marks[index].unique)).collect();
+        for (name, names, unique) in &args.indexes {
+            let columns = names.iter().map(position).collect::<syn::Result<_>>()?;
+            indexes.push(Index { name: plain(name), columns, unique: *unique });
+        }
+        let name = args.name.as_ref().map_or_else(|| item.ident.to_string().to_snake_case(), LitStr::value);
+        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes })
+    }
+
+    /// `impl Table`.
+    fn table(&self, item: &ItemStruct) -> TokenStream {
+        let (ident, name) = (&item.ident, &self.name);
+        let indexes = indexes_ident(ident);
+        let key = self.key_type(&self.primary_key);
+        let key_fields = self.primary_key.iter().map(|index| format_ident!("{}", self.columns[*index].name));
+        let module = optional(self.args.module.as_ref().map(|module| quote! { #module }));
+        let has_sequences = self.columns.iter().any(|column| column.auto_inc);
+        let schema = self.schema();
+        quote! {
+            impl ::interstice_sdk::table::Table for #ident {
+                type Key = #key;
+                type Indexes = #indexes;
+                const NAME: &'static str = #name;
+                const MODULE: ::core::option::Option<&'static str> = #module;
+                const HAS_SEQUENCES: bool = #has_sequences;
+
+                fn schema() -> ::interstice_sdk::generated::TableSchema {
+                    #schema
+                }
+
+                fn encode_key(&self, out: &mut ::std::vec::Vec<u8>) {
+                    #(::interstice_sdk::datatype::Datatype::encode(&self.#key_fields, out);)*
+                }
+            }
+        }
+    }
+
+    fn schema(&self) -> TokenStream {
+        let Self { name, doc, .. } = self;
+        let public = self.args.public;
+        let columns = self.columns.iter().map(Column::schema);
+        let key = self.primary_key.iter().map(|index| *index as u16);
+        let indexes = self.indexes.iter().map(|index| {
+            let Index { name, unique, .. } = index;
+            let columns = index.columns.iter().map(|column| *column as u16);
+            quote! {
+                ::interstice_sdk::generated::IndexSchema {
+                    name: #name.into(),
+                    columns: ::std::vec![#(#columns),*],
+                    unique: #unique,
+                }
+            }
+        });
+        quote! {
+            ::interstice_sdk::generated::TableSchema {
+                name: #name.into(),
+                doc: #doc.into(),
+                public: #public,
+                ephemeral: false,
+                columns: ::std::vec![#(#columns),*],
+                primary_key: ::std::vec![#(#key),*],
+                indexes: ::std::vec![#(#indexes),*],
+            }
+        }
+    }
+
+    /// The type that handles dereference to, with one method for each index.
+    fn index_methods(&self, item: &ItemStruct) -> TokenStream {
+        let (ident, vis) = (&item.ident, &item.vis);
+        let indexes = indexes_ident(ident);
+        let methods = self.indexes.iter().zip(1_u16..).map(|(index, number)| self.index_method(ident, index, number));
+        let doc = format!("The indexes of [`{ident}`].");
+        quote! {
+            #[doc = #doc]
+            #vis struct #indexes(u32);
+
+            impl ::interstice_sdk::table::Indexes for #indexes {
+                fn new(handle: u32) -> Self {
+                    Self(handle)
+                }
+
+                fn handle(&self) -> u32 {
+                    self.0
+                }
+            }
+
+            #[allow(dead_code)]
+            impl #indexes { #(#methods)* }
+        }
+    }
+
+    /// The type of one column, or a tuple of several.
+    fn key_type(&self, columns: &[usize]) -> TokenStream {
+        let types: Vec<_> = columns.iter().map(|column| &self.columns[*column].ty).collect();
+        match types.as_slice() {
+            [one] => quote! { #one },
+            many => quote! { (#(#many),*) },
+        }
+    }
+
+    fn index_method(&self, row: &Ident, index: &Index, number: u16) -> TokenStream {
+        let columns = self.key_type(&index.columns);
+        let name = index.name.strip_prefix("by_").unwrap_or(&index.name);
+        let (by, find) = (format_ident!("by_{name}"), format_ident!("find_by_{name}"));
+        let doc = format!("The rows by index `{}`: of one key, a prefix or a range, in its order.", index.name);
+        let find = index.unique.then(|| {
+            let doc = format!("The row with this key of the unique index `{}`.", index.name);
+            quote! {
+                #[doc = #doc]
+                pub fn #find(
+                    &self,
+                    key: impl ::core::convert::Into<::interstice_sdk::key::Lookup<#columns>>,
+                ) -> ::core::option::Option<#row> {
+                    ::interstice_sdk::table::find(self.0, #number, key.into())
+                }
+            }
+        });
+        quote! {
+            #[doc = #doc]
+            pub fn #by(
+                &self,
+                keys: impl ::core::convert::Into<::interstice_sdk::key::Span<#columns>>,
+            ) -> ::interstice_sdk::rows::Rows<#row> {
+                ::interstice_sdk::table::scan(self.0, #number, keys.into())
+            }
+
+            #find
+        }
+    }
+
+    /// The table in the registry.
+    fn entry(&self, item: &ItemStruct) -> TokenStream {
+        let (ident, package) = (&item.ident, package());
+        let table = quote! { <#ident as ::interstice_sdk::table::Table> };
+        let entry = match &self.args.module {
+            None => quote! { ::interstice_sdk::registry::TableEntry { package: #package, schema: #table::schema } },
+            Some(module) => quote! {
+                ::interstice_sdk::registry::ForeignTableEntry {
+                    package: #package,
+                    module: #module,
+                    table: #table::NAME,
+                    signature: || ::interstice_sdk::generated::signature::of_table(&#table::schema()),
+                }
+            },
+        };
+        quote! { ::interstice_sdk::generated::submit! { #entry } }
+    }
+}
+
+fn indexes_ident(row: &Ident) -> Ident {
+    format_ident!("{row}Indexes")
+}
+
+impl Column {
+    fn schema(&self) -> TokenStream {
+        let Self { name, doc, ty, auto_inc, .. } = self;
+        let default = optional(self.default.as_ref().map(|value| {
+            let value = match value {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { ::core::convert::Into::into(#text) },
+                other => quote! { #other },
+            };
+            quote! {{
+                let value: #ty = #value;
+                ::interstice_sdk::generated::hex_of(&value)
+            }}
+        }));
+        quote! {
+            ::interstice_sdk::generated::ColumnSchema {
+                name: #name.into(),
+                doc: #doc.into(),
+                ty: <#ty as ::interstice_sdk::datatype::Datatype>::ty(),
+                auto_inc: #auto_inc,
+                default: #default,
+            }
+        }
+    }
+}
+
+fn read_field(field: &mut Field) -> syn::Result<(Column, FieldMarks)> {
+    let name = field.ident.as_ref().map(plain).unwrap_or_default();
+    let attrs = &mut field.attrs;
+    let primary_key = take(attrs, "primary_key")?;
+    let mut auto_inc = take(attrs, "auto_inc")?.is_some();
+    if let Some(attribute) = &primary_key {
+        auto_inc |= names_auto_inc(attribute)?;
+    }
+    let default = take(attrs, "default")?.map(|attribute| attribute.parse_args()).transpose()?;
+    let marks = FieldMarks {
+        primary_key: primary_key.is_some(),
+        unique: take(attrs, "unique")?.is_some(),
+        index: take(attrs, "index")?.is_some(),
+    };
+    let column = Column { name, doc: doc_of(attrs), ty: field.ty.clone(), auto_inc, default };
+    Ok((column, marks))
+}
+
+fn names_auto_inc(attribute: &Attribute) -> syn::Result<bool> {
+    if matches!(attribute.meta, syn::Meta::Path(_)) {
+        return Ok(false);
+    }
+    let word: Ident = attribute.parse_args()?;
+    if word == "auto_inc" {
+        return Ok(true);
+    }
+    Err(syn::Error::new(word.span(), "`#[primary_key]` takes nothing, or `auto_inc`"))
+}

@@ -1,0 +1,204 @@
+//! What a function's parameters and its answer mean: handles and arguments are told apart by their types.
+
+use crate::datatype::{Datatype, Input};
+use crate::table::{Insert, Read, Table, Write};
+use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, TableAccess, TableRef};
+use interstice_types::ty::{Field, Type};
+
+/// A parameter of a function: a handle, or an argument.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a table handle nor an argument type",
+    label = "not a parameter of a reducer or query",
+    note = "handles are `Read<T>`, `Insert<T>` and `Write<T>`; arguments are owned values: `String`, not `&str`"
+)]
+pub trait Param: Sized {
+    /// Adds what it declares to the function's schema.
+    fn describe(name: &str, function: &mut FunctionBuilder);
+
+    /// Takes it out of the call.
+    fn take(params: &mut Params<'_>) -> Self;
+}
+
+/// A parameter of a query: one that does not write.
+#[diagnostic::on_unimplemented(
+    message = "a query only reads, and `{Self}` writes",
+    label = "writes",
+    note = "take `Read<T>`, or make the function a `#[reducer]`"
+)]
+pub trait QueryParam: Param {}
+
+/// Compiles only for the parameters of a query.
+#[doc(hidden)]
+pub fn only_reads<P: QueryParam>() {}
+
+/// The parameters of a call, from the first to the last.
+pub struct Params<'p> {
+    next_handle: u32,
+    args: Input<'p>,
+}
+
+impl<'p> Params<'p> {
+    #[doc(hidden)]
+    pub fn new(args: &'p [u8]) -> Self {
+        Self { next_handle: 0, args: Input::new(args) }
+    }
+
+    fn handle(&mut self) -> u32 {
+        let handle = self.next_handle;
+        self.next_handle += 1;
+        handle
+    }
+}
+
+/// A function's schema while it is put together.
+pub struct FunctionBuilder {
+    schema: FunctionSchema,
+}
+
+impl FunctionBuilder {
+    #[doc(hidden)]
+    pub fn new(name: &str, doc: &str, kind: FunctionKind) -> Self {
+        Self {
+            schema: FunctionSchema {
+                name: name.to_owned(),
+                doc: doc.to_owned(),
+                kind,
+                handles: Vec::new(),
+                args: Vec::new(),
+                returns: Type::Unit,
+                error: None,
+            },
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn returns<A: Answer>(mut self) -> FunctionSchema {
+        self.schema.returns = A::returns();
+        self.schema.error = A::error();
+        self.schema
+    }
+
+    fn handle<T: Table>(&mut self, access: TableAccess) {
+        self.schema.handles.push(HandleSchema { table: table_ref::<T>(), access });
+    }
+}
+
+/// Names a table in a schema.
+#[doc(hidden)]
+pub fn table_ref<T: Table>() -> TableRef {
+    TableRef { module: T::MODULE.map(str::to_owned), table: T::NAME.to_owned() }
+}
+
+impl<T: Datatype> Param for T {
+    fn describe(name: &str, function: &mut FunctionBuilder) {
+        function.schema.args.push(Field { name: name.to_owned(), ty: T::ty() });
+    }
+
+    fn take(params: &mut Params<'_>) -> Self {
+        T::decode(&mut params.args)
+    }
+}
+
+impl<T: Datatype> QueryParam for T {}
+
+macro_rules! handles {
+    ($($handle:ident)*) => {$(
+        impl<T: Table> Param for $handle<T> {
+            fn describe(_: &str, function: &mut FunctionBuilder) {
+                function.handle::<T>(TableAccess::$handle);
+            }
+
+            fn take(params: &mut Params<'_>) -> Self {
+                $handle::new(params.handle())
+            }
+        }
+    )*};
+}
+
+handles! { Read Insert Write }
+
+impl<T: Table> QueryParam for Read<T> {}
+
+/// What a function returns: an answer, or a `Result` of an answer and a typed error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the answer of a reducer or query",
+    label = "not an answer",
+    note = "return a type that is a datatype, or `Result<T, E>` of two of them; put `#[datatype(error)]` on your error enum"
+)]
+pub trait Answer {
+    /// The answer's type.
+    fn returns() -> Type;
+
+    /// The error's type, if there is one.
+    fn error() -> Option<Type>;
+
+    /// The bytes of either.
+    ///
+    /// # Errors
+    /// The bytes of the typed error.
+    fn give(self) -> Result<Vec<u8>, Vec<u8>>;
+}
+
+impl<T: Datatype> Answer for T {
+    fn returns() -> Type {
+        T::ty()
+    }
+
+    fn error() -> Option<Type> {
+        None
+    }
+
+    fn give(self) -> Result<Vec<u8>, Vec<u8>> {
+        Ok(crate::datatype::to_bytes(&self))
+    }
+}
+
+impl<T: Datatype, E: Datatype> Answer for Result<T, E> {
+    fn returns() -> Type {
+        T::ty()
+    }
+
+    fn error() -> Option<Type> {
+        Some(E::ty())
+    }
+
+    fn give(self) -> Result<Vec<u8>, Vec<u8>> {
+        match self {
+            Ok(answer) => Ok(crate::datatype::to_bytes(&answer)),
+            Err(error) => Err(crate::datatype::to_bytes(&error)),
+        }
+    }
+}
+
+/// What a call of another module gives back.
+#[doc(hidden)]
+pub fn call<T: Datatype, E: Datatype>(import: &crate::registry::ImportEntry, args: &[u8]) -> Result<T, E> {
+    let mut answer = Vec::new();
+    match crate::host::call(import.number(), args, &mut answer) {
+        crate::host::Status::Ok => Ok(crate::datatype::from_bytes(&answer)),
+        crate::host::Status::Error => Err(crate::datatype::from_bytes(&answer)),
+        crate::host::Status::Refused => crate::host::raise(),
+    }
+}
+
+/// What a call of another module's function without an error of its own gives back.
+#[doc(hidden)]
+pub fn call_infallible<T: Datatype>(import: &crate::registry::ImportEntry, args: &[u8]) -> T {
+    let Ok(answer) = call::<T, NoError>(import, args) else { crate::host::raise() };
+    answer
+}
+
+/// The error of a function that has none.
+struct NoError;
+
+impl Datatype for NoError {
+    fn ty() -> Type {
+        Type::Unit
+    }
+
+    fn encode(&self, _: &mut Vec<u8>) {}
+
+    fn decode(_: &mut Input<'_>) -> Self {
+        Self
+    }
+}

@@ -1,0 +1,176 @@
+//! Keys to look for: single values, tuples for composite keys, ranges and prefixes of either.
+
+use crate::datatype::{Datatype, encode_str};
+use std::marker::PhantomData;
+use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+/// Values of the columns of a key, in key order: one value, or a tuple of two to four.
+pub trait Columns {
+    /// Appends the values' bytes, one after the other.
+    fn encode_columns(&self, out: &mut Vec<u8>);
+}
+
+impl<T: Datatype> Columns for T {
+    fn encode_columns(&self, out: &mut Vec<u8>) {
+        self.encode(out);
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $index:tt),+))*) => {$(
+        impl<$($name: Datatype),+> Columns for ($($name,)+) {
+            fn encode_columns(&self, out: &mut Vec<u8>) {
+                $(self.$index.encode(out);)+
+            }
+        }
+    )*};
+}
+
+tuples! { (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) }
+
+/// A whole key with columns `K`, as bytes.
+pub struct Lookup<K> {
+    pub(crate) values: Vec<u8>,
+    columns: PhantomData<K>,
+}
+
+impl<K> Lookup<K> {
+    fn of(encode: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut values = Vec::new();
+        encode(&mut values);
+        Self { values, columns: PhantomData }
+    }
+}
+
+impl<K: Columns> From<K> for Lookup<K> {
+    fn from(key: K) -> Self {
+        Self::of(|out| key.encode_columns(out))
+    }
+}
+
+impl<K: Columns> From<&K> for Lookup<K> {
+    fn from(key: &K) -> Self {
+        Self::of(|out| key.encode_columns(out))
+    }
+}
+
+impl From<&str> for Lookup<String> {
+    fn from(key: &str) -> Self {
+        Self::of(|out| encode_str(key, out))
+    }
+}
+
+impl<B: Datatype> From<(&str, B)> for Lookup<(String, B)> {
+    fn from(key: (&str, B)) -> Self {
+        Self::of(|out| {
+            encode_str(key.0, out);
+            key.1.encode(out);
+        })
+    }
+}
+
+/// Keys with columns `K`: one, those with a prefix, or a range of either.
+pub struct Span<K> {
+    pub(crate) lower: Bound<Vec<u8>>,
+    pub(crate) upper: Bound<Vec<u8>>,
+    columns: PhantomData<K>,
+}
+
+impl<K> Span<K> {
+    pub(crate) fn new(lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Self {
+        Self { lower, upper, columns: PhantomData }
+    }
+
+    fn exactly(encode: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let values = Lookup::<K>::of(encode).values;
+        Self::new(Bound::Included(values.clone()), Bound::Included(values))
+    }
+
+    fn between(lower: Bound<&impl Columns>, upper: Bound<&impl Columns>) -> Self {
+        Self::new(lower.map(bytes_of), upper.map(bytes_of))
+    }
+}
+
+fn bytes_of(columns: &impl Columns) -> Vec<u8> {
+    let mut out = Vec::new();
+    columns.encode_columns(&mut out);
+    out
+}
+
+impl<K: Columns> From<K> for Span<K> {
+    fn from(key: K) -> Self {
+        Self::exactly(|out| key.encode_columns(out))
+    }
+}
+
+impl<K: Columns> From<&K> for Span<K> {
+    fn from(key: &K) -> Self {
+        Self::exactly(|out| key.encode_columns(out))
+    }
+}
+
+impl From<&str> for Span<String> {
+    fn from(key: &str) -> Self {
+        Self::exactly(|out| encode_str(key, out))
+    }
+}
+
+impl<K> From<RangeFull> for Span<K> {
+    fn from(_: RangeFull) -> Self {
+        Self::new(Bound::Unbounded, Bound::Unbounded)
+    }
+}
+
+macro_rules! ranges {
+    ($($range:ident($this:ident) $lower:expr, $upper:expr;)*) => {$(
+        impl<K: Columns> From<$range<K>> for Span<K> {
+            fn from($this: $range<K>) -> Self {
+                Self::between($lower, $upper)
+            }
+        }
+    )*};
+}
+
+ranges! {
+    Range(range) Bound::Included(&range.start), Bound::Excluded(&range.end);
+    RangeInclusive(range) Bound::Included(range.start()), Bound::Included(range.end());
+    RangeFrom(range) Bound::Included(&range.start), Bound::<&K>::Unbounded;
+    RangeTo(range) Bound::<&K>::Unbounded, Bound::Excluded(&range.end);
+    RangeToInclusive(range) Bound::<&K>::Unbounded, Bound::Included(&range.end);
+}
+
+macro_rules! prefixes {
+    ($(($($name:ident)+) of ($($all:ident)+);)*) => {$(
+        impl<$($all: Datatype),+> From<prefixes!(@type $($name)+)> for Span<($($all,)+)> {
+            fn from(prefix: prefixes!(@type $($name)+)) -> Self {
+                Self::exactly(|out| prefix.encode_columns(out))
+            }
+        }
+    )*};
+    (@type $one:ident) => { $one };
+    (@type $($many:ident)+) => { ($($many,)+) };
+}
+
+prefixes! {
+    (A) of (A B);
+    (A) of (A B C);
+    (A B) of (A B C);
+    (A) of (A B C D);
+    (A B) of (A B C D);
+    (A B C) of (A B C D);
+}
+
+impl<B: Datatype> From<&str> for Span<(String, B)> {
+    fn from(prefix: &str) -> Self {
+        Self::exactly(|out| encode_str(prefix, out))
+    }
+}
+
+impl<B: Datatype> From<(&str, B)> for Span<(String, B)> {
+    fn from(key: (&str, B)) -> Self {
+        Self::exactly(|out| {
+            encode_str(key.0, out);
+            key.1.encode(out);
+        })
+    }
+}

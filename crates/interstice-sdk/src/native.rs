@@ -1,0 +1,101 @@
+//! The host calls natively: to whatever host this thread has, which the feature `test` gives it.
+
+use crate::host::{Refused, Status};
+use std::any::Any;
+use std::cell::RefCell;
+
+/// Ends the call: what the host wants to find again when the panic has come through the module's code.
+pub(crate) struct Ending(pub(crate) Box<dyn Any + Send>);
+
+/// What a native host does for a module.
+#[cfg_attr(not(feature = "test"), expect(dead_code, reason = "only the feature `test` brings a host"))]
+pub(crate) trait Host: Any {
+    fn insert(&mut self, handle: u32, row: &[u8]) -> Result<Result<Vec<u8>, Refused>, Ending>;
+    fn update(&mut self, handle: u32, row: &[u8]) -> Result<Result<(), Refused>, Ending>;
+    fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<Vec<u8>>, Ending>;
+    fn get(&mut self, handle: u32, index: u16, values: &[u8]) -> Result<Option<Vec<u8>>, Ending>;
+    fn count(&mut self, handle: u32) -> Result<u64, Ending>;
+    fn scan_open(&mut self, handle: u32, index: u16, bounds: &[u8], reverse: bool) -> Result<u32, Ending>;
+    fn scan_next(&mut self, scan: u32, size: usize) -> Result<Vec<u8>, Ending>;
+    fn scan_close(&mut self, scan: u32) -> Result<(), Ending>;
+    fn call(&mut self, import: u32, args: &[u8]) -> Result<(Status, Vec<u8>), Ending>;
+    fn log(&mut self, level: u8, text: &str) -> Result<(), Ending>;
+    fn last_error(&mut self) -> (String, String);
+    fn raise(&mut self) -> Ending;
+}
+
+thread_local! {
+    pub(crate) static HOST: RefCell<Option<Box<dyn Host>>> = const { RefCell::new(None) };
+}
+
+/// Asks the host. It is out of its place meanwhile, so that a module that it calls may have one of its own there.
+fn ask<T>(question: impl FnOnce(&mut dyn Host) -> Result<T, Ending>) -> T {
+    let mut host = HOST.take().expect("a table is touched outside of a database: test with `#[interstice_sdk::test]`");
+    let answer = question(&mut *host);
+    HOST.set(Some(host));
+    answer.unwrap_or_else(|Ending(ending)| std::panic::resume_unwind(ending))
+}
+
+pub(crate) fn insert(handle: u32, row: &[u8], stored: Option<&mut Vec<u8>>) -> Result<(), Refused> {
+    let row = ask(|host| host.insert(handle, row))?;
+    if let Some(stored) = stored {
+        *stored = row;
+    }
+    Ok(())
+}
+
+pub(crate) fn update(handle: u32, row: &[u8]) -> Result<(), Refused> {
+    ask(|host| host.update(handle, row))
+}
+
+pub(crate) fn delete(handle: u32, key: &[u8], old: &mut Vec<u8>) -> bool {
+    found(ask(|host| host.delete(handle, key)), old)
+}
+
+pub(crate) fn get(handle: u32, index: u16, values: &[u8], row: &mut Vec<u8>) -> bool {
+    found(ask(|host| host.get(handle, index, values)), row)
+}
+
+fn found(row: Option<Vec<u8>>, out: &mut Vec<u8>) -> bool {
+    let is_there = row.is_some();
+    row.into_iter().for_each(|row| *out = row);
+    is_there
+}
+
+pub(crate) fn count(handle: u32) -> u64 {
+    ask(|host| host.count(handle))
+}
+
+pub(crate) fn scan_open(handle: u32, index: u16, bounds: &[u8], reverse: bool) -> u32 {
+    ask(|host| host.scan_open(handle, index, bounds, reverse))
+}
+
+pub(crate) fn scan_next(scan: u32, size: usize, batch: &mut Vec<u8>) {
+    *batch = ask(|host| host.scan_next(scan, size));
+}
+
+pub(crate) fn scan_close(scan: u32) {
+    // Rows are dropped while a call unwinds too; the host has its scans closed then.
+    if HOST.with_borrow(Option::is_some) && !std::thread::panicking() {
+        ask(|host| host.scan_close(scan));
+    }
+}
+
+pub(crate) fn call(import: u32, args: &[u8], answer: &mut Vec<u8>) -> Status {
+    let (status, bytes) = ask(|host| host.call(import, args));
+    *answer = bytes;
+    status
+}
+
+pub(crate) fn log(level: u8, text: &str) {
+    ask(|host| host.log(level, text));
+}
+
+pub(crate) fn last_error() -> (String, String) {
+    ask(|host| Ok(host.last_error()))
+}
+
+pub(crate) fn raise() -> ! {
+    ask(|host| Err::<(), _>(host.raise()));
+    unreachable!("a host that raises ends the call")
+}

@@ -1,0 +1,261 @@
+//! Tables and the handles that a function declares to touch them: [`Read`], [`Insert`], [`Write`].
+
+use crate::datatype::{Datatype, Input};
+use crate::host;
+use crate::key::{Columns, Lookup, Span};
+use crate::rows::Rows;
+use interstice_types::schema::TableSchema;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// The number of the primary key among a table's indexes.
+const PRIMARY: u16 = 0;
+
+/// A row type. Derived by `#[table]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a table",
+    label = "not a table",
+    note = "put `#[table]` on the struct"
+)]
+pub trait Table: Datatype {
+    /// The columns of its primary key: one type, or a tuple.
+    type Key: Columns;
+    /// The methods of its indexes, which handles give by `Deref`.
+    type Indexes: Indexes;
+    /// Its name in the schema.
+    const NAME: &'static str;
+    /// The module that it belongs to, if that is another one.
+    const MODULE: Option<&'static str>;
+    /// Whether the host fills in values on insert.
+    const HAS_SEQUENCES: bool;
+
+    /// What it declares.
+    fn schema() -> TableSchema;
+
+    /// Appends the values of its primary key.
+    fn encode_key(&self, out: &mut Vec<u8>);
+}
+
+/// What a table's generated index methods hang on.
+pub trait Indexes {
+    /// Of the handle with this number.
+    fn new(handle: u32) -> Self;
+
+    /// The handle's number.
+    fn handle(&self) -> u32;
+}
+
+/// A row by a unique index. Called by generated methods.
+#[doc(hidden)]
+pub fn find<T: Table, K>(handle: u32, index: u16, key: Lookup<K>) -> Option<T> {
+    let mut row = Vec::new();
+    host::get(handle, index, &key.values, &mut row).then(|| T::decode(&mut Input::new(&row)))
+}
+
+/// Rows by an index. Called by generated methods.
+#[doc(hidden)]
+pub fn scan<T: Table, K>(handle: u32, index: u16, span: Span<K>) -> Rows<T> {
+    Rows::new(handle, index, span)
+}
+
+/// Looks at a table.
+pub struct Read<T: Table> {
+    indexes: T::Indexes,
+}
+
+impl<T: Table> Read<T> {
+    pub(crate) fn new(handle: u32) -> Self {
+        Self { indexes: T::Indexes::new(handle) }
+    }
+
+    /// The row with this primary key.
+    pub fn get(&self, key: impl Into<Lookup<T::Key>>) -> Option<T> {
+        find(self.indexes.handle(), PRIMARY, key.into())
+    }
+
+    /// Whether there is a row with this primary key.
+    pub fn contains(&self, key: impl Into<Lookup<T::Key>>) -> bool {
+        host::get(self.indexes.handle(), PRIMARY, &key.into().values, &mut Vec::new())
+    }
+
+    /// All rows in the order of their primary keys.
+    pub fn iter(&self) -> Rows<T> {
+        self.range(..)
+    }
+
+    /// The rows whose primary keys are in a range or have a prefix, in their order.
+    pub fn range(&self, keys: impl Into<Span<T::Key>>) -> Rows<T> {
+        scan(self.indexes.handle(), PRIMARY, keys.into())
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> u64 {
+        host::count(self.indexes.handle())
+    }
+}
+
+/// The methods of the table's indexes.
+impl<T: Table> Deref for Read<T> {
+    type Target = T::Indexes;
+
+    fn deref(&self) -> &T::Indexes {
+        &self.indexes
+    }
+}
+
+impl<T: Table> IntoIterator for &Read<T> {
+    type Item = T;
+    type IntoIter = Rows<T>;
+
+    fn into_iter(self) -> Rows<T> {
+        self.iter()
+    }
+}
+
+/// Adds rows to a table, and cannot look at it.
+pub struct Insert<T: Table> {
+    handle: u32,
+    table: PhantomData<T>,
+}
+
+impl<T: Table> Insert<T> {
+    pub(crate) fn new(handle: u32) -> Self {
+        Self { handle, table: PhantomData }
+    }
+
+    /// Adds a row; returns it with sequence values filled in. If a constraint does not allow it the whole call is refused.
+    pub fn insert(&self, row: T) -> T {
+        insert(self.handle, row).unwrap_or_else(|_| host::raise())
+    }
+
+    /// Adds a row; returns it with sequence values filled in.
+    ///
+    /// # Errors
+    /// If a constraint does not allow it; nothing was changed.
+    pub fn try_insert(&self, row: T) -> Result<T, ConstraintError> {
+        insert(self.handle, row).map_err(ConstraintError::last)
+    }
+}
+
+/// Looks at a table, adds, replaces and removes rows.
+pub struct Write<T: Table> {
+    read: Read<T>,
+}
+
+impl<T: Table> Write<T> {
+    pub(crate) fn new(handle: u32) -> Self {
+        Self { read: Read::new(handle) }
+    }
+
+    fn handle(&self) -> u32 {
+        self.read.indexes.handle()
+    }
+
+    /// Adds a row; returns it with sequence values filled in. If a constraint does not allow it the whole call is refused.
+    pub fn insert(&self, row: T) -> T {
+        insert(self.handle(), row).unwrap_or_else(|_| host::raise())
+    }
+
+    /// Adds a row; returns it with sequence values filled in.
+    ///
+    /// # Errors
+    /// If a constraint does not allow it; nothing was changed.
+    pub fn try_insert(&self, row: T) -> Result<T, ConstraintError> {
+        insert(self.handle(), row).map_err(ConstraintError::last)
+    }
+
+    /// Replaces the row with the same primary key. If there is none, or a constraint does not allow it, the whole call is
+    /// refused.
+    pub fn update(&self, row: T) {
+        update(self.handle(), &row).unwrap_or_else(|_| host::raise());
+    }
+
+    /// Replaces the row with the same primary key.
+    ///
+    /// # Errors
+    /// If there is none, or a constraint does not allow it; nothing was changed.
+    pub fn try_update(&self, row: T) -> Result<(), ConstraintError> {
+        update(self.handle(), &row).map_err(ConstraintError::last)
+    }
+
+    /// Replaces the row with the same primary key, or adds it; returns it with sequence values filled in.
+    pub fn upsert(&self, row: T) -> T {
+        let mut key = Vec::new();
+        row.encode_key(&mut key);
+        if host::get(self.handle(), PRIMARY, &key, &mut Vec::new()) {
+            update(self.handle(), &row).unwrap_or_else(|_| host::raise());
+            return row;
+        }
+        self.insert(row)
+    }
+
+    /// Removes the row with this primary key; returns it, if it was there.
+    pub fn delete(&self, key: impl Into<Lookup<T::Key>>) -> Option<T> {
+        let mut row = Vec::new();
+        host::delete(self.handle(), &key.into().values, &mut row).then(|| T::decode(&mut Input::new(&row)))
+    }
+
+    /// Removes all rows; returns how many there were.
+    pub fn clear(&self) -> u64 {
+        let (mut count, mut key, mut old) = (0, Vec::new(), Vec::new());
+        for row in self.iter() {
+            key.clear();
+            row.encode_key(&mut key);
+            host::delete(self.handle(), &key, &mut old);
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Everything that may be read.
+impl<T: Table> Deref for Write<T> {
+    type Target = Read<T>;
+
+    fn deref(&self) -> &Read<T> {
+        &self.read
+    }
+}
+
+fn insert<T: Table>(handle: u32, row: T) -> Result<T, host::Refused> {
+    let mut bytes = Vec::with_capacity(64);
+    row.encode(&mut bytes);
+    if !T::HAS_SEQUENCES {
+        host::insert(handle, &bytes, None)?;
+        return Ok(row);
+    }
+    let mut stored = Vec::with_capacity(bytes.len());
+    host::insert(handle, &bytes, Some(&mut stored))?;
+    Ok(T::decode(&mut Input::new(&stored)))
+}
+
+fn update<T: Table>(handle: u32, row: &T) -> Result<(), host::Refused> {
+    let mut bytes = Vec::with_capacity(64);
+    row.encode(&mut bytes);
+    host::update(handle, &bytes)
+}
+
+/// A constraint that did not allow a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstraintError {
+    /// Stable and kebab-case, as `duplicate-key`.
+    pub code: String,
+    /// Names table, constraint and values.
+    pub message: String,
+}
+
+impl ConstraintError {
+    fn last(_: host::Refused) -> Self {
+        let (code, message) = host::last_error();
+        Self { code, message }
+    }
+}
+
+impl fmt::Display for ConstraintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConstraintError {}

@@ -1,0 +1,270 @@
+//! Module code on the real engine and store, natively: several callers, events, time that the test moves, crash and reopen.
+//!
+//! ```
+//! use interstice_sdk::prelude::*;
+//! use interstice_sdk::test::TestDatabase;
+//!
+//! #[table]
+//! pub struct Word {
+//!     #[primary_key]
+//!     pub text: String,
+//! }
+//!
+//! #[reducer]
+//! fn say(words: Insert<Word>, text: String) {
+//!     words.insert(Word { text });
+//! }
+//!
+//! # fn main() {
+//! let mut db = TestDatabase::new(env!("CARGO_PKG_NAME"));
+//! db.call::<()>("say", ("hello",)).unwrap();
+//! assert_eq!(db.rows::<Word>()[0].text, "hello");
+//! let again = db.call::<()>("say", ("hello",)).unwrap_err();
+//! assert_eq!(again.code, "duplicate-key");
+//! db.reopen();
+//! assert_eq!(db.rows::<Word>().len(), 1);
+//! # }
+//! ```
+
+mod module;
+
+use crate::datatype::{Datatype, Input, encode_str, from_bytes};
+use crate::registry::{self, Package};
+use crate::table::Table;
+use interstice_engine::engine::{Engine, Input as EngineInput, Output, Request};
+use interstice_engine::execution::{IndexId, LogLine};
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_engine::read::Reader;
+use interstice_engine::recheck::Verdict;
+use interstice_store::range::KeyRange;
+use interstice_types::id::Identity;
+use interstice_types::problem::Problem;
+use interstice_types::time::{Duration, Timestamp};
+use interstice_types::transaction::Transaction;
+use module::NativeLoader;
+use std::sync::Arc;
+
+/// When the clock of a test begins: 2026-01-01T00:00:00Z.
+const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
+
+/// A database in memory that runs modules of this process.
+pub struct TestDatabase {
+    engine: Engine,
+    reader: Reader,
+    transactions: Vec<Transaction>,
+    module: String,
+    caller: Identity,
+    now: Timestamp,
+    inputs: u128,
+    log: Vec<LogLine>,
+}
+
+impl TestDatabase {
+    /// A database with the module of crate `package` published, behind those that it imports.
+    ///
+    /// # Panics
+    /// If there is no such crate in this process, or a module cannot be published.
+    pub fn new(package: &str) -> Self {
+        let mut database = Self {
+            engine: engine(),
+            reader: Reader::new(),
+            transactions: Vec::new(),
+            module: module_name(package),
+            caller: Identity::of_name("owner"),
+            now: BEGINNING,
+            inputs: 0,
+            log: Vec::new(),
+        };
+        let made = database.step(Request::Genesis { node: [0; 16] });
+        made.expect("invariant: a new database takes its genesis");
+        database.publish(package);
+        database
+    }
+
+    /// Publishes the module of crate `package`, and before it those that it imports and that are not there yet.
+    ///
+    /// # Panics
+    /// If there is no such crate in this process, or a module cannot be published.
+    pub fn publish(&mut self, package: &str) {
+        let package = find_package(package);
+        for import in registry::describe(package).imports {
+            if self.engine.catalog().module(&import.module).is_none() {
+                self.publish(&import.module.replace('_', "-"));
+            }
+        }
+        let artefact = module::artefact_of(package);
+        let loaded = NativeLoader.load(&artefact).unwrap_or_else(|error| panic!("{error}"));
+        let request = Request::Publish { artefact, loaded, caller: self.caller };
+        self.step(request).unwrap_or_else(|problem| panic!("{problem}"));
+        self.run_events();
+    }
+
+    /// Who calls from now on: the local development identity of `name`.
+    pub fn act_as(&mut self, name: &str) -> Identity {
+        self.caller = Identity::of_name(name);
+        self.caller
+    }
+
+    /// Calls a reducer of the crate's module, or of another as `module.reducer`, then runs all events.
+    ///
+    /// # Errors
+    /// Why it changed nothing; a typed error is in `data`.
+    pub fn call<R: Datatype>(&mut self, function: &str, args: impl Arguments) -> Result<R, Problem> {
+        let (module, function) = self.split(function);
+        let request = Request::Call { module, function, args: args.to_bytes(), caller: self.caller };
+        let answer = self.step(request);
+        self.run_events();
+        answer.map(|bytes| from_bytes(&bytes))
+    }
+
+    /// Asks a query of the crate's module, or of another as `module.query`.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn query<R: Datatype>(&mut self, function: &str, args: impl Arguments) -> Result<R, Problem> {
+        let (module, function) = self.split(function);
+        let snapshot = self.engine.snapshot();
+        let answer = self.reader.query(&snapshot, (&module, &function), &args.to_bytes(), self.caller)?;
+        Ok(from_bytes(&answer))
+    }
+
+    /// All rows of a table in the order of their primary keys.
+    ///
+    /// # Panics
+    /// If the table is not there.
+    pub fn rows<T: Table>(&self) -> Vec<T> {
+        let module = T::MODULE.unwrap_or(&self.module);
+        let id = self.engine.catalog().table(module, T::NAME);
+        let table = id.and_then(|id| self.engine.store().table(id));
+        let table = table.unwrap_or_else(|| panic!("there is no table `{module}.{}`", T::NAME));
+        let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
+        rows.map(|(_, row)| T::decode(&mut Input::new(row))).collect()
+    }
+
+    /// The time of the next transactions.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&mut self, span: Duration) {
+        self.now = self.now.saturating_add(span);
+    }
+
+    /// What functions logged since this was last asked.
+    pub fn take_log(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// Forgets everything in memory and recovers from the transactions, as after a crash.
+    ///
+    /// # Panics
+    /// If they do not give the same state.
+    pub fn reopen(&mut self) {
+        let mut recovered = engine();
+        for transaction in &self.transactions {
+            recovered.apply(transaction).unwrap_or_else(|error| panic!("recovery: {error}"));
+        }
+        recovered.load_modules();
+        assert_eq!(recovered.store().digest(), self.engine.store().digest(), "recovery gives the same rows");
+        self.engine = recovered;
+    }
+
+    /// Runs the cause of every transaction again and compares; returns how many there were.
+    ///
+    /// # Panics
+    /// At the first that comes out otherwise.
+    pub fn assert_replays(&self) -> usize {
+        let mut again = engine();
+        for transaction in &self.transactions {
+            match again.recheck(transaction) {
+                Ok(Verdict::Same) => {}
+                Ok(Verdict::Divergent(divergence)) => panic!("not deterministic: {divergence}"),
+                Err(error) => panic!("replay: {error}"),
+            }
+        }
+        self.transactions.len()
+    }
+
+    fn run_events(&mut self) {
+        while !self.engine.pending_events().is_empty() {
+            // A failed event is a transaction too, and stands in `interstice.dead_letter`.
+            let _ = self.step(Request::NextEvent);
+        }
+    }
+
+    fn step(&mut self, request: Request) -> Result<Vec<u8>, Problem> {
+        self.inputs += 1;
+        self.advance(Duration::from_micros(1));
+        // Numbers are never used twice, which is all that the seed of a test needs.
+        let seed = self.inputs.to_le_bytes();
+        let Output { transaction, reply, log, .. } = self.engine.step(EngineInput { now: self.now, seed, request });
+        self.transactions.extend(transaction);
+        self.log.extend(log);
+        reply
+    }
+
+    fn split(&self, function: &str) -> (String, String) {
+        match function.split_once('.') {
+            Some((module, function)) => (module.to_owned(), function.to_owned()),
+            None => (self.module.clone(), function.to_owned()),
+        }
+    }
+}
+
+fn engine() -> Engine {
+    Engine::new(Arc::new(NativeLoader), Limits::default())
+}
+
+fn module_name(package: &str) -> String {
+    package.replace('-', "_")
+}
+
+fn find_package(name: &str) -> Package {
+    let packages = registry::packages();
+    let found = packages.iter().find(|package| module_name(package.name) == module_name(name));
+    let names: Vec<_> = packages.iter().map(|package| package.name).collect();
+    *found.unwrap_or_else(|| panic!("no crate `{name}` declares tables or functions here, only {names:?}"))
+}
+
+/// The arguments of a call: a tuple with one value for each.
+pub trait Arguments {
+    /// Their bytes in order.
+    fn to_bytes(&self) -> Vec<u8>;
+}
+
+/// One argument: a datatype, or a `&str` where a string is wanted.
+pub trait Argument {
+    /// Appends its bytes.
+    fn append(&self, out: &mut Vec<u8>);
+}
+
+impl<T: Datatype> Argument for T {
+    fn append(&self, out: &mut Vec<u8>) {
+        self.encode(out);
+    }
+}
+
+impl Argument for &str {
+    fn append(&self, out: &mut Vec<u8>) {
+        encode_str(self, out);
+    }
+}
+
+macro_rules! arguments {
+    ($(($($name:ident $index:tt),*))*) => {$(
+        impl<$($name: Argument),*> Arguments for ($($name,)*) {
+            fn to_bytes(&self) -> Vec<u8> {
+                #[allow(unused_mut, reason = "no argument, nothing to append")]
+                let mut out = Vec::new();
+                $(self.$index.append(&mut out);)*
+                out
+            }
+        }
+    )*};
+}
+
+arguments! {
+    () (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, D 3, E 4) (A 0, B 1, C 2, D 3, E 4, F 5)
+}
