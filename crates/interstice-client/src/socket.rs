@@ -3,7 +3,7 @@
 //! The caller gathers requests, sends them together, and takes answers as they come: each carries the id of its request.
 //! Nothing waits for anything but the network, so that thousands of calls may be in flight on one task.
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, Stream, StreamExt};
 use interstice_protocol::frame::{Frame, FrameError, Frames};
 use interstice_protocol::http::{AS_HEADER, route};
 use interstice_protocol::reply::Reply;
@@ -97,19 +97,34 @@ impl Socket {
     /// # Errors
     /// [`SocketError`].
     pub async fn receive(&mut self) -> Result<Answers, SocketError> {
-        loop {
-            match self.stream.next().await {
-                Some(Ok(Message::Binary(bytes))) => return Ok(Answers(bytes)),
-                Some(Ok(Message::Close(close))) => {
-                    let (code, reason) =
-                        close.map_or((0, String::new()), |close| (close.code.into(), close.reason.to_string()));
-                    return Err(SocketError::Closed { code, reason });
-                }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => return Err(SocketError::Closed { code: 0, reason: String::new() }),
+        receive(&mut self.stream).await
+    }
+}
+
+/// The next answers of a stream of WebSocket messages.
+pub(crate) async fn receive<S>(stream: &mut S) -> Result<Answers, SocketError>
+where
+    S: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+{
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Binary(bytes))) => return Ok(Answers(bytes)),
+            Some(Ok(Message::Close(close))) => {
+                let (code, reason) =
+                    close.map_or((0, String::new()), |close| (close.code.into(), close.reason.to_string()));
+                return Err(SocketError::Closed { code, reason });
             }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(SocketError::Closed { code: 0, reason: String::new() }),
         }
+    }
+}
+
+impl Socket {
+    /// The connection itself, for whoever reads and writes apart.
+    pub(crate) fn into_stream(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+        self.stream
     }
 }
 

@@ -97,6 +97,11 @@ fn subscribe<'m>(reader: &mut Reader<'m>) -> Result<Request<'m>, DecodeError> {
 }
 
 impl<'m> Invocation<'m> {
+    /// Of `module.function`, whatever its shape is.
+    pub fn new(module: &'m str, function: &'m str, args: &'m [u8]) -> Self {
+        Self { module, function, signature: ANY_SIGNATURE, args }
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         write_bytes(out, self.module.as_bytes());
         write_bytes(out, self.function.as_bytes());

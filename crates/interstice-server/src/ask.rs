@@ -33,6 +33,12 @@ pub(crate) enum Ask {
         id: u32,
         format: Format,
     },
+    /// The reader cannot give a subscription its rows: it ends, with why.
+    EndSubscription {
+        id: u32,
+        format: Format,
+        problem: Problem,
+    },
     /// The session has ended.
     Leave,
 }

@@ -159,6 +159,12 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 session.end_subscription(id);
                 self.outbox.push(session, ended(id, format, offset));
             }
+            Done::Ended { id, format, problem } => {
+                let session = session.expect("invariant: a subscription has its session");
+                self.subscriptions.remove(session.id, Some(id));
+                session.end_subscription(id);
+                self.outbox.push(session, refusal(id, format, &problem));
+            }
             Done::Left => {
                 let session = session.expect("invariant: a session leaves");
                 self.subscriptions.remove(session.id, None);
@@ -236,7 +242,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 };
                 self.lose_job(Job { session: session.cloned(), snapshot, work });
             }
-            Done::Event(_) | Done::Subscribed { .. } | Done::Unsubscribed { .. } | Done::Left => {}
+            Done::Event(_) | Done::Subscribed { .. } | Done::Unsubscribed { .. } | Done::Ended { .. } | Done::Left => {}
         }
     }
 

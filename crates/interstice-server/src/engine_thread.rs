@@ -102,6 +102,7 @@ impl EngineThread {
                     let offset = self.engine.next_offset() - 1;
                     self.round.push(Done::Unsubscribed { id, format, offset });
                 }
+                Ask::EndSubscription { id, format, problem } => self.round.push(Done::Ended { id, format, problem }),
                 Ask::Leave => self.round.push(Done::Left),
             }
             if self.round.count() >= CALLS_PER_ROUND {

@@ -132,7 +132,7 @@ impl Ask {
                 Self::Publish(publish) => publish.artefact.len(),
                 Self::Sql { text, .. } => text.len(),
                 Self::Subscribe(subscribe) => subscribe.sql.len(),
-                Self::Unsubscribe { .. } | Self::Leave => 0,
+                Self::Unsubscribe { .. } | Self::EndSubscription { .. } | Self::Leave => 0,
             }
     }
 }

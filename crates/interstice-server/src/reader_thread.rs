@@ -1,6 +1,6 @@
 //! The reader thread: queries, SQL and initial rows, on snapshots, away from the engine and the committer.
 
-use crate::ask::{Finished, Format, Invocation, Reply, Seat};
+use crate::ask::{Ask, Batch, Finished, Format, Invocation, Reply, Seat};
 use crate::lifeline::FailOnPanic;
 use crate::node::Node;
 use crate::outbox::Outbox;
@@ -14,6 +14,7 @@ use interstice_protocol::http::RowSet;
 use interstice_types::problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Something to read, on a snapshot all of which is durable.
 pub(crate) struct Job {
@@ -33,20 +34,31 @@ pub(crate) enum Work {
 pub(crate) fn run(node: &Node, jobs: &Queue<Job>) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "reader" };
     let _closing = CloseOnDrop(jobs);
-    let mut reader = ReaderThread { reader: Reader::new(), signatures: Signatures::default() };
+    let mut reader = ReaderThread { node, reader: Reader::new(), signatures: Signatures::default() };
     let mut outbox = Outbox::default();
     while let Taken::Items(waiting) = jobs.take(None) {
-        waiting.into_iter().for_each(|job| reader.work(job, &mut outbox));
+        let mut flushed = Instant::now();
+        for job in waiting {
+            reader.work(job, &mut outbox);
+            if flushed.elapsed() >= LONGEST_GATHERING {
+                outbox.flush();
+                flushed = Instant::now();
+            }
+        }
         outbox.flush();
     }
 }
 
-struct ReaderThread {
+/// How long answers are gathered: short ones share a wake, and none waits for a long one behind it.
+const LONGEST_GATHERING: Duration = Duration::from_millis(1);
+
+struct ReaderThread<'n> {
+    node: &'n Node,
     reader: Reader,
     signatures: Signatures,
 }
 
-impl ReaderThread {
+impl ReaderThread<'_> {
     fn work(&mut self, job: Job, outbox: &mut Outbox) {
         let Job { session, snapshot, work } = job;
         match work {
@@ -60,13 +72,22 @@ impl ReaderThread {
             }
             Work::Initial { id, format, select } => {
                 let session = session.expect("invariant: a subscription has its session");
-                match select.rows(&snapshot) {
-                    Ok(rows) => {
-                        let (offset, fields) = (reports::newest(&snapshot), Arc::clone(select.fields()));
-                        session.start_initial(InitialRows { id, format, offset, fields, rows, sent: 0 });
-                    }
-                    Err(problem) => outbox.push(&session, crate::commit_thread::refusal(id, format, &problem)),
-                }
+                self.initial(&snapshot, &session, (id, format), &select);
+            }
+        }
+    }
+
+    fn initial(&self, snapshot: &Snapshot, session: &Arc<Session>, (id, format): (u32, Format), select: &Select) {
+        match select.rows(snapshot) {
+            Ok(rows) => {
+                let (offset, fields) = (reports::newest(snapshot), Arc::clone(select.fields()));
+                session.start_initial(InitialRows { id, format, offset, fields, rows, sent: 0 });
+            }
+            // Its place among the standing queries is the committer's: it is taken away there, and answered there.
+            Err(problem) => {
+                let asks = vec![Ask::EndSubscription { id, format, problem }];
+                // A node that takes nothing more ends the connection too.
+                let _ = self.node.submit(Batch { session: Some(Arc::clone(session)), asks });
             }
         }
     }

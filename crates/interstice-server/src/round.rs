@@ -7,6 +7,7 @@ use interstice_engine::read::Snapshot;
 use interstice_log::frame::Frame;
 use interstice_protocol::http::RowSet;
 use interstice_types::id::Offset;
+use interstice_types::problem::Problem;
 use std::sync::Arc;
 
 /// A part of the one order of everything that was done.
@@ -25,12 +26,35 @@ pub(crate) struct Group {
 
 /// One thing done. It leaves when everything before it is durable.
 pub(crate) enum Done {
-    Called { output: Output, seat: Seat },
+    Called {
+        output: Output,
+        seat: Seat,
+    },
     Event(Output),
-    Published { output: Output, snapshot: Option<Box<Snapshot>>, reply: Reply<Finished> },
-    Read { read: Read, snapshot: Box<Snapshot> },
-    Subscribed { subscribe: Subscribe, snapshot: Box<Snapshot> },
-    Unsubscribed { id: u32, format: Format, offset: Offset },
+    Published {
+        output: Output,
+        snapshot: Option<Box<Snapshot>>,
+        reply: Reply<Finished>,
+    },
+    Read {
+        read: Read,
+        snapshot: Box<Snapshot>,
+    },
+    Subscribed {
+        subscribe: Subscribe,
+        snapshot: Box<Snapshot>,
+    },
+    Unsubscribed {
+        id: u32,
+        format: Format,
+        offset: Offset,
+    },
+    /// A subscription that ends with a problem.
+    Ended {
+        id: u32,
+        format: Format,
+        problem: Problem,
+    },
     Left,
 }
 

@@ -31,7 +31,12 @@ const LAYERS: &[Layer] = &[
     Layer { name: "wasm", always: &["types", "abi", "engine"], optional: &[], tests: &["store"] },
     layer("interstice", &["types", "store", "log", "engine"]),
     layer("client", &["types", "protocol"]),
-    layer("server", &["types", "protocol", "log", "engine", "wasm", "interstice"]),
+    Layer {
+        name: "server",
+        always: &["types", "protocol", "log", "engine", "wasm", "interstice"],
+        optional: &[],
+        tests: &["client"],
+    },
     layer("cli", &["types", "protocol", "store", "log", "engine", "wasm", "interstice", "server", "client"]),
     Layer {
         name: "sdk",

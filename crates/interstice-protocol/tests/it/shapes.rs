@@ -1,0 +1,50 @@
+//! JSON over HTTP: each shape under its versioned name, and problems under their status.
+
+use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, RowSet, Shape, status_of};
+use interstice_types::problem::Problem;
+use interstice_types::ty::{Field, Type};
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+use std::fmt::Debug;
+
+/// `body` is written as `expected`, and read again as what it was.
+fn check<T: Shape + DeserializeOwned + Clone + PartialEq + Debug>(body: &T, expected: &Json) {
+    let enveloped = Envelope::new(body.clone());
+    let written = serde_json::to_value(&enveloped).unwrap();
+    assert_eq!(&written, expected);
+    assert_eq!(serde_json::from_value::<Envelope<T>>(written).unwrap(), enveloped);
+}
+
+#[test]
+fn answers_stand_under_their_names_and_offsets_are_strings() {
+    let counts = ChangeCounts { insert: 1, ..ChangeCounts::default() };
+    check(
+        &Called { offset: u64::MAX, value: json!(null), changes: [("a.b".to_owned(), counts)].into() },
+        &json!({"schema": "interstice.call/v1", "offset": "18446744073709551615", "value": null,
+            "changes": {"a.b": {"insert": 1, "update": 0, "delete": 0}}}),
+    );
+    check(
+        &Answer { offset: 3, value: json!("7") },
+        &json!({"schema": "interstice.value/v1", "offset": "3", "value": "7"}),
+    );
+    let columns = vec![Field { name: "id".to_owned(), ty: Type::U64 }];
+    check(
+        &RowSet { offset: 3, columns, rows: vec![vec![json!("1")]] },
+        &json!({"schema": "interstice.rows/v1", "offset": "3", "columns": [{"name": "id", "type": "u64"}], "rows": [["1"]]}),
+    );
+}
+
+#[test]
+fn a_problem_has_the_status_of_whose_fault_it_is() {
+    for (code, status) in [
+        ("invalid-arguments", 400),
+        ("unknown-module", 404),
+        ("duplicate-key", 409),
+        ("too-large", 413),
+        ("no-such-account", 422),
+        ("unknown", 503),
+        ("unavailable", 503),
+    ] {
+        assert_eq!(status_of(&Problem::new(code, "")), status, "{code}");
+    }
+}
