@@ -1,6 +1,6 @@
 //! Publishing, and what a node says of itself and its log.
 
-use crate::support::{Answer, SCHEMA, artefact, call, start, start_with_guest};
+use crate::support::{Answer, SCHEMA, artefact, call, start, start_with_guest, watching_schema};
 use interstice_protocol::request::Request;
 use serde_json::json;
 
@@ -49,6 +49,21 @@ fn calls_run_on_while_a_version_is_published() {
         calling.join().unwrap();
     });
     assert_eq!(node.post("/v1/query/guest/count", "")["value"], "2000");
+}
+
+#[test]
+fn a_publish_waits_for_the_events_before_it() {
+    let node = start();
+    node.publish(&watching_schema());
+    let mut socket = node.connect();
+    socket.send(&[(1, call("fill", &10_000_u64.to_le_bytes()))]);
+    assert!(matches!(socket.next(), Answer::Ok { id: 1, offset: 2, .. }));
+    let published = node.publish(&watching_schema().replace("1.0.0", "1.0.1"));
+    assert_eq!(published["offset"], "10003", "ten thousand events are transactions of their own");
+    assert_eq!(node.get("/v1/status")["pending_events"], 0);
+    let (_, line) = node.http("GET", "/v1/log/dump?from=3&limit=1", b"");
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&told["cause"], &told["function"]), (&json!("event"), &json!("guest.watch")));
 }
 
 #[test]

@@ -117,6 +117,23 @@ fn every_subscriber_hears_everything_in_the_same_order() {
 }
 
 #[test]
+fn a_connection_that_does_not_read_is_cut_and_nobody_waits_for_it() {
+    const FILLS: usize = 150;
+    let node = start_with_guest();
+    let mut slow = node.connect();
+    slow.send(&[(1, subscribe(false))]);
+    assert!(matches!(slow.next(), Answer::Columns { .. }));
+    for _ in 0..FILLS {
+        node.post("/v1/call/guest/fill", "[10000]");
+    }
+    // The close may or may not get through: what matters is that the updates behind the cut were not kept.
+    let (updates, code) = slow.drain();
+    assert!(updates < FILLS, "thirty megabytes do not fit into eight and what the system buffers: {updates}");
+    assert!(matches!(code, Some(4001) | None), "{code:?}");
+    assert_eq!(node.post("/v1/query/guest/count", "")["value"], (FILLS * 10_000).to_string());
+}
+
+#[test]
 fn what_cannot_be_subscribed_to_says_so() {
     let node = start_with_guest();
     let mut socket = node.connect();

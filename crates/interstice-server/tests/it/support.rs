@@ -41,8 +41,8 @@ const TEXT: &str = r#"(module
       (i64.store (i32.const 4104) (local.get $value))
       (drop (call $insert (i32.const 0) (i32.const 4096) (i32.const 16) (i32.const 5000) (i32.const 100))))
     (func (export "interstice_call") (param $f i32) (param $args i32) (param $len i32) (result i32) (local $left i64)
-      (block $spin (block $fill (block $fail (block $count (block $boom (block $add
-        (br_table $add $boom $count $fail $fill $spin (local.get $f)))
+      (block $watch (block $spin (block $fill (block $fail (block $count (block $boom (block $add
+        (br_table $add $boom $count $fail $fill $spin $watch (local.get $f)))
         ;; add
         (call $add (i64.load (i32.add (local.get $args) (i32.const 76))))
         (call $result (i32.const 5000) (i32.const 8))
@@ -64,8 +64,16 @@ const TEXT: &str = r#"(module
           (br_if $again (i64.ne (local.get $left) (i64.const 0))))
         (return (i32.const 0)))
       ;; spin
-      (loop $forever (br $forever))
-      (unreachable)))"#;
+      (loop $forever (br $forever)))
+      ;; watch
+      (i32.const 0)))"#;
+
+/// The same, and `watch` hears of every row that is inserted.
+pub(crate) fn watching_schema() -> String {
+    let watch = r#"{"name":"watch","kind":{"event":{"on":"insert","table":{"table":"row"}}},"args":[{"name":"row","type":
+        {"struct":{"name":"Row","fields":[{"name":"id","type":"u64"},{"name":"value","type":"u64"}]}}}],"returns":"unit"}"#;
+    SCHEMA.strip_suffix("]}").map(|start| format!("{start},{watch}]}}")).unwrap()
+}
 
 /// The module as an artefact with `schema` inside.
 pub(crate) fn artefact(schema: &str) -> Vec<u8> {
@@ -213,6 +221,19 @@ impl Socket {
                 }
                 Ok(_) => {}
                 Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Reads to the end of the connection; returns how many messages came and the close code, if one was said.
+    pub(crate) fn drain(mut self) -> (usize, Option<u16>) {
+        let mut count = self.waiting.len();
+        loop {
+            match self.socket.read() {
+                Ok(Message::Binary(bytes)) => count += answers(&bytes).len(),
+                Ok(Message::Close(close)) => return (count, close.map(|close| close.code.into())),
+                Ok(_) => {}
+                Err(_) => return (count, None),
             }
         }
     }
