@@ -117,7 +117,7 @@ async fn open_socket(
         Some(name) => Identity::of_name(&name),
         None => caller(&headers)?,
     };
-    let upgrade = upgrade.max_message_size(MAX_CLIENT_MESSAGE_SIZE).max_frame_size(MAX_CLIENT_MESSAGE_SIZE);
+    let upgrade = upgrade.max_message_size(socket::MAX_RECEIVED_SIZE).max_frame_size(socket::MAX_RECEIVED_SIZE);
     Ok(upgrade.on_upgrade(move |stream| socket::serve(stream, node, caller)))
 }
 

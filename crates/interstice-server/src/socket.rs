@@ -24,6 +24,10 @@ const CLOSING_TIME: Duration = Duration::from_secs(1);
 /// WebSocket close code: a message is larger than allowed.
 const CLOSE_TOO_LARGE: u16 = 1009;
 
+/// Bytes of a message that are taken in at all. Between this and what is allowed a message is read and then refused, so that
+/// the refusal arrives: a connection that is closed with bytes unread is reset, and what was said on it is lost.
+pub(crate) const MAX_RECEIVED_SIZE: usize = 2 * MAX_CLIENT_MESSAGE_SIZE;
+
 /// The connection ends.
 struct Ended;
 
@@ -57,6 +61,11 @@ fn read(first: Option<Result<Message, axum::Error>>, socket: &mut WebSocket, int
     let mut result = Ok(());
     while let Some(message) = next {
         match message {
+            Some(Ok(message)) if size_of_message(&message) > MAX_CLIENT_MESSAGE_SIZE => {
+                intake.refuse(&problems::too_large("the message", MAX_CLIENT_MESSAGE_SIZE), CLOSE_TOO_LARGE);
+                result = Err(Ended);
+                break;
+            }
             Some(Ok(Message::Binary(bytes))) => {
                 size += bytes.len();
                 intake.binary(&bytes);
@@ -80,6 +89,14 @@ fn read(first: Option<Result<Message, axum::Error>>, socket: &mut WebSocket, int
     }
     intake.hand_over();
     result
+}
+
+fn size_of_message(message: &Message) -> usize {
+    match message {
+        Message::Binary(bytes) => bytes.len(),
+        Message::Text(text) => text.len(),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => 0,
+    }
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
