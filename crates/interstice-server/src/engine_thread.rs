@@ -85,7 +85,6 @@ impl EngineThread {
         self.try_publishes();
         self.hand_reads();
         self.hand_over();
-        self.node.gauges.set_engine(self.engine.next_offset(), self.engine.pending_events().len());
     }
 
     fn batch(&mut self, batch: Batch) {
@@ -187,6 +186,8 @@ impl EngineThread {
     }
 
     fn hand_over(&mut self) {
+        // First: whoever has an answer finds it in the status too.
+        self.node.gauges.set_engine(self.engine.next_offset(), self.engine.pending_events().len());
         let mut round = std::mem::take(&mut self.round);
         round.frames = self.frames.take();
         if round.count() == 0 {

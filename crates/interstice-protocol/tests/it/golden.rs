@@ -11,7 +11,7 @@ fn check(encode: impl FnOnce(&mut Vec<u8>), expected: Expect) {
     let mut bytes = Vec::new();
     encode(&mut bytes);
     let (head, body) = bytes.split_at(9);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = interstice_types::id::to_hex;
     let body = match std::str::from_utf8(body) {
         Ok(text) if text.starts_with(['{', '[']) => text.to_owned(),
         _ => hex(body),
