@@ -1,6 +1,7 @@
 //! Storage: the few things that a log asks of a directory. Everything that must survive a power cut goes through it.
 
 pub mod directory;
+pub mod hooked;
 pub mod memory;
 
 use std::io;

@@ -1,11 +1,12 @@
 //! Damage: tails torn at every byte, bits flipped all over, headers forged by clients, syncs that fail.
 
-use crate::support::{append, claim, open, open_options, payloads};
+use crate::support::{append, bytes_of, claim, open, open_options, payloads};
 use interstice_log::frame::{Epoch, FRAME_HEADER_SIZE, Frame};
 use interstice_log::local::{LocalLog, OpenError};
 use interstice_log::log::{CommitLog, CommitLogWriter, Resolution};
 use interstice_log::segment::SEGMENT_HEADER_SIZE;
-use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
+use interstice_log::storage::hooked::{HookedStorage, Operation};
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_log::verify::verify;
 use std::io;
@@ -13,13 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const SEGMENT: &str = "00000000000000000000.log";
-
-fn bytes_of(storage: &MemoryStorage, name: &str) -> Vec<u8> {
-    let file = storage.open(name).unwrap();
-    let mut bytes = vec![0; file.size().unwrap() as usize];
-    file.read_exact_at(&mut bytes, 0).unwrap();
-    bytes
-}
 
 fn storage_of(segment: &[u8]) -> MemoryStorage {
     let storage = MemoryStorage::default();
@@ -171,86 +165,28 @@ fn crc32c_of(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// Storage whose syncs fail on demand.
-#[derive(Clone, Default)]
-struct Breakable {
-    inner: MemoryStorage,
-    broken: Arc<AtomicBool>,
-}
-
-struct BreakableFile {
-    inner: MemoryFile,
-    broken: Arc<AtomicBool>,
-}
-
-impl Storage for Breakable {
-    type File = BreakableFile;
-    type Lock = MemoryLock;
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<BreakableFile> {
-        Ok(BreakableFile { inner: self.inner.open(name)?, broken: Arc::clone(&self.broken) })
-    }
-
-    fn create(&self, name: &str) -> io::Result<BreakableFile> {
-        Ok(BreakableFile { inner: self.inner.create(name)?, broken: Arc::clone(&self.broken) })
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.inner.sync_directory()
-    }
-
-    fn try_lock(&self) -> io::Result<Option<MemoryLock>> {
-        self.inner.try_lock()
-    }
-}
-
-impl StorageFile for BreakableFile {
-    fn size(&self) -> io::Result<u64> {
-        self.inner.size()
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        self.inner.read_exact_at(buffer, at)
-    }
-
-    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.inner.write_all_at(bytes, at)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if self.broken.load(Ordering::SeqCst) { Err(io::Error::other("broken")) } else { self.inner.sync() }
-    }
-}
-
 #[test]
 fn after_a_failed_sync_nothing_more_is_tried() {
-    let storage = Breakable::default();
+    let (inner, broken) = (MemoryStorage::default(), Arc::new(AtomicBool::new(false)));
+    let is_broken = Arc::clone(&broken);
+    let storage = HookedStorage::new(inner.clone(), move |operation| {
+        let fails = operation == Operation::Sync && is_broken.load(Ordering::SeqCst);
+        if fails { Err(io::Error::other("broken")) } else { Ok(()) }
+    });
     let mut log = open(&storage);
     let mut writer = claim(&mut log);
     append(&mut writer, b"durable");
-    storage.broken.store(true, Ordering::SeqCst);
+    broken.store(true, Ordering::SeqCst);
     writer.append(writer.tail().position, &Frame::transactions(1, 1, b"lost?".to_vec()));
     assert!(matches!(writer.settle()[..], [(_, Resolution::Indeterminate { .. })]));
-    storage.broken.store(false, Ordering::SeqCst);
-    let before = bytes_of(&storage.inner, SEGMENT);
+    broken.store(false, Ordering::SeqCst);
+    let before = bytes_of(&inner, SEGMENT);
     writer.append(writer.tail().position, &Frame::transactions(2, 1, b"after".to_vec()));
     assert!(matches!(writer.settle()[..], [(_, Resolution::Poisoned)]));
     let tail = log.tail();
     assert_eq!(tail.next_offset, 1);
     assert!(log.claim(tail.position, Epoch(99)).is_err(), "the log stays fenced");
     drop((writer, log));
-    assert_eq!(bytes_of(&storage.inner, SEGMENT), before, "nothing was flushed on the way out");
+    assert_eq!(bytes_of(&inner, SEGMENT), before, "nothing was flushed on the way out");
     assert_eq!(open(&storage).tail().next_offset, 2, "after a restart the unproven frame is made durable and served");
 }

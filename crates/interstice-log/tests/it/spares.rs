@@ -1,15 +1,15 @@
 //! Segments that are prepared ahead: used if they are whole, missed by nobody if they are not.
 
-use crate::support::{append, claim, open, payloads};
-use crate::writers::{FIRST, Failing, QUARTER};
+use crate::support::{append, claim, failing, open, payloads};
+use crate::writers::{FIRST, QUARTER};
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
 use interstice_log::log::{CommitLogWriter, Preparation};
 use interstice_log::storage::directory::DirectoryStorage;
-use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
+use interstice_log::storage::hooked::{HookedStorage, Operation};
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_log::verify::verify;
 use interstice_log::writer::LocalWriter;
-use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -142,92 +142,34 @@ fn work_that_outlives_its_log_leaves_nothing() {
 
 #[test]
 fn a_full_disk_costs_the_preparation_and_nothing_else() {
-    let storage = Failing::default();
+    let (storage, failing) = failing();
     let mut log = open(&storage);
     let mut writer = claim(&mut log);
     append(&mut writer, &[1; QUARTER]);
-    storage.full.store(true, SeqCst);
+    failing.full.store(true, SeqCst);
     assert!(writer.prepare().unwrap()().is_err());
     append(&mut writer, b"the segment has room");
-    storage.full.store(false, SeqCst);
+    failing.full.store(false, SeqCst);
     writer.prepare().unwrap()().unwrap();
     // Full again: what was prepared is enough for the next segment.
-    storage.full.store(true, SeqCst);
+    failing.full.store(true, SeqCst);
     rotate(&log, &mut writer);
-    assert!(verify(&storage.inner).unwrap().is_ok());
-}
-
-type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
-
-/// Storage on which something else happens before the first write to a file that is being prepared.
-#[derive(Clone, Default)]
-struct Interrupted {
-    inner: MemoryStorage,
-    meanwhile: Meanwhile,
-}
-
-struct InterruptedFile {
-    inner: MemoryFile,
-    meanwhile: Meanwhile,
-}
-
-impl Storage for Interrupted {
-    type File = InterruptedFile;
-    type Lock = MemoryLock;
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<InterruptedFile> {
-        Ok(InterruptedFile { inner: self.inner.open(name)?, meanwhile: Meanwhile::default() })
-    }
-
-    fn create(&self, name: &str) -> io::Result<InterruptedFile> {
-        Ok(InterruptedFile { inner: self.inner.create(name)?, meanwhile: Arc::clone(&self.meanwhile) })
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.inner.sync_directory()
-    }
-
-    fn try_lock(&self) -> io::Result<Option<MemoryLock>> {
-        self.inner.try_lock()
-    }
-}
-
-impl StorageFile for InterruptedFile {
-    fn size(&self) -> io::Result<u64> {
-        self.inner.size()
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        self.inner.read_exact_at(buffer, at)
-    }
-
-    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        meanwhile.into_iter().for_each(|happens| happens());
-        self.inner.write_all_at(bytes, at)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.inner.sync()
-    }
+    assert!(verify(&failing.inner).unwrap().is_ok());
 }
 
 /// The segment is full while its successor is being prepared on another thread.
 #[test]
 fn a_file_that_is_being_prepared_is_not_a_segment() {
-    let storage = Interrupted::default();
+    // What happens before the first write to a file that is being prepared.
+    let meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>> = Arc::default();
+    let next = Arc::clone(&meanwhile);
+    let storage = HookedStorage::new(MemoryStorage::default(), move |operation| {
+        if operation == (Operation::Write { created: true }) {
+            let happens = next.lock().unwrap().take();
+            happens.into_iter().for_each(|happens| happens());
+        }
+        Ok(())
+    });
     let mut log = open(&storage);
     let whole = storage.open(FIRST).unwrap().size().unwrap();
     let mut writer = claim(&mut log);
@@ -235,7 +177,7 @@ fn a_file_that_is_being_prepared_is_not_a_segment() {
     let work = writer.prepare().unwrap();
     let segments = Arc::new(Mutex::new(Vec::new()));
     let found = Arc::clone(&segments);
-    *storage.meanwhile.lock().unwrap() = Some(Box::new(move || {
+    *meanwhile.lock().unwrap() = Some(Box::new(move || {
         let names = [rotate(&log, &mut writer), rotate(&log, &mut writer)];
         found.lock().unwrap().extend(names);
     }));

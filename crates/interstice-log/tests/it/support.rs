@@ -3,9 +3,14 @@
 use interstice_log::frame::{Epoch, Frame, Lineage, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
 use interstice_log::log::{CommitLog, CommitLogWriter, Resolution};
-use interstice_log::segment::LogId;
-use interstice_log::storage::Storage;
+use interstice_log::segment::{LogId, SEGMENT_HEADER_SIZE};
+use interstice_log::storage::hooked::{HookedStorage, Operation};
+use interstice_log::storage::memory::MemoryStorage;
+use interstice_log::storage::{Storage, StorageFile};
 use interstice_log::writer::LocalWriter;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 pub(crate) fn open_options() -> OpenOptions {
     OpenOptions {
@@ -35,4 +40,34 @@ pub(crate) fn append<W: CommitLogWriter>(writer: &mut W, payload: &[u8]) {
 pub(crate) fn payloads<L: CommitLog>(log: &L) -> Vec<Vec<u8>> {
     let frames: Vec<_> = log.read(Position(0)).unwrap().collect::<Result<_, _>>().unwrap();
     frames.into_iter().map(|frame| frame.frame.payload).filter(|payload| !payload.is_empty()).collect()
+}
+
+pub(crate) fn bytes_of(storage: &MemoryStorage, name: &str) -> Vec<u8> {
+    let file = storage.open(name).unwrap();
+    let mut bytes = vec![0; file.size().unwrap() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// What is wrong with storage, on demand, and the storage behind.
+#[derive(Clone, Default)]
+pub(crate) struct Failing {
+    pub(crate) inner: MemoryStorage,
+    /// No space for new files.
+    pub(crate) full: Arc<AtomicBool>,
+    /// Nothing behind a segment's header can be read.
+    pub(crate) unreadable: Arc<AtomicBool>,
+}
+
+pub(crate) fn failing() -> (HookedStorage<MemoryStorage>, Failing) {
+    let failing = Failing::default();
+    let Failing { inner, full, unreadable } = failing.clone();
+    let storage = HookedStorage::new(inner, move |operation| match operation {
+        Operation::Create if full.load(SeqCst) => Err(io::ErrorKind::StorageFull.into()),
+        Operation::Read { at } if unreadable.load(SeqCst) && at > SEGMENT_HEADER_SIZE as u64 => {
+            Err(io::Error::other("unreadable"))
+        }
+        _ => Ok(()),
+    });
+    (storage, failing)
 }

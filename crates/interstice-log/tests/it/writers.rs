@@ -1,17 +1,15 @@
 //! Writers that replace each other, segments that end at awkward moments, bytes that are fixed for good.
 
-use crate::support::{append, claim, open, open_options, payloads};
+use crate::support::{append, bytes_of, claim, failing, open, open_options, payloads};
 use interstice_log::frame::{Epoch, FRAME_HEADER_SIZE, Frame, FrameKind, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenError};
 use interstice_log::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution};
 use interstice_log::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE};
-use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_log::verify::verify;
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 pub(crate) const FIRST: &str = "00000000000000000000.log";
 /// Four of these fill a segment.
@@ -20,13 +18,6 @@ pub(crate) const QUARTER: usize = MIN_SEGMENT_SIZE as usize / 4;
 fn files(storage: &MemoryStorage) -> BTreeMap<String, Vec<u8>> {
     let names = storage.list().unwrap().into_iter();
     names.map(|name| (name.clone(), bytes_of(storage, &name))).collect()
-}
-
-fn bytes_of(storage: &MemoryStorage, name: &str) -> Vec<u8> {
-    let file = storage.open(name).unwrap();
-    let mut bytes = vec![0; file.size().unwrap() as usize];
-    file.read_exact_at(&mut bytes, 0).unwrap();
-    bytes
 }
 
 fn storage_of(files: &BTreeMap<String, Vec<u8>>) -> MemoryStorage {
@@ -197,77 +188,12 @@ const GOLDEN: &str = "4953465201009800000300000000000001000000000000000202020202
     000000001b8740254533b00901a62d36925cbfe70fea64c4205f37a95e41bbb5bdd93423be84\
     bfbea54d29dd92c397ba3112db243d0fbb95c7e048836b09e7e692a04ae11c02de69efcd7450";
 
-/// Storage that has no space for new files, or cannot be read, on demand.
-#[derive(Clone, Default)]
-pub(crate) struct Failing {
-    pub(crate) inner: MemoryStorage,
-    pub(crate) full: Arc<AtomicBool>,
-    unreadable: Arc<AtomicBool>,
-}
-
-pub(crate) struct FailingFile(MemoryFile, Arc<AtomicBool>);
-
-impl Storage for Failing {
-    type File = FailingFile;
-    type Lock = MemoryLock;
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<FailingFile> {
-        Ok(FailingFile(self.inner.open(name)?, Arc::clone(&self.unreadable)))
-    }
-
-    fn create(&self, name: &str) -> io::Result<FailingFile> {
-        if self.full.load(SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(FailingFile(self.inner.create(name)?, Arc::clone(&self.unreadable)))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.inner.sync_directory()
-    }
-
-    fn try_lock(&self) -> io::Result<Option<MemoryLock>> {
-        self.inner.try_lock()
-    }
-}
-
-impl StorageFile for FailingFile {
-    fn size(&self) -> io::Result<u64> {
-        self.0.size()
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        let failing = self.1.load(SeqCst) && at > SEGMENT_HEADER_SIZE as u64;
-        if failing { Err(io::Error::other("unreadable")) } else { self.0.read_exact_at(buffer, at) }
-    }
-
-    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, at)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync()
-    }
-}
-
 #[test]
 fn a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_space() {
-    let storage = Failing::default();
+    let (storage, failing) = failing();
     let mut log = open(&storage);
     let mut writer = claim(&mut log);
-    storage.full.store(true, SeqCst);
+    failing.full.store(true, SeqCst);
     for offset in 0..6 {
         writer.append(writer.tail().position, &Frame::transactions(offset, 1, vec![1; QUARTER]));
     }
@@ -278,7 +204,7 @@ fn a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_space() {
     assert_eq!(log.tail().next_offset, durable as u64);
     let tail = log.tail();
     assert!(log.claim(tail.position, Epoch(7)).is_err(), "still full");
-    storage.full.store(false, SeqCst);
+    failing.full.store(false, SeqCst);
     append(&mut log.claim(tail.position, Epoch(8)).unwrap(), b"space again");
     drop((writer, log));
     assert_eq!(open(&storage).tail().next_offset, durable as u64 + 1);
@@ -286,12 +212,12 @@ fn a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_space() {
 
 #[test]
 fn a_read_error_is_not_a_torn_tail() {
-    let storage = Failing::default();
+    let (storage, failing) = failing();
     append(&mut claim(&mut open(&storage)), b"one");
-    let before = files(&storage.inner);
-    storage.unreadable.store(true, SeqCst);
+    let before = files(&failing.inner);
+    failing.unreadable.store(true, SeqCst);
     assert!(matches!(LocalLog::open(storage.clone(), open_options()).map(|_| ()), Err(OpenError::Io { .. })));
-    assert_eq!(files(&storage.inner), before);
+    assert_eq!(files(&failing.inner), before);
 }
 
 proptest::proptest! {

@@ -4,8 +4,8 @@ use crate::support::{Answer, Node, SCHEMA, Socket, call, config, count};
 use interstice_log::frame::Lineage;
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenOptions};
 use interstice_log::segment::LogId;
-use interstice_log::storage::memory::{MemoryFile, MemoryLock, MemoryStorage};
-use interstice_log::storage::{Storage, StorageFile};
+use interstice_log::storage::hooked::{HookedStorage, Operation};
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_protocol::request::Request;
 use interstice_server::server::Server;
 use serde_json::json;
@@ -54,72 +54,13 @@ impl Gate {
     }
 }
 
-/// Files in memory behind a gate.
-#[derive(Clone)]
-struct GatedStorage {
-    inner: MemoryStorage,
-    gate: Gate,
-}
-
-struct GatedFile {
-    inner: MemoryFile,
-    gate: Gate,
-}
-
-impl Storage for GatedStorage {
-    type File = GatedFile;
-    type Lock = MemoryLock;
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn open(&self, name: &str) -> io::Result<GatedFile> {
-        Ok(GatedFile { inner: self.inner.open(name)?, gate: self.gate.clone() })
-    }
-
-    fn create(&self, name: &str) -> io::Result<GatedFile> {
-        Ok(GatedFile { inner: self.inner.create(name)?, gate: self.gate.clone() })
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.inner.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.inner.sync_directory()
-    }
-
-    fn try_lock(&self) -> io::Result<Option<MemoryLock>> {
-        self.inner.try_lock()
-    }
-}
-
-impl StorageFile for GatedFile {
-    fn size(&self) -> io::Result<u64> {
-        self.inner.size()
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        self.inner.read_exact_at(buffer, at)
-    }
-
-    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        self.inner.write_all_at(bytes, at)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.gate.pass()?;
-        self.inner.sync()
-    }
-}
-
+/// A node on files in memory, every sync of which passes the gate.
 fn open(inner: &MemoryStorage, gate: &Gate) -> Node {
-    let storage = GatedStorage { inner: inner.clone(), gate: gate.clone() };
+    let gate = gate.clone();
+    let storage = HookedStorage::new(inner.clone(), move |operation| match operation {
+        Operation::Sync => gate.pass(),
+        _ => Ok(()),
+    });
     let options = OpenOptions {
         segment_size: DEFAULT_SEGMENT_SIZE,
         log_id: LogId([1; 16]),
