@@ -205,8 +205,8 @@ impl Engine {
         if offset != self.next_offset {
             return Err(RecordedError::WrongOffset { expected: self.next_offset, found: offset });
         }
-        let changes = self.store.apply(transaction.changes.clone());
-        let changes = changes.map_err(|source| RecordedError::DoesNotFit { offset, source })?;
+        let mut changes = transaction.changes.clone();
+        self.store.apply(&mut changes).map_err(|source| RecordedError::DoesNotFit { offset, source })?;
         let found = self.store.digest();
         if found != transaction.state_digest {
             return Err(RecordedError::WrongDigest { offset, found, recorded: transaction.state_digest });

@@ -15,9 +15,8 @@ use crate::limits::{Limits, charge};
 use crate::module::Module;
 use crate::problems;
 use host_hash::HostHash;
-use interstice_store::store::Store;
+use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
-use interstice_store::table::Table;
 use interstice_store::write::WriteTx;
 use interstice_types::change::Change;
 use interstice_types::id::{Identity, Offset, TableId};
@@ -256,7 +255,7 @@ impl Execution {
         }
     }
 
-    fn table(&self, id: TableId) -> Result<&Arc<Table>, HostError> {
+    fn table(&self, id: TableId) -> Result<&SharedTable, HostError> {
         let store = match &self.tables {
             Tables::Write(tx) => tx.store(),
             Tables::Read(store) => store,

@@ -148,7 +148,7 @@ impl Engine {
 
     fn published_artefact(&self, changes: &[Change], module: &str) -> Vec<u8> {
         let mut after = self.store.clone();
-        if after.apply(changes.to_vec()).is_err() {
+        if after.apply(&mut changes.to_vec()).is_err() {
             return Vec::new();
         }
         let row = system::modules(&after).into_iter().find(|row| row.name == module);

@@ -254,8 +254,7 @@ pub fn client_id(tx: &mut WriteTx, identity: Identity) -> Result<ClientId, Write
 /// The number of a caller that has one.
 pub fn find_client(store: &Store, identity: Identity) -> Option<ClientId> {
     let table = store.table(CLIENT)?;
-    let range = interstice_store::range::KeyRange::prefix(&identity.0);
-    let (_, row) = table.scan(IndexId(1), &range, false).next()?;
+    let row = table.get_by(IndexId(1), &Key::new(&identity.0))?;
     Some(ClientId(u64::from_le_bytes(row[..8].try_into().expect("invariant: id is the first column"))))
 }
 
@@ -268,7 +267,7 @@ pub fn identity_of(store: &Store, client: ClientId) -> Option<Identity> {
 fn rows(store: &Store, id: TableId) -> Vec<Vec<Value>> {
     let Some(table) = store.table(id) else { return Vec::new() };
     let all = table.scan(IndexId::PRIMARY, &interstice_store::range::KeyRange::all(), false);
-    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
+    all.map(|row| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
         .collect()
 }
 
@@ -279,12 +278,12 @@ fn encode(tx: &WriteTx, id: TableId, values: &[Value]) -> Vec<u8> {
 
 fn insert(tx: &mut WriteTx, id: TableId, values: &[Value]) -> Result<(), WriteError> {
     let row = encode(tx, id, values);
-    tx.insert(id, row).map(|_| ())
+    tx.insert(id, &row).map(|_| ())
 }
 
 fn upsert(tx: &mut WriteTx, id: TableId, values: &[Value]) -> Result<(), WriteError> {
     let row = encode(tx, id, values);
     let table = tx.store().table(id).expect("invariant: system tables are there from genesis on");
     let key = table.primary_key(&row, &mut Vec::new());
-    if table.get(&key).is_some() { tx.update(id, row).map(|_| ()) } else { tx.insert(id, row).map(|_| ()) }
+    if table.get(&key).is_some() { tx.update(id, &row).map(|_| ()) } else { tx.insert(id, &row).map(|_| ()) }
 }

@@ -139,7 +139,7 @@ impl TestDatabase {
         let table = id.and_then(|id| self.engine.store().table(id));
         let table = table.unwrap_or_else(|| panic!("there is no table `{module}.{}`", T::NAME));
         let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
-        rows.map(|(_, row)| T::decode(&mut Input::new(row))).collect()
+        rows.map(|row| T::decode(&mut Input::new(row))).collect()
     }
 
     /// The time of the next transactions.

@@ -239,7 +239,7 @@ fn find(execution: &mut Execution, id: [u8; 8]) -> Result<(u64, String, i64), St
 
 fn open(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
-        let row = e.insert(0, [&0_u64.to_le_bytes(), call.args].concat())?;
+        let row = e.insert(0, &[&0_u64.to_le_bytes(), call.args].concat())?;
         Ok(row[..8].to_vec())
     })
 }
@@ -254,12 +254,12 @@ fn transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>
             |n: usize| <[u8; 8]>::try_from(&call.args[8 * n..8 * n + 8]).expect("invariant: arguments were checked");
         let amount = i64::from_le_bytes(part(2));
         let (from, from_owner, balance) = find(e, part(0))?;
-        e.update(0, account(from, &from_owner, balance.wrapping_sub(amount)))?;
+        e.update(0, &account(from, &from_owner, balance.wrapping_sub(amount)))?;
         let (to, to_owner, balance_to) = find(e, part(1))?;
         if balance < amount {
             return Err(Stop::Error(INSUFFICIENT));
         }
-        e.update(0, account(to, &to_owner, balance_to.wrapping_add(amount)))?;
+        e.update(0, &account(to, &to_owner, balance_to.wrapping_add(amount)))?;
         Ok(Vec::new())
     })
 }
@@ -267,7 +267,7 @@ fn transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>
 /// Writes, then fails: nothing of it may be seen.
 fn spoil(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
-        e.insert(0, account(0, "spoilt", 1))?;
+        e.insert(0, &account(0, "spoilt", 1))?;
         e.delete(0, &call.args[..8])?;
         if call.args[8] == 0 {
             return Err(Stop::Error(UNLUCKY_NUMBER));
@@ -281,7 +281,7 @@ fn store_blob(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u
         let size = u32::from_le_bytes(call.args.try_into().expect("invariant: arguments were checked"));
         let mut row = [&0_u64.to_le_bytes()[..], call.args].concat();
         row.resize(12 + size as usize, 7);
-        Ok(e.insert(0, row)?[..8].to_vec())
+        Ok(e.insert(0, &row)?[..8].to_vec())
     })
 }
 
@@ -307,7 +307,7 @@ fn total(_: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, Call
 
 fn record(execution: Execution, account: u64, delta: i64) -> (Execution, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
-        e.insert(0, [0_u64.to_le_bytes(), account.to_le_bytes(), delta.to_le_bytes()].concat())?;
+        e.insert(0, &[0_u64.to_le_bytes(), account.to_le_bytes(), delta.to_le_bytes()].concat())?;
         if delta % UNLUCKY == 0 { Err(Stop::Error(UNLUCKY_NUMBER)) } else { Ok(Vec::new()) }
     })
 }

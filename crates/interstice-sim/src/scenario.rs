@@ -425,6 +425,6 @@ fn compare<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) 
 fn rows(store: &Store, table: Option<TableId>) -> Vec<Vec<Value>> {
     let Some(table) = table.and_then(|id| store.table(id)) else { return Vec::new() };
     let all = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
-    all.map(|(_, row)| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
+    all.map(|row| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
         .collect()
 }

@@ -18,15 +18,15 @@ pub fn alter(table: &Table, schema: &Arc<TableSchema>, defaults: &[(u16, Vec<u8>
         (0..schema.columns.len()).map(|column| source(table, schema, defaults, column)).collect();
     let mut altered = Table::new(table.id(), Arc::clone(table.module()), Arc::clone(schema));
     let mut scratch = Vec::new();
-    for (_, row) in table.scan(crate::table::IndexId::PRIMARY, &crate::range::KeyRange::all(), false) {
+    for row in table.scan(crate::table::IndexId::PRIMARY, &crate::range::KeyRange::all(), false) {
         let row = rebuild(table, row, &sources);
-        altered.apply(Change::Insert { table: table.id(), row }, &mut scratch)?;
+        altered.apply(&mut Change::Insert { table: table.id(), row }, &mut scratch)?;
     }
     let kept = |column: u16| altered_column(table, schema, column);
     let sequences: Vec<_> = table.sequences().filter_map(|(column, next)| Some((kept(column)?, next))).collect();
     for (column, next) in sequences {
         if schema.columns[usize::from(column)].auto_inc {
-            altered.apply(Change::Sequence { table: table.id(), column, next, previous: 0 }, &mut scratch)?;
+            altered.apply(&mut Change::Sequence { table: table.id(), column, next, previous: 0 }, &mut scratch)?;
         }
     }
     Ok(altered)

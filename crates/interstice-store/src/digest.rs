@@ -6,23 +6,34 @@
 use interstice_types::id::TableId;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// Rows up to this size are hashed in one go from the stack.
-const SHORT_ROW_SIZE: usize = 252;
+/// Rows up to these sizes, with a table id in front, are hashed in one go from the stack.
+const ID_SIZE: usize = size_of::<TableId>();
+const SHORT_SIZE: usize = 64;
+const MIDDLE_SIZE: usize = 256;
 
 /// XXH3-128 of table id (`u32` LE) ‖ row bytes.
 #[inline]
 pub fn of_row(table: TableId, row: &[u8]) -> u128 {
-    let id = table.0.to_le_bytes();
-    if row.len() <= SHORT_ROW_SIZE {
-        let mut bytes = [0; SHORT_ROW_SIZE + 4];
-        bytes[..4].copy_from_slice(&id);
-        bytes[4..4 + row.len()].copy_from_slice(row);
-        return xxh3_128(&bytes[..4 + row.len()]);
+    match ID_SIZE + row.len() {
+        size if size <= SHORT_SIZE => of_row_on_stack::<SHORT_SIZE>(table, row),
+        size if size <= MIDDLE_SIZE => of_row_on_stack::<MIDDLE_SIZE>(table, row),
+        _ => of_long_row(table, row),
     }
+}
+
+fn of_long_row(table: TableId, row: &[u8]) -> u128 {
     let mut hasher = Xxh3::new();
-    hasher.update(&id);
+    hasher.update(&table.0.to_le_bytes());
     hasher.update(row);
     hasher.digest128()
+}
+
+#[inline]
+fn of_row_on_stack<const SIZE: usize>(table: TableId, row: &[u8]) -> u128 {
+    let mut bytes = [0; SIZE];
+    bytes[..ID_SIZE].copy_from_slice(&table.0.to_le_bytes());
+    bytes[ID_SIZE..ID_SIZE + row.len()].copy_from_slice(row);
+    xxh3_128(&bytes[..ID_SIZE + row.len()])
 }
 
 /// XXH3-128 of `"seq"` ‖ table id (`u32` LE) ‖ column (`u16` LE) ‖ next (`u64` LE).

@@ -12,7 +12,7 @@
 //! 3. The digest is the sum over the rows and sequences that are there, whatever happened before.
 //! 4. Aborting gives back the state before, sequences included.
 //!
-//! *Reading order*: [`store`], [`table`], [`mod@write`], [`range`], [`digest`], [`alter`].
+//! *Reading order*: [`store`], [`table`], [`tree`], [`mod@write`], [`range`], [`digest`], [`alter`].
 #![forbid(unsafe_code)]
 
 pub mod alter;
@@ -20,4 +20,5 @@ pub mod digest;
 pub mod range;
 pub mod store;
 pub mod table;
+pub mod tree;
 pub mod write;

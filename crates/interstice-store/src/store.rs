@@ -5,13 +5,16 @@ use crate::table::{ApplyError, Table};
 use crate::write::WriteTx;
 use interstice_types::change::Change;
 use interstice_types::id::TableId;
-use std::sync::Arc;
+use triomphe::Arc;
+
+/// A table that clones of a store share.
+pub type SharedTable = Arc<Table>;
 
 /// All tables of a node. `clone` is O(1): it shares everything, and a later write copies what it touches.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     /// By id; an id is never used again.
-    tables: Arc<Vec<Option<Arc<Table>>>>,
+    tables: Arc<Vec<Option<SharedTable>>>,
     digest: u128,
 }
 
@@ -27,12 +30,12 @@ impl Store {
     }
 
     /// The table with this id.
-    pub fn table(&self, id: TableId) -> Option<&Arc<Table>> {
+    pub fn table(&self, id: TableId) -> Option<&SharedTable> {
         self.tables.get(id.0 as usize)?.as_ref()
     }
 
     /// All tables in id order.
-    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> + '_ {
+    pub fn tables(&self) -> impl Iterator<Item = &SharedTable> + '_ {
         self.tables.iter().flatten()
     }
 
@@ -46,40 +49,37 @@ impl Store {
         self.digest
     }
 
-    /// Makes `changes` in order and returns them complete.
+    /// Makes `changes` in order and completes them: with old rows and previous sequence values.
     ///
     /// # Errors
     /// If one does not fit: those before it were made, so the store is of no use any more. Committed changes always fit;
     /// an error here means that they are not this store's.
-    pub fn apply(&mut self, changes: Vec<Change>) -> Result<Vec<Change>, ApplyError> {
+    pub fn apply(&mut self, changes: &mut [Change]) -> Result<(), ApplyError> {
         let mut scratch = Vec::new();
-        changes.into_iter().map(|change| self.apply_one(change, &mut scratch)).collect()
+        changes.iter_mut().try_for_each(|change| self.apply_one(change, &mut scratch))
     }
 
-    /// Makes one change and returns it complete.
+    /// Makes one change and completes it.
     ///
     /// # Errors
     /// If it does not fit; nothing was changed then.
-    pub fn apply_one(&mut self, change: Change, scratch: &mut Vec<u8>) -> Result<Change, ApplyError> {
+    pub fn apply_one(&mut self, change: &mut Change, scratch: &mut Vec<u8>) -> Result<(), ApplyError> {
         match change {
-            Change::CreateTable { table, ref module, ref schema } => {
-                if self.table(table).is_some() || table < self.next_table_id() {
-                    return Err(ApplyError::TableExists { table });
+            Change::CreateTable { table, module, schema } => {
+                if self.table(*table).is_some() || *table < self.next_table_id() {
+                    return Err(ApplyError::TableExists { table: *table });
                 }
-                let new = Table::new(table, Arc::clone(module), Arc::clone(schema));
-                self.put(table, Some(new));
-                Ok(change)
+                let new = Table::new(*table, module.clone(), schema.clone());
+                self.put(*table, Some(new));
             }
-            Change::AlterTable { table, ref schema, ref defaults } => {
-                let old = self.table(table).ok_or(ApplyError::NoSuchTable { table })?;
+            Change::AlterTable { table, schema, defaults } => {
+                let old = self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?;
                 let new = alter::alter(old, schema, defaults)?;
-                self.put(table, Some(new));
-                Ok(change)
+                self.put(*table, Some(new));
             }
             Change::DropTable { table } => {
-                self.table(table).ok_or(ApplyError::NoSuchTable { table })?;
-                self.put(table, None);
-                Ok(change)
+                self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?;
+                self.put(*table, None);
             }
             change => {
                 let id = change.table();
@@ -87,11 +87,11 @@ impl Store {
                 let slot = tables.get_mut(id.0 as usize).and_then(Option::as_mut);
                 let table = Arc::make_mut(slot.ok_or(ApplyError::NoSuchTable { table: id })?);
                 let before = table.digest();
-                let change = table.apply(change, scratch)?;
+                table.apply(change, scratch)?;
                 self.digest = self.digest.wrapping_add(table.digest().wrapping_sub(before));
-                Ok(change)
             }
         }
+        Ok(())
     }
 
     /// Takes one change back that was made last.
@@ -100,7 +100,7 @@ impl Store {
     /// If the change is not complete, was not made last, or altered or dropped a table: a publish goes back to a clone.
     pub(crate) fn undo(&mut self, change: Change, scratch: &mut Vec<u8>) {
         let complete = "invariant: a change that the store made is complete";
-        let inverse = match change {
+        let mut inverse = match change {
             Change::Insert { table, row } => {
                 let key = self.table(table).expect("invariant: the table is still there").primary_key_values(&row);
                 Change::Delete { table, key, old: None }
@@ -117,7 +117,7 @@ impl Store {
             }
             Change::AlterTable { .. } | Change::DropTable { .. } => panic!("invariant: a publish goes back to a clone"),
         };
-        self.apply_one(inverse, scratch).expect("invariant: the inverse of the last change fits");
+        self.apply_one(&mut inverse, scratch).expect("invariant: the inverse of the last change fits");
     }
 
     fn put(&mut self, id: TableId, table: Option<Table>) {

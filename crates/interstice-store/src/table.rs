@@ -1,11 +1,8 @@
 //! One table: rows by primary key, further ordered indexes, sequences.
-//!
-//! The only file that knows which map is behind a table: `imbl::OrdMap`, a persistent B+ tree whose clone is O(1) and
-//! which copies a node on write only while a clone holds it.
 
 use crate::digest;
 use crate::range::KeyRange;
-use imbl::OrdMap;
+use crate::tree::{self, Tree};
 use interstice_types::change::{Change, RowBytes};
 use interstice_types::codec;
 use interstice_types::id::TableId;
@@ -34,7 +31,7 @@ pub struct Table {
     module: Arc<str>,
     schema: Arc<TableSchema>,
     layout: Arc<RowLayout>,
-    rows: OrdMap<Key, RowBytes>,
+    rows: Tree<RowBytes>,
     indexes: Vec<Index>,
     sequences: Vec<Sequence>,
     digest: u128,
@@ -46,7 +43,43 @@ pub struct Table {
 struct Index {
     columns: Vec<u16>,
     unique: bool,
-    entries: OrdMap<Key, Key>,
+    entries: Tree<Key>,
+}
+
+impl Index {
+    fn new(index: &IndexSchema, table: &TableSchema, layout: &RowLayout) -> Self {
+        let rest = if index.unique { &[][..] } else { &table.primary_key };
+        let size = layout.key_size(&index.columns).zip(layout.key_size(rest)).map(|(columns, rest)| columns + rest);
+        Self { columns: index.columns.clone(), unique: index.unique, entries: Tree::new(size) }
+    }
+
+    fn add(&mut self, entry: &Key, primary: &Key) {
+        assert!(self.entries.insert(entry, primary.clone()), "invariant: an entry that is new is not there");
+    }
+
+    fn remove(&mut self, entry: &Key) {
+        self.entries.remove(entry).expect("invariant: every row has its index entry");
+    }
+}
+
+/// Rows of a table; see [`Table::scan`].
+#[derive(Debug)]
+pub enum Scan<'t> {
+    /// By the primary key.
+    Rows(tree::Range<'t, RowBytes>),
+    /// By another index.
+    Entries(&'t Table, tree::Range<'t, Key>),
+}
+
+impl<'t> Iterator for Scan<'t> {
+    type Item = &'t RowBytes;
+
+    fn next(&mut self) -> Option<&'t RowBytes> {
+        match self {
+            Self::Rows(rows) => rows.next(),
+            Self::Entries(table, entries) => entries.next().map(|primary| table.row_of_entry(primary)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,18 +142,14 @@ pub enum ApplyError {
 impl Table {
     /// A table without rows.
     pub fn new(id: TableId, module: Arc<str>, schema: Arc<TableSchema>) -> Self {
-        let index = |index: &IndexSchema| Index {
-            columns: index.columns.clone(),
-            unique: index.unique,
-            entries: OrdMap::new(),
-        };
-        let indexes = schema.indexes.iter().map(index).collect();
+        let layout = Arc::new(schema.layout());
+        let rows = Tree::new(layout.key_size(&schema.primary_key));
+        let indexes = schema.indexes.iter().map(|index| Index::new(index, &schema, &layout)).collect();
         let columns = schema.columns.iter().enumerate().filter(|(_, column)| column.auto_inc);
         let sequences: Vec<_> =
             columns.map(|(column, _)| Sequence { column: column as u16, next: FIRST_SEQUENCE_VALUE }).collect();
         let digest = sequences.iter().map(|s| digest::of_sequence(id, s.column, s.next)).fold(0, u128::wrapping_add);
-        let layout = Arc::new(schema.layout());
-        Self { id, module, schema, layout, rows: OrdMap::new(), indexes, sequences, digest }
+        Self { id, module, schema, layout, rows, indexes, sequences, digest }
     }
 
     /// Its id.
@@ -145,7 +174,7 @@ impl Table {
 
     /// How many rows it has.
     pub fn count(&self) -> usize {
-        self.rows.len()
+        self.rows.count()
     }
 
     /// The sum over its rows and sequences.
@@ -158,6 +187,19 @@ impl Table {
         self.rows.get(key)
     }
 
+    /// The row with this key of `index`, if that is the primary key or a unique one.
+    ///
+    /// # Panics
+    /// If there is no such index, or not a unique one.
+    pub fn get_by(&self, index: IndexId, key: &Key) -> Option<&RowBytes> {
+        if index == IndexId::PRIMARY {
+            return self.get(key);
+        }
+        let index = &self.indexes[usize::from(index.0) - 1];
+        assert!(index.unique, "invariant: one row by one key needs a unique index");
+        index.entries.get(key).map(|primary| self.row_of_entry(primary))
+    }
+
     /// The columns of an index in key order; `None` if there is no such index.
     pub fn index_columns(&self, index: IndexId) -> Option<&[u16]> {
         match index.0 {
@@ -166,35 +208,44 @@ impl Table {
         }
     }
 
+    /// Whether no two rows have the same values in the columns of an index.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    pub fn index_is_unique(&self, index: IndexId) -> bool {
+        index == IndexId::PRIMARY || self.indexes[usize::from(index.0) - 1].unique
+    }
+
     /// The rows of `range` in the order of `index`, or against it; ties in primary-key order.
     ///
     /// # Panics
     /// If there is no such index.
-    pub fn scan(
-        &self,
-        index: IndexId,
-        range: &KeyRange,
-        reverse: bool,
-    ) -> Box<dyn Iterator<Item = (&Key, &RowBytes)> + '_> {
-        if range.is_empty() {
-            return Box::new(std::iter::empty());
-        }
-        let bounds = (
-            std::ops::Bound::Included(range.start.clone()),
-            range.end.clone().map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded),
-        );
+    pub fn scan(&self, index: IndexId, range: &KeyRange, reverse: bool) -> Scan<'_> {
         if index == IndexId::PRIMARY {
-            let rows = self.rows.range(bounds);
-            return if reverse { Box::new(rows.rev()) } else { Box::new(rows) };
+            return Scan::Rows(self.rows.range(range, reverse));
         }
-        let row = |(key, primary)| (key, self.rows.get(primary).expect("invariant: an index entry has its row"));
-        let entries = self.indexes[usize::from(index.0) - 1].entries.range(bounds);
-        if reverse { Box::new(entries.rev().map(row)) } else { Box::new(entries.map(row)) }
+        Scan::Entries(self, self.indexes[usize::from(index.0) - 1].entries.range(range, reverse))
+    }
+
+    fn row_of_entry(&self, primary: &Key) -> &RowBytes {
+        self.rows.get(primary).expect("invariant: an index entry has its row")
     }
 
     /// The next value of each sequence, by column.
     pub fn sequences(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.sequences.iter().map(|sequence| (sequence.column, sequence.next))
+    }
+
+    /// The key under which `index` has `row`.
+    ///
+    /// # Panics
+    /// If there is no such index.
+    pub fn index_key(&self, index: IndexId, row: &[u8], scratch: &mut Vec<u8>) -> Key {
+        let primary = self.primary_key(row, scratch);
+        match index.0 {
+            0 => primary,
+            n => self.entry(usize::from(n) - 1, row, &primary, scratch),
+        }
     }
 
     /// The primary key of `row`.
@@ -208,33 +259,22 @@ impl Table {
         columns.flat_map(|column| self.layout.column(row, usize::from(*column)).iter().copied()).collect()
     }
 
-    /// Makes `change`, which must be about rows or a sequence of this table, and returns it complete: with the old row
-    /// and the previous sequence value. `row`s must be canonical; [`ApplyError::InvalidRow`] is only for keys.
+    /// Makes `change`, which must be about rows or a sequence of this table, and completes it: with the old row and the
+    /// previous sequence value. Rows must be canonical; [`ApplyError::InvalidRow`] is only for keys.
     ///
     /// # Errors
     /// If it does not fit; nothing was changed then.
-    pub fn apply(&mut self, change: Change, scratch: &mut Vec<u8>) -> Result<Change, ApplyError> {
+    pub fn apply(&mut self, change: &mut Change, scratch: &mut Vec<u8>) -> Result<(), ApplyError> {
         match change {
-            Change::Insert { table, row } => {
-                self.insert(&row, scratch)?;
-                Ok(Change::Insert { table, row })
-            }
-            Change::Update { table, new, .. } => {
-                let old = self.update(&new, scratch)?;
-                Ok(Change::Update { table, old: Some(old), new })
-            }
-            Change::Delete { table, key, .. } => {
-                let old = self.delete(&key, scratch)?;
-                Ok(Change::Delete { table, key, old: Some(old) })
-            }
-            Change::Sequence { table, column, next, .. } => {
-                let previous = self.set_sequence(column, next)?;
-                Ok(Change::Sequence { table, column, next, previous })
-            }
+            Change::Insert { row, .. } => self.insert(row, scratch)?,
+            Change::Update { old, new, .. } => *old = Some(self.update(new, scratch)?),
+            Change::Delete { key, old, .. } => *old = Some(self.delete(key, scratch)?),
+            Change::Sequence { column, next, previous, .. } => *previous = self.set_sequence(*column, *next)?,
             Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => {
                 panic!("invariant: the store itself makes, alters and drops tables")
             }
         }
+        Ok(())
     }
 
     fn insert(&mut self, row: &RowBytes, scratch: &mut Vec<u8>) -> Result<(), ApplyError> {
@@ -242,17 +282,16 @@ impl Table {
         let mut entries = Vec::with_capacity(self.indexes.len());
         for position in 0..self.indexes.len() {
             let entry = self.entry(position, row, &key, scratch);
-            if self.indexes[position].unique && self.indexes[position].entries.contains_key(&entry) {
+            if self.indexes[position].unique && self.indexes[position].entries.get(&entry).is_some() {
                 return Err(self.duplicate(Some(position), row));
             }
             entries.push(entry);
         }
-        if let Some(there) = self.rows.insert(key.clone(), Arc::clone(row)) {
-            self.rows.insert(key, there);
+        if !self.rows.insert(&key, Arc::clone(row)) {
             return Err(self.duplicate(None, row));
         }
         for (index, entry) in self.indexes.iter_mut().zip(entries) {
-            index.entries.insert(entry, key.clone());
+            index.add(&entry, &key);
         }
         self.digest = self.digest.wrapping_add(digest::of_row(self.id, row));
         Ok(())
@@ -279,15 +318,15 @@ impl Table {
             if before == after {
                 continue;
             }
-            if self.indexes[position].unique && self.indexes[position].entries.contains_key(&after) {
+            if self.indexes[position].unique && self.indexes[position].entries.get(&after).is_some() {
                 return Err(self.duplicate(Some(position), new));
             }
             moves.push((position, before, after));
         }
         for (position, before, after) in moves {
-            let entries = &mut self.indexes[position].entries;
-            entries.remove(&before).expect("invariant: every row has its index entry");
-            entries.insert(after, key.clone());
+            let index = &mut self.indexes[position];
+            index.remove(&before);
+            index.add(&after, key);
         }
         Ok(())
     }
@@ -299,7 +338,7 @@ impl Table {
         };
         for position in 0..self.indexes.len() {
             let entry = self.entry(position, &old, &key, scratch);
-            self.indexes[position].entries.remove(&entry).expect("invariant: every row has its index entry");
+            self.indexes[position].remove(&entry);
         }
         self.digest = self.digest.wrapping_sub(digest::of_row(self.id, &old));
         Ok(old)
@@ -320,20 +359,23 @@ impl Table {
     ///
     /// # Errors
     /// [`ApplyError::InvalidRow`] if the bytes are not values of exactly those columns.
+    #[inline]
     pub fn lookup_key(&self, key_values: &[u8], scratch: &mut Vec<u8>) -> Result<Key, ApplyError> {
-        let invalid = |source| ApplyError::InvalidRow { table: self.schema.name.clone(), source };
         let columns = &self.schema.primary_key;
-        let (key, covered) = self.layout.lookup_key(key_values, columns, scratch).map_err(invalid)?;
-        if covered < columns.len() {
-            let expected = format!("a key of {} columns", columns.len());
-            return Err(invalid(codec::DecodeError::Truncated {
-                expected,
-                needed: 1,
-                left: 0,
-                position: key_values.len(),
-            }));
+        match self.layout.lookup_key(key_values, columns, scratch) {
+            Ok((key, covered)) if covered == columns.len() => Ok(key),
+            Ok(_) => {
+                let expected = format!("a key of {} columns", columns.len());
+                let position = key_values.len();
+                Err(self.invalid_row(codec::DecodeError::Truncated { expected, needed: 1, left: 0, position }))
+            }
+            Err(source) => Err(self.invalid_row(source)),
         }
-        Ok(key)
+    }
+
+    #[cold]
+    fn invalid_row(&self, source: codec::DecodeError) -> ApplyError {
+        ApplyError::InvalidRow { table: self.schema.name.clone(), source }
     }
 
     fn entry(&self, position: usize, row: &[u8], primary: &Key, scratch: &mut Vec<u8>) -> Key {

@@ -83,15 +83,13 @@ impl WriteTx {
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed.
-    pub fn insert(&mut self, table: TableId, mut row: Vec<u8>) -> Result<RowBytes, WriteError> {
-        let target = self.admit(table, &mut row)?;
-        let moves = sequence_moves(&target, &mut row)?;
+    pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+        let mut row = self.admit(table, row)?;
+        let moves = sequence_moves(self.table(table)?, &mut row)?;
         let savepoint = self.savepoint();
-        drop(target);
         for (column, next) in moves {
             self.make(Change::Sequence { table, column, next, previous: 0 })?;
         }
-        let row: RowBytes = row.into();
         match self.make(Change::Insert { table, row: Arc::clone(&row) }) {
             Ok(()) => Ok(row),
             Err(error) => {
@@ -105,9 +103,9 @@ impl WriteTx {
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed.
-    pub fn update(&mut self, table: TableId, mut row: Vec<u8>) -> Result<RowBytes, WriteError> {
-        drop(self.admit(table, &mut row)?);
-        self.make(Change::Update { table, old: None, new: row.into() })?;
+    pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+        let new = self.admit(table, row)?;
+        self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
             Some(Change::Update { old: Some(old), .. }) => Ok(Arc::clone(old)),
             _ => panic!("invariant: an update is complete"),
@@ -174,22 +172,28 @@ impl WriteTx {
         self.store
     }
 
-    fn admit(&mut self, id: TableId, row: &mut [u8]) -> Result<Arc<Table>, WriteError> {
-        let table = self.store.table(id).ok_or(ApplyError::NoSuchTable { table: id })?;
+    fn table(&self, id: TableId) -> Result<&Table, ApplyError> {
+        self.store.table(id).map(|table| &**table).ok_or(ApplyError::NoSuchTable { table: id })
+    }
+
+    /// The canonical form of a row that the transaction has room for.
+    fn admit(&mut self, id: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+        let table = self.table(id)?;
         let name = || table.schema().name.clone();
         if row.len() > MAX_ROW_SIZE {
             return Err(WriteError::RowTooLarge { table: name(), size: row.len() });
         }
-        table.layout().canonicalise(row).map_err(|source| WriteError::InvalidRow { table: name(), source })?;
+        let canonical = table.layout().canonical(row);
+        let canonical = canonical.map_err(|source| WriteError::InvalidRow { table: name(), source })?;
         if self.written_size + row.len() > MAX_TRANSACTION_SIZE || self.changes.len() >= MAX_TRANSACTION_CHANGES {
             return Err(WriteError::TransactionTooLarge);
         }
         self.written_size += row.len();
-        Ok(Arc::clone(table))
+        Ok(canonical)
     }
 
-    fn make(&mut self, change: Change) -> Result<(), WriteError> {
-        let change = self.store.apply_one(change, &mut self.scratch)?;
+    fn make(&mut self, mut change: Change) -> Result<(), WriteError> {
+        self.store.apply_one(&mut change, &mut self.scratch)?;
         self.changes.push(change);
         Ok(())
     }
@@ -198,13 +202,14 @@ impl WriteTx {
 /// Fills sequence values into `row`; returns the sequences that move, with the value that each gives next.
 ///
 /// A value that the caller chose moves the sequence behind it, so that it is never given again.
-fn sequence_moves(table: &Table, row: &mut [u8]) -> Result<Vec<(u16, u64)>, WriteError> {
+fn sequence_moves(table: &Table, row: &mut RowBytes) -> Result<Vec<(u16, u64)>, WriteError> {
     let mut moves = Vec::new();
     for (column, next) in table.sequences() {
         let ty = &table.layout().types()[usize::from(column)];
         let position = table.layout().reader_at(row, usize::from(column)).position();
         let size = ty.fixed_size().expect("invariant: sequences are integers");
-        let field = &mut row[position..position + size];
+        let bytes = Arc::get_mut(row).expect("invariant: the row was just made");
+        let field = &mut bytes[position..position + size];
         let given = read_integer(field, ty);
         let exhausted = || WriteError::SequenceExhausted {
             table: table.schema().name.clone(),

@@ -95,24 +95,18 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if fewer than `length × element_size` bytes are left.
+    #[inline]
     pub fn length(&mut self, element_size: usize, expected: &str) -> Result<usize, DecodeError> {
         let length = u32::from_le_bytes(self.array(expected)?) as usize;
         let needed = length.saturating_mul(element_size.max(1));
-        if needed > self.left() {
-            return Err(DecodeError::Truncated {
-                expected: expected.to_owned(),
-                needed: needed - self.left(),
-                left: self.left(),
-                position: self.position,
-            });
-        }
-        Ok(length)
+        if needed > self.left() { Err(self.truncated(needed, expected)) } else { Ok(length) }
     }
 
     /// A length and so many bytes.
     ///
     /// # Errors
     /// [`DecodeError::Truncated`] if they are not there.
+    #[inline]
     pub fn bytes(&mut self, expected: &str) -> Result<&'a [u8], DecodeError> {
         let length = self.length(1, expected)?;
         self.take(length, expected)
@@ -358,33 +352,42 @@ pub fn check_all<'t>(types: impl IntoIterator<Item = &'t Type>, bytes: &[u8]) ->
 /// # Errors
 /// What is not canonical: see [`DecodeError`].
 pub fn canonicalise<'t>(types: impl IntoIterator<Item = &'t Type>, row: &mut [u8]) -> Result<(), DecodeError> {
-    canonicalise_from(0, types, row)
+    let odd = odd_nans(0, types, row)?;
+    odd.into_iter().for_each(|nan| nan.rewrite(row));
+    Ok(())
 }
 
-/// As [`canonicalise`], for the values from byte `position` on; those before are known to be canonical.
-///
-/// # Errors
-/// What is not canonical: see [`DecodeError`].
-pub fn canonicalise_from<'t>(
+/// A NaN whose bits are not the ones that are stored.
+pub(crate) struct OddNan {
+    position: usize,
+    is_f64: bool,
+}
+
+impl OddNan {
+    pub(crate) fn rewrite(self, row: &mut [u8]) {
+        if self.is_f64 {
+            row[self.position..][..8].copy_from_slice(&CANONICAL_NAN_F64.to_le_bytes());
+        } else {
+            row[self.position..][..4].copy_from_slice(&CANONICAL_NAN_F32.to_le_bytes());
+        }
+    }
+}
+
+/// Checks that from byte `position` on there is one canonical value of each of `types` and no more; finds the NaNs that are
+/// to be rewritten.
+pub(crate) fn odd_nans<'t>(
     position: usize,
     types: impl IntoIterator<Item = &'t Type>,
-    row: &mut [u8],
-) -> Result<(), DecodeError> {
-    let mut nans = Vec::new();
+    row: &[u8],
+) -> Result<Vec<OddNan>, DecodeError> {
+    let mut odd = Vec::new();
     let mut reader = Reader::new(row);
     reader.take(position, "the values before")?;
     for ty in types {
-        walk(ty, &mut reader, &mut |position, wide| nans.push((position, wide)))?;
+        walk(ty, &mut reader, &mut |position, is_f64| odd.push(OddNan { position, is_f64 }))?;
     }
     reader.finish()?;
-    for (position, wide) in nans {
-        if wide {
-            row[position..position + 8].copy_from_slice(&CANONICAL_NAN_F64.to_le_bytes());
-        } else {
-            row[position..position + 4].copy_from_slice(&CANONICAL_NAN_F32.to_le_bytes());
-        }
-    }
-    Ok(())
+    Ok(odd)
 }
 
 /// Told where an odd NaN stands, and whether it is an `f64`.
@@ -409,7 +412,7 @@ fn walk(ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), Dec
             }
             Ok(())
         }
-        Type::String => reader.string().map(|_| ()),
+        Type::String => skip_string(reader),
         Type::Bytes => reader.bytes("bytes").map(|_| ()),
         Type::Option(inner) => {
             if read_option(reader)? {
@@ -438,6 +441,12 @@ fn walk(ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), Dec
             })
         }
     }
+}
+
+/// Most text is ASCII, and that is seen many bytes at a time.
+fn skip_string(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let mut text = reader.clone();
+    if reader.bytes("string")?.is_ascii() { Ok(()) } else { text.string().map(|_| ()) }
 }
 
 fn walk_map(key_ty: &Type, value_ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), DecodeError> {

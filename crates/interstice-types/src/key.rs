@@ -67,7 +67,7 @@ impl Key {
 
     /// The first eight bytes as a number, short keys padded with zeros: a cheap first comparison.
     #[inline]
-    fn prefix(&self) -> u64 {
+    pub fn prefix(&self) -> u64 {
         match &self.0 {
             Repr::Inline { bytes, .. } => {
                 u64::from_be_bytes(bytes[..8].try_into().expect("invariant: 22 bytes hold 8"))

@@ -1,8 +1,10 @@
 //! Where the columns of a row's bytes are, worked out once per table.
 
+use crate::change::RowBytes;
 use crate::codec::{self, DecodeError, Reader};
 use crate::key::{self, Key};
 use crate::ty::Type;
+use std::sync::Arc;
 
 /// The types of a row's columns and the positions that do not depend on the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,20 +37,26 @@ impl RowLayout {
         &self.types
     }
 
-    /// Checks that `row` is canonical; rewrites the bits of NaNs.
+    /// The canonical form of `row`: its own bytes, but for the bits of NaNs.
     ///
     /// # Errors
     /// What is not canonical: see [`DecodeError`].
     #[inline]
-    pub fn canonicalise(&self, row: &mut [u8]) -> Result<(), DecodeError> {
+    pub fn canonical(&self, row: &[u8]) -> Result<RowBytes, DecodeError> {
         if self.free_size == Some(row.len()) {
-            return Ok(());
+            return Ok(row.into());
         }
         // What is short of the columns in front is short of the whole: the walk from the beginning says so.
-        match self.fixed_positions[self.free_columns] {
-            size if size <= row.len() => codec::canonicalise_from(size, &self.types[self.free_columns..], row),
-            _ => codec::canonicalise(&self.types, row),
+        let odd = match self.fixed_positions[self.free_columns] {
+            size if size <= row.len() => codec::odd_nans(size, &self.types[self.free_columns..], row)?,
+            _ => codec::odd_nans(0, &self.types, row)?,
+        };
+        let mut canonical = RowBytes::from(row);
+        if !odd.is_empty() {
+            let bytes = Arc::get_mut(&mut canonical).expect("invariant: the row was just made");
+            odd.into_iter().for_each(|nan| nan.rewrite(bytes));
         }
+        Ok(canonical)
     }
 
     /// A reader at the first byte of `column`.
@@ -102,6 +110,11 @@ impl RowLayout {
         Key::new(scratch)
     }
 
+    /// The size of each key of `columns`, if all have the same.
+    pub fn key_size(&self, columns: &[u16]) -> Option<usize> {
+        columns.iter().map(|column| self.types[usize::from(*column)].fixed_size()).sum()
+    }
+
     /// The commonest key by a short way: one `u64` whose place is known.
     #[inline]
     fn u64_key(&self, row: &[u8], columns: &[u16]) -> Option<Key> {
@@ -119,6 +132,7 @@ impl RowLayout {
     ///
     /// # Errors
     /// If the bytes are not such values.
+    #[inline]
     pub fn lookup_key(
         &self,
         values: &[u8],
@@ -130,6 +144,15 @@ impl RowLayout {
         {
             return Ok((Key::of_u64(u64::from_le_bytes(bytes)), 1));
         }
+        self.lookup_any_key(values, columns, scratch)
+    }
+
+    fn lookup_any_key(
+        &self,
+        values: &[u8],
+        columns: &[u16],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Key, usize), DecodeError> {
         scratch.clear();
         let mut reader = Reader::new(values);
         let mut covered = 0;

@@ -61,6 +61,10 @@ impl Host {
         self.execution.as_ref().expect("invariant: asked during a call")
     }
 
+    fn execution_mut(&mut self) -> &mut Execution {
+        self.execution.as_mut().expect("invariant: checked on entry")
+    }
+
     pub(crate) fn end(&mut self) -> (Execution, Option<CallError>) {
         (self.execution.take().expect("invariant: an execution that moved in moves out"), self.ending.take())
     }
@@ -80,6 +84,8 @@ impl Host {
     }
 }
 
+type HostResult<T> = std::result::Result<T, HostError>;
+
 /// A caller whose execution has the fuel that the guest has left.
 struct Guest<'c> {
     caller: Caller<'c, Host>,
@@ -98,23 +104,33 @@ impl<'c> Guest<'c> {
     }
 
     /// The bytes that the guest points at.
-    fn bytes(&mut self, pointer: i32, length: i32) -> Result<Vec<u8>> {
+    fn bytes(&mut self, place: (i32, i32)) -> Result<Vec<u8>> {
         let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
-        let start = pointer as u32 as usize;
-        match memory.get(start..start + length as u32 as usize) {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => {
-                Err(host.trap("invalid-pointer", format!("bytes {start} + {} are outside of memory", length as u32)))
-            }
-        }
+        Ok(pointed_at(memory, host, place)?.to_vec())
     }
 
     /// Does `work` with the execution; what traps ends the call.
-    fn with<T>(&mut self, work: impl FnOnce(&mut Execution) -> std::result::Result<T, HostError>) -> Result<Option<T>> {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Execution) -> HostResult<T>) -> Result<Option<T>> {
+        let result = work(self.caller.data_mut().execution_mut());
+        self.settle(result)
+    }
+
+    /// As [`with`](Self::with), with the bytes that the guest points at.
+    fn with_bytes<T>(
+        &mut self,
+        place: (i32, i32),
+        work: impl FnOnce(&mut Execution, &[u8]) -> HostResult<T>,
+    ) -> Result<Option<T>> {
+        let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
+        let bytes = pointed_at(memory, host, place)?;
+        let result = work(host.execution_mut(), bytes);
+        self.settle(result)
+    }
+
+    /// Gives the guest the fuel that is left, and keeps what was refused.
+    fn settle<T>(&mut self, result: HostResult<T>) -> Result<Option<T>> {
         let host = self.caller.data_mut();
-        let execution = host.execution.as_mut().expect("invariant: checked on entry");
-        let result = work(execution);
-        let left = execution.fuel();
+        let left = host.execution_mut().fuel();
         let done = match result {
             Ok(value) => Ok(Some(value)),
             Err(HostError::Refused(problem)) => {
@@ -158,6 +174,13 @@ impl<'c> Guest<'c> {
     }
 }
 
+/// The bytes at a pointer, so many of them.
+fn pointed_at<'m>(memory: &'m [u8], host: &mut Host, (pointer, length): (i32, i32)) -> Result<&'m [u8]> {
+    let (start, length) = (pointer as u32 as usize, length as u32 as usize);
+    let bytes = memory.get(start..start + length);
+    bytes.ok_or_else(|| host.trap("invalid-pointer", format!("bytes {start} + {length} are outside of memory")))
+}
+
 /// What was looked for, if it is there.
 struct Found(Option<RowBytes>);
 
@@ -179,15 +202,13 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         abi::INSERT,
         |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let row = guest.bytes(row, length)?;
-            let stored = guest.with(|execution| execution.insert(handle as u32, row))?;
+            let stored = guest.with_bytes((row, length), |execution, row| execution.insert(handle as u32, row))?;
             guest.give_row(stored, out, capacity)
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::UPDATE, |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32| {
         let mut guest = Guest::enter(caller)?;
-        let row = guest.bytes(row, length)?;
-        let old = guest.with(|execution| execution.update(handle as u32, row))?;
+        let old = guest.with_bytes((row, length), |execution, row| execution.update(handle as u32, row))?;
         Ok(if old.is_some() { 0 } else { REFUSED })
     })?;
     linker.func_wrap(
@@ -195,8 +216,8 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         abi::DELETE,
         |caller: Caller<'_, Host>, handle: i32, key: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let key = guest.bytes(key, length)?;
-            let old = guest.with(|execution| execution.delete(handle as u32, &key).map(Found))?;
+            let old =
+                guest.with_bytes((key, length), |execution, key| execution.delete(handle as u32, key).map(Found))?;
             guest.give_found(old, out, capacity)
         },
     )?;
@@ -205,8 +226,9 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         abi::GET,
         |caller: Caller<'_, Host>, handle: i32, index: i32, values: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let values = guest.bytes(values, length)?;
-            let row = guest.with(|execution| execution.get(handle as u32, index_id(index), &values).map(Found))?;
+            let row = guest.with_bytes((values, length), |execution, values| {
+                execution.get(handle as u32, index_id(index), values).map(Found)
+            })?;
             guest.give_found(row, out, capacity)
         },
     )?;
@@ -228,7 +250,7 @@ fn link_scans(linker: &mut Linker<Host>) -> Result<()> {
         abi::SCAN_OPEN,
         |caller: Caller<'_, Host>, handle: i32, index: i32, bounds: i32, length: i32, reverse: i32| {
             let mut guest = Guest::enter(caller)?;
-            let bytes = guest.bytes(bounds, length)?;
+            let bytes = guest.bytes((bounds, length))?;
             let Some(bounds) = decode_bounds(&bytes) else {
                 return Err(guest.caller.data_mut().trap("invalid-bounds", "the bounds of a scan are not two bounds"));
             };
@@ -259,7 +281,7 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
         abi::CALL,
         |caller: Caller<'_, Host>, import: i32, args: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let args = guest.bytes(args, length)?;
+            let args = guest.bytes((args, length))?;
             call(&mut guest, import as u32, &args, out, capacity)
         },
     )?;
@@ -270,13 +292,14 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::LOG, |caller: Caller<'_, Host>, level: i32, text: i32, length: i32| {
         let mut guest = Guest::enter(caller)?;
-        let text = guest.bytes(text, length)?;
         let level = u8::try_from(level).unwrap_or(u8::MAX);
-        guest.with(|execution| execution.log(level, &String::from_utf8_lossy(&text))).map(|_| ())
+        guest
+            .with_bytes((text, length), |execution, text| execution.log(level, &String::from_utf8_lossy(text)))
+            .map(|_| ())
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::RESULT, |caller: Caller<'_, Host>, answer: i32, length: i32| {
         let mut guest = Guest::enter(caller)?;
-        let answer = guest.bytes(answer, length)?;
+        let answer = guest.bytes((answer, length))?;
         guest.caller.data_mut().answer = answer;
         Ok(())
     })?;
@@ -297,7 +320,7 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
         abi::ABORT,
         |caller: Caller<'_, Host>, message: i32, length: i32| -> Result<()> {
             let mut guest = Guest::enter(caller)?;
-            let message = guest.bytes(message, length)?;
+            let message = guest.bytes((message, length))?;
             Err(guest.caller.data_mut().trap("panic", String::from_utf8_lossy(&message).into_owned()))
         },
     )?;

@@ -83,7 +83,10 @@ where
 pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
     let mut after = before.store().clone();
     // Changes in a log may lack old rows: making them on a clone fills those in.
-    let complete = after.apply(transaction.changes.clone()).unwrap_or_else(|_| transaction.changes.clone());
+    let mut complete = transaction.changes.clone();
+    if after.apply(&mut complete).is_err() {
+        complete.clone_from(&transaction.changes);
+    }
     let mut told = Map::new();
     told.insert("offset".to_owned(), json!(transaction.offset.to_string()));
     told.insert("time".to_owned(), json!(transaction.time.to_string()));

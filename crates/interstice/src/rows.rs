@@ -10,5 +10,5 @@ use interstice_types::id::TableId;
 pub fn first_rows(store: &Store, table: TableId, limit: usize) -> Vec<RowBytes> {
     let Some(table) = store.table(table) else { return Vec::new() };
     let all = KeyRange::all();
-    table.scan(IndexId::PRIMARY, &all, false).take(limit).map(|(_, row)| row.clone()).collect()
+    table.scan(IndexId::PRIMARY, &all, false).take(limit).cloned().collect()
 }

@@ -147,7 +147,7 @@ impl Select {
     /// Rows in the order of the plan's index; `None` for one that is looked at and not wanted.
     fn found<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Found<'t>> {
         let rows = table.scan(self.plan.index, &self.plan.range, self.plan.reverse);
-        rows.zip(1..).map(|((_, row), examined)| {
+        rows.zip(1..).map(|(row, examined)| {
             let wanted = self.plan.rest.holds(&self.layout, row);
             Found { row: wanted.then_some(row), examined }
         })

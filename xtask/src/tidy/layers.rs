@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_arrow_of_the_table_passes_and_another_is_found() {
-        let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nimbl.workspace = true\n\
+        let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nthiserror.workspace = true\n\
                         interstice-types.workspace = true\ninterstice-log.workspace = true\n";
         assert_eq!(messages("interstice-store", manifest), ["7: `store` may not depend on `log`"]);
         assert_eq!(messages("interstice", manifest), [""; 0]);

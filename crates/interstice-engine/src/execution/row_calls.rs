@@ -1,10 +1,9 @@
 //! The host calls that read and write rows.
 
 use super::scan::lookup_prefix;
-use super::{Execution, HostError, host_hash};
+use super::{Execution, HostError, host_hash, trapped};
 use crate::limits::charge;
 use crate::problems;
-use interstice_store::range::KeyRange;
 use interstice_store::table::{ApplyError, IndexId};
 use interstice_store::write::WriteError;
 use interstice_types::change::RowBytes;
@@ -15,10 +14,10 @@ impl Execution {
     ///
     /// # Errors
     /// [`HostError`].
-    pub fn insert(&mut self, handle: u32, row: Vec<u8>) -> Result<RowBytes, HostError> {
+    pub fn insert(&mut self, handle: u32, row: &[u8]) -> Result<RowBytes, HostError> {
         self.enter(host_hash::INSERT, row.len())?;
         let table = self.handle(handle, TableAccess::may_insert)?;
-        self.host_hash.fold(u64::from(handle), &row);
+        self.host_hash.fold(u64::from(handle), row);
         let result = self.tx_mut()?.insert(table, row).map_err(refused);
         self.note(&result);
         result
@@ -28,10 +27,10 @@ impl Execution {
     ///
     /// # Errors
     /// [`HostError`].
-    pub fn update(&mut self, handle: u32, row: Vec<u8>) -> Result<RowBytes, HostError> {
+    pub fn update(&mut self, handle: u32, row: &[u8]) -> Result<RowBytes, HostError> {
         self.enter(host_hash::UPDATE, row.len())?;
         let table = self.handle(handle, TableAccess::may_change)?;
-        self.host_hash.fold(u64::from(handle), &row);
+        self.host_hash.fold(u64::from(handle), row);
         let result = self.tx_mut()?.update(table, row).map_err(refused);
         self.note(&result);
         result
@@ -53,7 +52,7 @@ impl Execution {
         self.note_optional(result)
     }
 
-    /// The row whose columns of `index` have these encoded values. The index must be unique.
+    /// The row whose columns of `index` have these encoded values. An index that is not unique traps.
     ///
     /// # Errors
     /// [`HostError`].
@@ -63,11 +62,11 @@ impl Execution {
         self.host_hash.fold(u64::from(handle) << 16 | u64::from(index.0), values);
         let table = self.table(id)?;
         let prefix = lookup_prefix(table, index, values)?;
-        let row = if index == IndexId::PRIMARY {
-            table.get(&prefix).cloned()
-        } else {
-            table.scan(index, &KeyRange::prefix(prefix.as_bytes()), false).next().map(|(_, row)| row.clone())
-        };
+        if !table.index_is_unique(index) {
+            let text = format!("index {} of table `{}` is not unique: scan it", index.0, table.schema().name);
+            return Err(trapped("not-unique", text));
+        }
+        let row = table.get_by(index, &prefix).cloned();
         self.note_optional(Ok(row))
     }
 

@@ -6,11 +6,11 @@
 use super::{Execution, HostError, host_hash, trapped};
 use crate::limits::charge;
 use interstice_store::range::KeyRange;
+use interstice_store::store::SharedTable;
 use interstice_store::table::{IndexId, Table};
 use interstice_types::key::Key;
 use interstice_types::schema::TableAccess;
 use std::ops::Bound;
-use std::sync::Arc;
 
 impl Execution {
     /// Opens a scan over the rows whose first columns of `index` are within bounds of encoded values.
@@ -29,7 +29,7 @@ impl Execution {
         if self.scans.iter().flatten().count() >= self.limits.open_scans {
             return Err(trapped("too-many-scans", format!("more than {} scans are open", self.limits.open_scans)));
         }
-        let table = Arc::clone(self.table(id)?);
+        let table = self.table(id)?.clone();
         let lower = map_bound(bounds.0, |values| lookup_prefix(&table, index, values))?;
         let upper = map_bound(bounds.1, |values| lookup_prefix(&table, index, values))?;
         let range = KeyRange::between(as_bytes(&lower), as_bytes(&upper));
@@ -72,7 +72,7 @@ const MAX_SCAN_BATCH_SIZE: usize = 1 << 20;
 
 /// Rows of a range, as of the scan's opening.
 pub(super) struct Scan {
-    table: Arc<Table>,
+    table: SharedTable,
     index: IndexId,
     range: KeyRange,
     reverse: bool,
@@ -82,17 +82,18 @@ impl Scan {
     /// Moves on by as many rows as fit until `out` has `limit` bytes; returns how many.
     fn advance(&mut self, limit: usize, out: &mut Vec<u8>) -> u64 {
         let mut count = 0;
-        let mut last: Option<Key> = None;
-        for (key, row) in self.table.scan(self.index, &self.range, self.reverse) {
+        let mut last = None;
+        for row in self.table.scan(self.index, &self.range, self.reverse) {
             if count > 0 && out.len() + 4 + row.len() > limit {
                 break;
             }
             out.extend((row.len() as u32).to_le_bytes());
             out.extend(row.iter());
             count += 1;
-            last = Some(key.clone());
+            last = Some(row);
         }
-        if let Some(last) = last {
+        if let Some(row) = last {
+            let last = self.table.index_key(self.index, row, &mut Vec::new());
             if self.reverse {
                 self.range.end = Some(last);
             } else {

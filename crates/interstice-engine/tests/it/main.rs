@@ -61,7 +61,7 @@ fn dead_letters(engine: &Engine) -> Vec<String> {
     let table = engine.store().table(system::DEAD_LETTER).unwrap();
     let all = interstice_store::range::KeyRange::all();
     let rows = table.scan(interstice_engine::execution::IndexId::PRIMARY, &all, false);
-    rows.map(|(_, row)| String::from_utf8_lossy(row).into_owned()).collect()
+    rows.map(|row| String::from_utf8_lossy(row).into_owned()).collect()
 }
 
 #[test]

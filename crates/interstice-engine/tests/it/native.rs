@@ -119,18 +119,18 @@ fn ending(error: HostError) -> CallError {
 }
 
 fn add(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
-    let result = execution.insert(0, row(0)).map(|_| Vec::new()).map_err(ending);
+    let result = execution.insert(0, &row(0)).map(|_| Vec::new()).map_err(ending);
     (execution, result)
 }
 
 /// Inserts the same row twice: refused.
 fn refuse(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
-    let result = execution.insert(0, row(900)).and_then(|_| execution.insert(0, row(900)));
+    let result = execution.insert(0, &row(900)).and_then(|_| execution.insert(0, &row(900)));
     (execution, result.map(|_| Vec::new()).map_err(ending))
 }
 
 fn trap(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
-    let _ = execution.insert(0, row(0));
+    let _ = execution.insert(0, &row(0));
     (execution, Err(CallError::Trapped(Problem::new("trap", "on purpose"))))
 }
 
@@ -141,17 +141,17 @@ fn count(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
 
 /// Writes, uses up all fuel, and says that all is well.
 fn burn(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
-    let _ = execution.insert(0, row(0));
+    let _ = execution.insert(0, &row(0));
     while execution.get(0, IndexId::PRIMARY, &[0; 8]).is_ok() {}
-    assert!(execution.insert(0, row(0)).is_err(), "nothing more is done");
+    assert!(execution.insert(0, &row(0)).is_err(), "nothing more is done");
     (execution, Ok(Vec::new()))
 }
 
 /// Writes, calls, swallows what comes back, tries to write again, and says that all is well.
 fn swallow(mut execution: Execution, import: u32) -> (Execution, Answer) {
-    let _ = execution.insert(0, row(0));
+    let _ = execution.insert(0, &row(0));
     let (mut execution, _) = execution.call(import, &[]);
-    let _ = execution.insert(0, row(0));
+    let _ = execution.insert(0, &row(0));
     let (execution, _) = execution.call(1, &[]);
     (execution, Ok(Vec::new()))
 }

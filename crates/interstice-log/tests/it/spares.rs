@@ -157,11 +157,13 @@ fn a_full_disk_costs_the_preparation_and_nothing_else() {
     assert!(verify(&failing.inner).unwrap().is_ok());
 }
 
+type Event = Box<dyn FnOnce() + Send>;
+
 /// The segment is full while its successor is being prepared on another thread.
 #[test]
 fn a_file_that_is_being_prepared_is_not_a_segment() {
     // What happens before the first write to a file that is being prepared.
-    let meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>> = Arc::default();
+    let meanwhile: Arc<Mutex<Option<Event>>> = Arc::default();
     let next = Arc::clone(&meanwhile);
     let storage = HookedStorage::new(MemoryStorage::default(), move |operation| {
         if operation == (Operation::Write { created: true }) {

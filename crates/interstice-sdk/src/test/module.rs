@@ -123,12 +123,12 @@ fn end(error: CallError) -> Ending {
 
 impl Host for EngineHost {
     fn insert(&mut self, handle: u32, row: &[u8]) -> Result<Result<Vec<u8>, Refused>, Ending> {
-        let result = self.execution().insert(handle, row.to_vec()).map(|row| row.to_vec());
+        let result = self.execution().insert(handle, row).map(|row| row.to_vec());
         self.settle(result)
     }
 
     fn update(&mut self, handle: u32, row: &[u8]) -> Result<Result<(), Refused>, Ending> {
-        let result = self.execution().update(handle, row.to_vec()).map(|_| ());
+        let result = self.execution().update(handle, row).map(|_| ());
         self.settle(result)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[test]
 fn a_new_column_gets_its_default_and_the_rest_stays() {
     let mut tx = new_store().begin();
-    tx.insert(TABLE, row(0, "ada", 3)).unwrap();
+    tx.insert(TABLE, &row(0, "ada", 3)).unwrap();
     let mut wider = schema();
     let level = ColumnSchema {
         name: "level".to_owned(),
@@ -24,7 +24,7 @@ fn a_new_column_gets_its_default_and_the_rest_stays() {
     wider.indexes[1].columns = vec![3];
     tx.alter_table(TABLE, Arc::new(wider), vec![(1, vec![5])]).unwrap();
     let table = tx.store().table(TABLE).unwrap();
-    let (_, altered) = table.scan(IndexId(2), &interstice_store::range::KeyRange::all(), false).next().unwrap();
+    let altered = table.scan(IndexId(2), &interstice_store::range::KeyRange::all(), false).next().unwrap();
     assert_eq!(altered[..9], [1, 0, 0, 0, 0, 0, 0, 0, 5]);
     assert_eq!(altered[9..], row(0, "ada", 3)[8..]);
     assert_eq!(table.sequences().collect::<Vec<_>>(), [(0, 2)], "the sequence goes on");
@@ -33,8 +33,8 @@ fn a_new_column_gets_its_default_and_the_rest_stays() {
 #[test]
 fn a_unique_index_over_duplicates_is_refused_and_nothing_changes() {
     let mut tx = new_store().begin();
-    tx.insert(TABLE, row(0, "ada", 3)).unwrap();
-    tx.insert(TABLE, row(0, "bob", 3)).unwrap();
+    tx.insert(TABLE, &row(0, "ada", 3)).unwrap();
+    tx.insert(TABLE, &row(0, "bob", 3)).unwrap();
     let digest = tx.store().digest();
     let mut stricter = schema();
     stricter.indexes[1] = IndexSchema { unique: true, ..stricter.indexes[1].clone() };

@@ -29,17 +29,19 @@ fn transfers(count: u64) -> u128 {
     let schema: TableSchema = serde_json::from_str(json).unwrap();
     let mut tx = Store::new().begin();
     tx.create_table("bank".into(), Arc::new(schema)).unwrap();
-    (0..ACCOUNTS).for_each(|id| drop(tx.insert(TABLE, account(id, 1_000)).unwrap()));
+    (0..ACCOUNTS).for_each(|id| drop(tx.insert(TABLE, &account(id, 1_000)).unwrap()));
     let (mut store, _) = tx.commit();
+    let mut row = Vec::new();
     for number in 0..count {
         let mut tx = store.begin();
         for (id, amount) in [(number * 2_654_435_761 % ACCOUNTS, -1), ((number * 40_503 + 1) % ACCOUNTS, 1)] {
             let table = tx.store().table(TABLE).unwrap();
             let key = table.lookup_key(&id.to_le_bytes(), &mut Vec::new()).unwrap();
-            let mut row = table.get(&key).unwrap().to_vec();
+            row.clear();
+            row.extend_from_slice(table.get(&key).unwrap());
             let balance = i64::from_le_bytes(row[8..16].try_into().unwrap()) + amount;
             row[8..16].copy_from_slice(&balance.to_le_bytes());
-            tx.update(TABLE, row).unwrap();
+            tx.update(TABLE, &row).unwrap();
         }
         store = tx.commit().0;
     }

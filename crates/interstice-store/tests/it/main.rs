@@ -3,6 +3,7 @@
 
 mod alter;
 mod instructions;
+mod tree;
 
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
@@ -92,7 +93,7 @@ fn name(n: u8) -> String {
 fn assert_same(store: &Store, model: &Model) {
     let table = store.table(TABLE).unwrap();
     let rows =
-        |index, reverse| table.scan(index, &KeyRange::all(), reverse).map(|(_, row)| row.to_vec()).collect::<Vec<_>>();
+        |index, reverse| table.scan(index, &KeyRange::all(), reverse).map(|row| row.to_vec()).collect::<Vec<_>>();
     let mut expected: Vec<_> = model.rows.iter().map(|(id, (n, score))| (*id, *n, *score)).collect();
     let bytes =
         |rows: &[(u64, u8, i32)]| rows.iter().map(|(id, n, score)| row(*id, &name(*n), *score)).collect::<Vec<_>>();
@@ -110,12 +111,12 @@ fn assert_same(store: &Store, model: &Model) {
 fn write(tx: &mut WriteTx, model: &mut Model, op: &Op) {
     match op {
         Op::Insert(id, n, score) => {
-            let done = tx.insert(TABLE, row(*id, &name(*n), *score));
+            let done = tx.insert(TABLE, &row(*id, &name(*n), *score));
             assert_eq!(done.is_ok(), model.insert(*id, *n, *score), "{op:?}: {done:?}");
         }
         Op::Update(id, n, score) => {
             let fits = model.rows.contains_key(id) && !model.taken(*id, *n);
-            let done = tx.update(TABLE, row(*id, &name(*n), *score));
+            let done = tx.update(TABLE, &row(*id, &name(*n), *score));
             assert_eq!(done.is_ok(), fits, "{op:?}: {done:?}");
             if fits {
                 model.rows.insert(*id, (*n, *score));
@@ -170,7 +171,7 @@ proptest! {
             assert_same(clone, then);
         }
         let mut replayed = Store::new();
-        replayed.apply(log).unwrap();
+        replayed.apply(&mut log).unwrap();
         assert_same(&replayed, &committed);
     }
 }
@@ -178,15 +179,15 @@ proptest! {
 #[test]
 fn a_duplicate_names_table_index_and_values() {
     let mut tx = new_store().begin();
-    tx.insert(TABLE, row(0, "ada", 1)).unwrap();
+    tx.insert(TABLE, &row(0, "ada", 1)).unwrap();
     let text =
         |result: Result<_, WriteError>| result.map(|_: interstice_types::change::RowBytes| ()).unwrap_err().to_string();
-    assert_eq!(text(tx.insert(TABLE, row(1, "bob", 1))), "table `player` has a row with primary key \"1\" already");
+    assert_eq!(text(tx.insert(TABLE, &row(1, "bob", 1))), "table `player` has a row with primary key \"1\" already");
     assert_eq!(
-        text(tx.insert(TABLE, row(0, "ada", 1))),
+        text(tx.insert(TABLE, &row(0, "ada", 1))),
         "table `player` has a row with unique index `name` \"ada\" already"
     );
-    assert_eq!(text(tx.update(TABLE, row(9, "eve", 1))), "table `player` has no row with primary key \"9\"");
+    assert_eq!(text(tx.update(TABLE, &row(9, "eve", 1))), "table `player` has no row with primary key \"9\"");
     assert_eq!(
         text(tx.delete(TABLE, &[1, 2])),
         "not a row of table `player`: u64 needs 6 more bytes at byte 0, 2 are left"
@@ -196,28 +197,28 @@ fn a_duplicate_names_table_index_and_values() {
 #[test]
 fn a_sequence_skips_values_that_a_caller_chose_and_ends() {
     let mut tx = new_store().begin();
-    tx.insert(TABLE, row(7, "seven", 0)).unwrap();
-    assert_eq!(tx.insert(TABLE, row(0, "next", 0)).unwrap()[..8], 8_u64.to_le_bytes());
-    tx.insert(TABLE, row(u64::MAX - 1, "last", 0)).unwrap();
-    assert!(matches!(tx.insert(TABLE, row(0, "none left", 0)), Err(WriteError::SequenceExhausted { .. })));
+    tx.insert(TABLE, &row(7, "seven", 0)).unwrap();
+    assert_eq!(tx.insert(TABLE, &row(0, "next", 0)).unwrap()[..8], 8_u64.to_le_bytes());
+    tx.insert(TABLE, &row(u64::MAX - 1, "last", 0)).unwrap();
+    assert!(matches!(tx.insert(TABLE, &row(0, "none left", 0)), Err(WriteError::SequenceExhausted { .. })));
 }
 
 #[test]
 fn a_row_may_have_the_limit_and_not_one_byte_more() {
     let name = |size: usize| "x".repeat(size - row(0, "", 0).len());
     let mut tx = new_store().begin();
-    tx.insert(TABLE, row(0, &name(MAX_ROW_SIZE), 0)).unwrap();
-    assert!(matches!(tx.insert(TABLE, row(0, &name(MAX_ROW_SIZE + 1), 0)), Err(WriteError::RowTooLarge { .. })));
+    tx.insert(TABLE, &row(0, &name(MAX_ROW_SIZE), 0)).unwrap();
+    assert!(matches!(tx.insert(TABLE, &row(0, &name(MAX_ROW_SIZE + 1), 0)), Err(WriteError::RowTooLarge { .. })));
 }
 
 #[test]
 fn changes_of_another_store_do_not_fit() {
     let mut store = new_store();
-    let change = |change| store.clone().apply(vec![change]).unwrap_err();
+    let change = |change| store.clone().apply(&mut [change]).unwrap_err();
     let absent = TableId(9);
     assert_eq!(change(Change::DropTable { table: absent }), ApplyError::NoSuchTable { table: absent });
     let again = Change::CreateTable { table: TABLE, module: "game".into(), schema: Arc::new(schema()) };
     assert_eq!(change(again), ApplyError::TableExists { table: TABLE });
     let delete = Change::Delete { table: TABLE, key: 5_u64.to_le_bytes().into(), old: None };
-    assert!(matches!(store.apply(vec![delete]), Err(ApplyError::NoSuchRow { .. })));
+    assert!(matches!(store.apply(&mut [delete]), Err(ApplyError::NoSuchRow { .. })));
 }

@@ -102,6 +102,6 @@ impl Node {
         let table = self.engine.catalog().table("guest", "row").unwrap();
         let table = self.engine.store().table(table).unwrap();
         let range = interstice_store::range::KeyRange::all();
-        table.scan(IndexId::PRIMARY, &range, false).map(|(_, row)| row.to_vec()).collect()
+        table.scan(IndexId::PRIMARY, &range, false).map(|row| row.to_vec()).collect()
     }
 }

@@ -100,16 +100,17 @@ pub(super) fn store(span: Duration, schema: &TableSchema) -> f64 {
     let mut tx = Store::new().begin();
     let table = tx.create_table("bank".into(), Arc::new(schema.clone())).expect("invariant: a new store");
     for id in 1..=ACCOUNTS {
-        tx.insert(table, row(id)).expect("invariant: every account is new");
+        tx.insert(table, &row(id)).expect("invariant: every account is new");
     }
     let (mut store, _) = tx.commit();
-    let mut draw = Draw::new(2);
+    let (mut draw, mut row) = (Draw::new(2), Vec::new());
     rate(span, || {
         let (from, to) = draw.pair();
         let mut tx = std::mem::take(&mut store).begin();
         for (id, amount) in [(from, -1), (to, 1)] {
-            let row = moved(tx.store().table(table).expect("invariant: the table is there"), id, amount);
-            tx.update(table, row).expect("invariant: every account is there");
+            read(tx.store().table(table).expect("invariant: the table is there"), id, &mut row);
+            transfer(&mut row, amount);
+            tx.update(table, &row).expect("invariant: every account is there");
         }
         let (after, changes) = tx.commit();
         black_box((changes, after.digest()));
@@ -123,15 +124,18 @@ fn row(id: u64) -> Vec<u8> {
     [&id.to_le_bytes()[..], &1_000_000_i64.to_le_bytes(), &[0; 8], &length, owner.as_bytes()].concat()
 }
 
-fn moved(table: &Table, id: u64, amount: i64) -> Vec<u8> {
+fn read(table: &Table, id: u64, row: &mut Vec<u8>) {
     let key = table.lookup_key(&id.to_le_bytes(), &mut Vec::new()).expect("invariant: a number is a key");
-    let mut row = table.get(&key).expect("invariant: every account is there").to_vec();
-    let number =
-        |at: usize, row: &[u8]| i64::from_le_bytes(row[at..at + 8].try_into().expect("invariant: eight bytes"));
-    let (balance, transfers) = (number(BALANCE, &row) + amount, number(TRANSFERS, &row) + 1);
-    row[BALANCE..BALANCE + 8].copy_from_slice(&balance.to_le_bytes());
-    row[TRANSFERS..TRANSFERS + 8].copy_from_slice(&transfers.to_le_bytes());
-    row
+    row.clear();
+    row.extend_from_slice(table.get(&key).expect("invariant: every account is there"));
+}
+
+fn transfer(row: &mut [u8], amount: i64) {
+    for (at, difference) in [(BALANCE, amount), (TRANSFERS, 1)] {
+        let field = &mut row[at..at + 8];
+        let number = i64::from_le_bytes(field.try_into().expect("invariant: eight bytes")) + difference;
+        field.copy_from_slice(&number.to_le_bytes());
+    }
 }
 
 /// An engine with the bank published.
