@@ -3,18 +3,19 @@
 //! Every host call checks, in this order: whether the transaction still goes on, fuel, the capability that the function's
 //! signature declares, the bytes. What is refused here is refused whatever the module's code does.
 //!
-//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `host_hash`.
+//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `meter`, `host_hash`.
 
 mod host_hash;
 mod invoke;
+mod meter;
 mod row_calls;
 mod scan;
 
 use crate::catalog::Catalog;
-use crate::limits::{Limits, charge};
+use crate::limits::Limits;
 use crate::module::Module;
 use crate::problems;
-use host_hash::HostHash;
+use host_hash::HostCall;
 use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
 use interstice_store::write::WriteTx;
@@ -24,6 +25,7 @@ use interstice_types::problem::Problem;
 use interstice_types::schema::TableAccess;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
+use meter::Meter;
 use scan::Scan;
 use std::sync::Arc;
 
@@ -53,12 +55,8 @@ pub struct Execution {
     frames: Vec<Frame>,
     scans: Vec<Option<Scan>>,
     log: Vec<LogLine>,
-    fuel: u64,
     streams: u64,
-    host_calls: u64,
-    host_hash: HostHash,
-    /// Set once something trapped: nothing more is done then, and the outermost call ends with it.
-    trapped: Option<Problem>,
+    meter: Meter,
 }
 
 enum Tables {
@@ -146,19 +144,15 @@ impl Execution {
             frames: Vec::new(),
             scans: Vec::new(),
             log: Vec::new(),
-            fuel: limits.fuel,
             streams: 0,
-            host_calls: 0,
-            host_hash: HostHash::default(),
-            trapped: None,
+            meter: Meter::new(limits.fuel),
         }
     }
 
     /// Ends it. All modules must be back in their slots.
     pub fn finish(self) -> Finished {
         assert!(self.frames.is_empty(), "invariant: every frame was popped");
-        let work =
-            Work { fuel: self.limits.fuel - self.fuel, host_calls: self.host_calls, host_hash: self.host_hash.value() };
+        let work = self.meter.work();
         let tx = match self.tables {
             Tables::Write(tx) => Some(tx),
             Tables::Read(_) => None,
@@ -168,27 +162,12 @@ impl Execution {
 
     /// Fuel that is left.
     pub fn fuel(&self) -> u64 {
-        self.fuel
+        self.meter.fuel()
     }
 
     /// Takes note of what a module's own instructions left of the fuel.
     pub fn set_fuel(&mut self, left: u64) {
-        assert!(left <= self.fuel, "invariant: fuel is only burnt");
-        self.fuel = left;
-    }
-
-    /// Burns fuel.
-    ///
-    /// # Errors
-    /// [`HostError::Trapped`] if there is not so much left: that ends the transaction.
-    pub fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
-        if fuel > self.fuel {
-            self.fuel = 0;
-            let problem = Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.limits.fuel));
-            return Err(HostError::Trapped(self.trapped.get_or_insert(problem).clone()));
-        }
-        self.fuel -= fuel;
-        Ok(())
+        self.meter.set_fuel(left);
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.
@@ -196,8 +175,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn log(&mut self, level: u8, text: &str) -> Result<(), HostError> {
-        self.enter(host_hash::LOG, text.len())?;
-        self.host_hash.fold(u64::from(level), text.as_bytes());
+        self.meter.enter(HostCall::Log, u64::from(level), text.as_bytes())?;
         if self.log.len() < self.limits.log_lines {
             let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
             let module = self.catalog.modules()[frame.module].schema.module.clone();
@@ -217,31 +195,7 @@ impl Execution {
 
     /// What was changed so far, for tests and traces.
     pub fn changes(&self) -> &[Change] {
-        self.tx().map_or(&[], WriteTx::changes)
-    }
-
-    fn tx(&self) -> Option<&WriteTx> {
-        match &self.tables {
-            Tables::Write(tx) => Some(tx),
-            Tables::Read(_) => None,
-        }
-    }
-
-    fn tx_mut(&mut self) -> Result<&mut WriteTx, HostError> {
-        match &mut self.tables {
-            Tables::Write(tx) => Ok(tx),
-            Tables::Read(_) => Err(trapped("not-permitted", "a query only reads".to_owned())),
-        }
-    }
-
-    fn enter(&mut self, call: u64, size: usize) -> Result<(), HostError> {
-        if let Some(problem) = &self.trapped {
-            return Err(HostError::Trapped(problem.clone()));
-        }
-        self.burn(charge::HOST_CALL + size as u64 / 16 * charge::SIXTEEN_BYTES)?;
-        self.host_calls += 1;
-        self.host_hash.fold(call, &[]);
-        Ok(())
+        self.tables.tx().map_or(&[], WriteTx::changes)
     }
 
     fn handle(&self, handle: u32, allows: fn(TableAccess) -> bool) -> Result<TableId, HostError> {
@@ -254,11 +208,27 @@ impl Execution {
             None => Err(trapped("undeclared-table", format!("the function declares no handle {handle}"))),
         }
     }
+}
+
+impl Tables {
+    fn tx(&self) -> Option<&WriteTx> {
+        match self {
+            Self::Write(tx) => Some(tx),
+            Self::Read(_) => None,
+        }
+    }
+
+    fn tx_mut(&mut self) -> Result<&mut WriteTx, HostError> {
+        match self {
+            Self::Write(tx) => Ok(tx),
+            Self::Read(_) => Err(trapped("not-permitted", "a query only reads".to_owned())),
+        }
+    }
 
     fn table(&self, id: TableId) -> Result<&SharedTable, HostError> {
-        let store = match &self.tables {
-            Tables::Write(tx) => tx.store(),
-            Tables::Read(store) => store,
+        let store = match self {
+            Self::Write(tx) => tx.store(),
+            Self::Read(store) => store,
         };
         store.table(id).ok_or_else(|| trapped("unknown-table", format!("there is no table {id}")))
     }

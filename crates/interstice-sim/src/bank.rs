@@ -234,7 +234,7 @@ impl From<HostError> for Stop {
 
 fn find(execution: &mut Execution, id: [u8; 8]) -> Result<(u64, String, i64), Stop> {
     let row = execution.get(0, IndexId::PRIMARY, &id)?.ok_or(Stop::Error(NO_SUCH_ACCOUNT))?;
-    Ok(read_account(&row))
+    Ok(read_account(row))
 }
 
 fn open(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {

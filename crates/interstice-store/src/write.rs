@@ -83,19 +83,20 @@ impl WriteTx {
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed.
-    pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+    pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
         let mut row = self.admit(table, row)?;
         let moves = sequence_moves(self.table(table)?, &mut row)?;
         let savepoint = self.savepoint();
         for (column, next) in moves {
             self.make(Change::Sequence { table, column, next, previous: 0 })?;
         }
-        match self.make(Change::Insert { table, row: Arc::clone(&row) }) {
-            Ok(()) => Ok(row),
-            Err(error) => {
-                self.rollback_to(savepoint);
-                Err(error)
-            }
+        if let Err(error) = self.make(Change::Insert { table, row }) {
+            self.rollback_to(savepoint);
+            return Err(error);
+        }
+        match self.changes.last() {
+            Some(Change::Insert { row, .. }) => Ok(row),
+            _ => panic!("invariant: the change was just made"),
         }
     }
 
@@ -103,11 +104,11 @@ impl WriteTx {
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed.
-    pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+    pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
         let new = self.admit(table, row)?;
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
-            Some(Change::Update { old: Some(old), .. }) => Ok(Arc::clone(old)),
+            Some(Change::Update { old: Some(old), .. }) => Ok(old),
             _ => panic!("invariant: an update is complete"),
         }
     }
@@ -116,10 +117,10 @@ impl WriteTx {
     ///
     /// # Errors
     /// [`WriteError`], also if there is no such row: nothing was changed.
-    pub fn delete(&mut self, table: TableId, key: &[u8]) -> Result<RowBytes, WriteError> {
+    pub fn delete(&mut self, table: TableId, key: &[u8]) -> Result<&RowBytes, WriteError> {
         self.make(Change::Delete { table, key: key.into(), old: None })?;
         match self.changes.last() {
-            Some(Change::Delete { old: Some(old), .. }) => Ok(Arc::clone(old)),
+            Some(Change::Delete { old: Some(old), .. }) => Ok(old),
             _ => panic!("invariant: a delete is complete"),
         }
     }

@@ -5,7 +5,6 @@ use interstice_abi::header::decode_bounds;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::module::CallError;
-use interstice_types::change::RowBytes;
 use interstice_types::problem::Problem;
 use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, StoreLimits, StoreLimitsBuilder};
 
@@ -143,46 +142,57 @@ impl<'c> Guest<'c> {
         done
     }
 
-    /// Copies `bytes` to the guest if they fit, else keeps them for `fetch`; returns their length.
-    fn give(&mut self, bytes: &[u8], out: i32, capacity: i32) -> Result<i32> {
+    /// As [`with_bytes`](Self::with_bytes), for work that gives a row back: it is copied to where the guest has room.
+    fn with_row(
+        &mut self,
+        given: (i32, i32),
+        room: (i32, i32),
+        work: impl for<'e> FnOnce(&'e mut Execution, &[u8]) -> HostResult<Option<&'e [u8]>>,
+    ) -> Result<i32> {
         let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
-        let length = bytes.len();
-        if length > capacity as u32 as usize {
-            host.overflow = bytes.to_vec();
-            return Ok(length as i32);
-        }
-        let start = out as u32 as usize;
-        match memory.get_mut(start..start + length) {
-            Some(place) => place.copy_from_slice(bytes),
-            None => return Err(host.trap("invalid-pointer", format!("bytes {start} + {length} are outside of memory"))),
-        }
-        Ok(length as i32)
-    }
-
-    /// Copies a row, or says that there is none; `None` is a refusal.
-    fn give_row(&mut self, row: Option<RowBytes>, out: i32, capacity: i32) -> Result<i32> {
-        row.map_or(Ok(REFUSED), |row| self.give(&row, out, capacity))
-    }
-
-    /// As [`give_row`](Self::give_row), for calls that may find none.
-    fn give_found(&mut self, found: Option<Found>, out: i32, capacity: i32) -> Result<i32> {
-        match found {
+        let bytes = pointed_at(memory, host, given)?;
+        let execution = host.execution.as_mut().expect("invariant: checked on entry");
+        let result = match work(execution, bytes) {
+            Ok(Some(row)) => Ok(put(memory, room, row, &mut host.overflow)),
+            Ok(None) => Ok(Some(NOT_FOUND)),
+            Err(error) => Err(error),
+        };
+        match self.settle(result)? {
+            Some(Some(code)) => Ok(code),
+            Some(None) => Err(outside_of_memory(self.caller.data_mut(), room)),
             None => Ok(REFUSED),
-            Some(Found(None)) => Ok(NOT_FOUND),
-            Some(Found(Some(row))) => self.give(&row, out, capacity),
         }
     }
+
+    /// Copies `bytes` to where the guest has room.
+    fn give(&mut self, bytes: &[u8], room: (i32, i32)) -> Result<i32> {
+        let (memory, host) = self.memory.data_and_store_mut(&mut self.caller);
+        put(memory, room, bytes, &mut host.overflow).ok_or_else(|| outside_of_memory(host, room))
+    }
+}
+
+/// Copies `bytes` into the room that there is, or keeps them for `fetch`; returns their length, or `None` if there is no such
+/// room.
+fn put(memory: &mut [u8], (out, capacity): (i32, i32), bytes: &[u8], overflow: &mut Vec<u8>) -> Option<i32> {
+    if bytes.len() > capacity as u32 as usize {
+        *overflow = bytes.to_vec();
+    } else {
+        let start = out as u32 as usize;
+        memory.get_mut(start..start + bytes.len())?.copy_from_slice(bytes);
+    }
+    Some(bytes.len() as i32)
 }
 
 /// The bytes at a pointer, so many of them.
-fn pointed_at<'m>(memory: &'m [u8], host: &mut Host, (pointer, length): (i32, i32)) -> Result<&'m [u8]> {
-    let (start, length) = (pointer as u32 as usize, length as u32 as usize);
-    let bytes = memory.get(start..start + length);
-    bytes.ok_or_else(|| host.trap("invalid-pointer", format!("bytes {start} + {length} are outside of memory")))
+fn pointed_at<'m>(memory: &'m [u8], host: &mut Host, place: (i32, i32)) -> Result<&'m [u8]> {
+    let (start, length) = (place.0 as u32 as usize, place.1 as u32 as usize);
+    memory.get(start..start + length).ok_or_else(|| outside_of_memory(host, place))
 }
 
-/// What was looked for, if it is there.
-struct Found(Option<RowBytes>);
+#[cold]
+fn outside_of_memory(host: &mut Host, (pointer, length): (i32, i32)) -> Error {
+    host.trap("invalid-pointer", format!("bytes {} + {} are outside of memory", pointer as u32, length as u32))
+}
 
 /// All host calls of the table in `interstice-abi`.
 ///
@@ -202,23 +212,22 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         abi::INSERT,
         |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let stored = guest.with_bytes((row, length), |execution, row| execution.insert(handle as u32, row))?;
-            guest.give_row(stored, out, capacity)
+            guest.with_row((row, length), (out, capacity), |execution, row| {
+                execution.insert(handle as u32, row).map(Some)
+            })
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::UPDATE, |caller: Caller<'_, Host>, handle: i32, row: i32, length: i32| {
         let mut guest = Guest::enter(caller)?;
-        let old = guest.with_bytes((row, length), |execution, row| execution.update(handle as u32, row))?;
-        Ok(if old.is_some() { 0 } else { REFUSED })
+        let done = guest.with_bytes((row, length), |execution, row| execution.update(handle as u32, row))?;
+        Ok(done.map_or(REFUSED, |()| 0))
     })?;
     linker.func_wrap(
         IMPORT_MODULE,
         abi::DELETE,
         |caller: Caller<'_, Host>, handle: i32, key: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let old =
-                guest.with_bytes((key, length), |execution, key| execution.delete(handle as u32, key).map(Found))?;
-            guest.give_found(old, out, capacity)
+            guest.with_row((key, length), (out, capacity), |execution, key| execution.delete(handle as u32, key))
         },
     )?;
     linker.func_wrap(
@@ -226,10 +235,9 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
         abi::GET,
         |caller: Caller<'_, Host>, handle: i32, index: i32, values: i32, length: i32, out: i32, capacity: i32| {
             let mut guest = Guest::enter(caller)?;
-            let row = guest.with_bytes((values, length), |execution, values| {
-                execution.get(handle as u32, index_id(index), values).map(Found)
-            })?;
-            guest.give_found(row, out, capacity)
+            guest.with_row((values, length), (out, capacity), |execution, values| {
+                execution.get(handle as u32, index_id(index), values)
+            })
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::COUNT, |caller: Caller<'_, Host>, handle: i32| {
@@ -266,7 +274,7 @@ fn link_scans(linker: &mut Linker<Host>) -> Result<()> {
             let mut guest = Guest::enter(caller)?;
             let mut rows = Vec::new();
             guest.with(|execution| execution.scan_next(scan as u32, capacity as u32 as usize, &mut rows))?;
-            guest.give(&rows, out, capacity)
+            guest.give(&rows, (out, capacity))
         },
     )?;
     linker.func_wrap(IMPORT_MODULE, abi::SCAN_CLOSE, |caller: Caller<'_, Host>, scan: i32| {
@@ -288,7 +296,7 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(IMPORT_MODULE, abi::FETCH, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
         let mut guest = Guest::enter(caller)?;
         let bytes = std::mem::take(&mut guest.caller.data_mut().overflow);
-        guest.give(&bytes, out, capacity)
+        guest.give(&bytes, (out, capacity))
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::LOG, |caller: Caller<'_, Host>, level: i32, text: i32, length: i32| {
         let mut guest = Guest::enter(caller)?;
@@ -306,7 +314,7 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(IMPORT_MODULE, abi::LAST_ERROR, |caller: Caller<'_, Host>, out: i32, capacity: i32| {
         let mut guest = Guest::enter(caller)?;
         let refusal = guest.caller.data().refused.as_ref().map(refusal_bytes).unwrap_or_default();
-        guest.give(&refusal, out, capacity)
+        guest.give(&refusal, (out, capacity))
     })?;
     linker.func_wrap(IMPORT_MODULE, abi::RAISE, |mut caller: Caller<'_, Host>| -> Result<()> {
         let host = caller.data_mut();
@@ -353,6 +361,6 @@ fn call(guest: &mut Guest<'_>, import: u32, args: &[u8], out: i32, capacity: i32
         }
         Err(trapped @ CallError::Trapped(_)) => return Err(guest.caller.data_mut().stop(trapped)),
     };
-    let length = guest.give(&bytes, out, capacity)?;
+    let length = guest.give(&bytes, (out, capacity))?;
     Ok(status << 32 | i64::from(length as u32))
 }

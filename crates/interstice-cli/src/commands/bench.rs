@@ -3,21 +3,20 @@
 mod layers;
 mod sockets;
 
-use crate::args::{Bench, Scenario};
+use crate::args::{Bench, Layer, Scenario};
 use crate::directory::loader;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::project;
 use crate::report::{Report, columns};
-use interstice_types::problem::Problem;
-use layers::Bank;
+use layers::{Bank, Length};
 use serde_json::{Value, json};
 use sockets::{Load, Pace, Target};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Transfers that recovery applies.
-const RECOVERED: usize = 300_000;
+const RECOVERED: u64 = 300_000;
 /// How often each layer is measured; the median counts.
 const ROUNDS: usize = 3;
 /// Calls in flight.
@@ -45,6 +44,12 @@ pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
     let span = Duration::try_from_secs_f64(options.duration).map_err(|error| {
         Failure::usage(format!("`--duration {}`: {error}", options.duration), "give seconds, as in `--duration 3`")
     })?;
+    if let Some(layer) = options.layer {
+        let mut measured = Measured { lines: Vec::new(), span };
+        let length = options.transfers.map_or(Length::Span(span), Length::Transfers);
+        measured.add(name_of(layer), pace_of(layer, &artefact, length)?, None);
+        return Ok(measured.report_of_lines(Vec::new()));
+    }
     let directory = options.data.clone().unwrap_or_else(|| PathBuf::from(".interstice-bench"));
     if directory.exists() {
         let hint = "name another one with `--data`, or remove it";
@@ -57,6 +62,27 @@ pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
     std::fs::remove_dir_all(&directory).map_err(|error| Failure::file(&directory, &error))?;
     let sync = result?;
     Ok(measured.report(sync))
+}
+
+fn name_of(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Plain => "plain structs in a BTreeMap",
+        Layer::Store => "store only",
+        Layer::Wasm => "in-process wasm, no log",
+        Layer::Recovery => "recovery of logged transfers",
+    }
+}
+
+/// Transfers a second.
+fn pace_of(layer: Layer, artefact: &[u8], length: Length) -> Result<f64, Failure> {
+    let bank = || -> Result<Bank, Failure> { Ok(Bank::new(loader()?, artefact)?) };
+    Ok(match (layer, length) {
+        (Layer::Plain, _) => layers::plain(length),
+        (Layer::Store, _) => layers::store(length, &bank()?.accounts()?),
+        (Layer::Wasm, _) => bank()?.transfers(length),
+        (Layer::Recovery, Length::Transfers(count)) => bank()?.recovery(count),
+        (Layer::Recovery, Length::Span(_)) => bank()?.recovery(RECOVERED),
+    })
 }
 
 impl Measured {
@@ -89,19 +115,15 @@ impl Measured {
     }
 
     fn layers(&mut self, artefact: &[u8]) -> Result<(), Failure> {
-        let mut bank = Bank::new(loader()?, artefact)?;
-        let accounts = bank.accounts().ok_or_else(|| {
-            Problem::new("not-the-bank", "the module has no table `bank.account`")
-                .hint("interstice bench transfer --module examples/bank")
-        })?;
-        let span = self.span;
-        let rounds: Vec<_> =
-            (0..ROUNDS).map(|_| [layers::plain(span), layers::store(span, &accounts), bank.transfers(span)]).collect();
-        let of = |layer: usize| median(&mut rounds.iter().map(|round| round[layer]).collect::<Vec<_>>());
-        self.add("plain structs in a BTreeMap", of(0), None);
-        self.add("store only", of(1), None);
-        self.add("in-process wasm, no log", of(2), None);
-        self.add("recovery of logged transfers", Bank::new(loader()?, artefact)?.recovery(RECOVERED), None);
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let paces = Layer::ALL.map(|layer| pace_of(layer, artefact, Length::Span(self.span)));
+            rounds.push(paces.into_iter().collect::<Result<Vec<_>, _>>()?);
+        }
+        for (position, layer) in Layer::ALL.into_iter().enumerate() {
+            let pace = median(&mut rounds.iter().map(|round| round[position]).collect::<Vec<_>>());
+            self.add(name_of(layer), pace, None);
+        }
         Ok(())
     }
 
@@ -157,30 +179,39 @@ impl Measured {
     }
 
     fn report(&self, sync: Duration) -> Report {
-        let micros = |span: Duration| format!("{:.1} µs", span.as_secs_f64() * 1e6);
-        let mut table = vec![["layer", "per second", "each", "p50"].map(str::to_owned).to_vec()];
-        table.extend(self.lines.iter().map(|line| {
-            let each = micros(Duration::from_secs_f64(1.0 / line.per_second));
-            vec![line.layer.clone(), format!("{:.0}", line.per_second), each, line.p50.map(micros).unwrap_or_default()]
-        }));
-        table.push(vec!["raw write and sync of 4 KiB".to_owned(), String::new(), String::new(), micros(sync)]);
         let ratios = self.ratios(sync);
         let mut below = vec![["ratio", "is", "should be"].map(str::to_owned).to_vec()];
         below.extend(
             ratios.iter().map(|(name, is, should)| vec![(*name).to_owned(), format!("{is:.2}"), (*should).to_owned()]),
         );
-        let lines: Vec<Value> = self.lines.iter().map(line_json).collect();
         let ratios: Vec<_> =
             ratios.iter().map(|(name, is, should)| json!({"ratio": name, "is": is, "should_be": should})).collect();
-        let document = json!({
-            "schema": "interstice.bench/v1",
-            "scenario": "transfer",
-            "raw_sync_us": sync.as_secs_f64() * 1e6,
-            "lines": lines,
-            "ratios": ratios,
-        });
-        Report::new(document, format!("{}\n\n{}", columns(&table), columns(&below))).items("lines")
+        let Report { mut document, text, .. } = self.report_of_lines(vec![vec![
+            "raw write and sync of 4 KiB".to_owned(),
+            String::new(),
+            String::new(),
+            micros(sync),
+        ]]);
+        document["raw_sync_us"] = json!(sync.as_secs_f64() * 1e6);
+        document["ratios"] = json!(ratios);
+        Report::new(document, format!("{text}\n\n{}", columns(&below))).items("lines")
     }
+
+    fn report_of_lines(&self, more: Vec<Vec<String>>) -> Report {
+        let mut table = vec![["layer", "per second", "each", "p50"].map(str::to_owned).to_vec()];
+        table.extend(self.lines.iter().map(|line| {
+            let each = micros(Duration::from_secs_f64(1.0 / line.per_second));
+            vec![line.layer.clone(), format!("{:.0}", line.per_second), each, line.p50.map(micros).unwrap_or_default()]
+        }));
+        table.extend(more);
+        let lines: Vec<Value> = self.lines.iter().map(line_json).collect();
+        let document = json!({ "schema": "interstice.bench/v1", "scenario": "transfer", "lines": lines });
+        Report::new(document, columns(&table)).items("lines")
+    }
+}
+
+fn micros(span: Duration) -> String {
+    format!("{:.1} µs", span.as_secs_f64() * 1e6)
 }
 
 fn line_json(line: &Line) -> Value {

@@ -5,7 +5,8 @@
 //! 3. Check the answer. Whatever was not [`Ok`] has its writes undone.
 //! 4. A trap stays: every further host call gives it again, and so does every function on the stack, whatever it says.
 
-use super::{Execution, Frame, HostError, Tables, host_hash, trapped};
+use super::host_hash::HostCall;
+use super::{Execution, Frame, HostError, Tables, trapped};
 use crate::catalog::FunctionEntry;
 use crate::module::{Call, CallError, Context, Module};
 use crate::problems;
@@ -26,23 +27,23 @@ impl Execution {
             Ok(instance) => instance,
             Err(problem) => {
                 let problem = problem.at(problems::place(name, &called.schema.name));
-                self.trapped.get_or_insert_with(|| problem.clone());
+                self.meter.trap(problem.clone());
                 return (self, Err(CallError::Trapped(problem)));
             }
         };
         let calling_module = self.frames.last().map(|frame| catalog.modules()[frame.module].schema.module.as_str());
         let context = self.next_context(calling_module);
         self.frames.push(Frame { module, function, scans: self.scans.len() });
-        let savepoint = self.tx().map(|tx| tx.savepoint());
+        let savepoint = self.tables.tx().map(|tx| tx.savepoint());
         let (mut this, result) = instance.call(&Call { function, args, context }, self);
         let frame = this.frames.pop().expect("invariant: a frame was pushed");
         this.scans.truncate(frame.scans);
         this.instances[module] = Some(instance);
         // What a module says behind a trap does not count: it may have swallowed it.
-        let result = this.trapped.take().map_or(result, |problem| Err(CallError::Trapped(problem)));
+        let result = this.meter.take_trap().map_or(result, |problem| Err(CallError::Trapped(problem)));
         let result = check_answer(result, name, called);
         if let Err(CallError::Trapped(problem)) = &result {
-            this.trapped = Some(problem.clone());
+            this.meter.trap(problem.clone());
         }
         if let (Err(_), Some(savepoint), Tables::Write(tx)) = (&result, savepoint, &mut this.tables) {
             tx.rollback_to(savepoint);
@@ -85,21 +86,20 @@ impl Execution {
         let (module, function) = match self.callee(import, args) {
             Ok(callee) => callee,
             Err(HostError::Trapped(problem) | HostError::Refused(problem)) => {
-                self.trapped.get_or_insert_with(|| problem.clone());
+                self.meter.trap(problem.clone());
                 return (self, Err(CallError::Trapped(problem)));
             }
         };
-        self.host_hash.fold(u64::from(import), args);
         let (mut this, result) = self.invoke(module, function, args);
         if let Ok(bytes) | Err(CallError::Returned(bytes)) = &result {
-            this.host_hash.fold(u64::from(result.is_ok()), bytes);
+            this.meter.note(u64::from(result.is_ok()), bytes);
         }
         (this, result)
     }
 
     /// The function behind an import, if it may be called from here with these arguments.
     fn callee(&mut self, import: u32, args: &[u8]) -> Result<(usize, u32), HostError> {
-        self.enter(host_hash::CALL, args.len())?;
+        self.meter.enter(HostCall::Call, u64::from(import), args)?;
         let catalog = Arc::clone(&self.catalog);
         let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
         let target = catalog.modules()[frame.module].imports.get(import as usize).copied().flatten();
@@ -108,7 +108,7 @@ impl Execution {
         let name = &catalog.modules()[module].schema.module;
         let schema = &catalog.modules()[module].functions[function as usize].schema;
         let callable = match schema.kind {
-            FunctionKind::Reducer | FunctionKind::Internal => self.tx().is_some(),
+            FunctionKind::Reducer | FunctionKind::Internal => self.tables.tx().is_some(),
             FunctionKind::Query => true,
             FunctionKind::Init | FunctionKind::Event { .. } => false,
         };

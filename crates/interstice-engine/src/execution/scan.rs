@@ -3,7 +3,8 @@
 //! A scan holds the table as a value, so that later writes are not seen; after each batch its range begins behind the last
 //! row that was given.
 
-use super::{Execution, HostError, host_hash, trapped};
+use super::host_hash::HostCall;
+use super::{Execution, HostError, trapped};
 use crate::limits::charge;
 use interstice_store::range::KeyRange;
 use interstice_store::store::SharedTable;
@@ -24,16 +25,17 @@ impl Execution {
         bounds: (Bound<&[u8]>, Bound<&[u8]>),
         reverse: bool,
     ) -> Result<u32, HostError> {
-        self.enter(host_hash::SCAN_OPEN, 0)?;
+        self.meter.enter(HostCall::ScanOpen, u64::from(handle) << 16 | u64::from(index.0), &[])?;
         let id = self.handle(handle, TableAccess::may_read)?;
         if self.scans.iter().flatten().count() >= self.limits.open_scans {
             return Err(trapped("too-many-scans", format!("more than {} scans are open", self.limits.open_scans)));
         }
-        let table = self.table(id)?.clone();
+        let table = self.tables.table(id)?.clone();
         let lower = map_bound(bounds.0, |values| lookup_prefix(&table, index, values))?;
         let upper = map_bound(bounds.1, |values| lookup_prefix(&table, index, values))?;
         let range = KeyRange::between(as_bytes(&lower), as_bytes(&upper));
-        self.host_hash.fold(u64::from(handle) << 16 | u64::from(index.0), range.start.as_bytes());
+        self.meter.note(u64::from(reverse), range.start.as_bytes());
+        self.meter.note(u64::from(range.end.is_some()), range.end.as_ref().map_or(&[], Key::as_bytes));
         self.scans.push(Some(Scan { table, index, range, reverse }));
         Ok(self.scans.len() as u32 - 1)
     }
@@ -44,13 +46,13 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn scan_next(&mut self, scan: u32, capacity: usize, out: &mut Vec<u8>) -> Result<(), HostError> {
-        self.enter(host_hash::SCAN_NEXT, 0)?;
+        self.meter.enter(HostCall::ScanNext, u64::from(scan), &[])?;
         let start = out.len();
         let open = self.scans.get_mut(scan as usize).and_then(Option::as_mut);
         let open = open.ok_or_else(|| trapped("invalid-scan", format!("there is no open scan {scan}")))?;
         let rows = open.advance(start + capacity.min(MAX_SCAN_BATCH_SIZE), out);
-        self.burn(rows * charge::SCANNED_ROW + (out.len() - start) as u64 / 16 * charge::SIXTEEN_BYTES)?;
-        self.host_hash.fold(u64::from(scan), &out[start..]);
+        self.meter.burn(rows * charge::SCANNED_ROW + (out.len() - start) as u64 / 16 * charge::SIXTEEN_BYTES)?;
+        self.meter.note(rows, &out[start..]);
         Ok(())
     }
 
@@ -59,7 +61,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn scan_close(&mut self, scan: u32) -> Result<(), HostError> {
-        self.enter(host_hash::SCAN_CLOSE, 0)?;
+        self.meter.enter(HostCall::ScanClose, u64::from(scan), &[])?;
         if let Some(slot) = self.scans.get_mut(scan as usize) {
             *slot = None;
         }

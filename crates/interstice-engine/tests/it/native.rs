@@ -125,8 +125,9 @@ fn add(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
 
 /// Inserts the same row twice: refused.
 fn refuse(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
-    let result = execution.insert(0, &row(900)).and_then(|_| execution.insert(0, &row(900)));
-    (execution, result.map(|_| Vec::new()).map_err(ending))
+    let result = execution.insert(0, &row(900)).map(drop);
+    let result = result.and_then(|()| execution.insert(0, &row(900)).map(|_| Vec::new()));
+    (execution, result.map_err(ending))
 }
 
 fn trap(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {

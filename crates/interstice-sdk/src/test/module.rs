@@ -123,22 +123,22 @@ fn end(error: CallError) -> Ending {
 
 impl Host for EngineHost {
     fn insert(&mut self, handle: u32, row: &[u8]) -> Result<Result<Vec<u8>, Refused>, Ending> {
-        let result = self.execution().insert(handle, row).map(|row| row.to_vec());
+        let result = self.execution().insert(handle, row).map(<[u8]>::to_vec);
         self.settle(result)
     }
 
     fn update(&mut self, handle: u32, row: &[u8]) -> Result<Result<(), Refused>, Ending> {
-        let result = self.execution().update(handle, row).map(|_| ());
+        let result = self.execution().update(handle, row);
         self.settle(result)
     }
 
     fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<Vec<u8>>, Ending> {
-        let result = self.execution().delete(handle, key).map(|row| row.map(|row| row.to_vec()));
+        let result = self.execution().delete(handle, key).map(|row| row.map(<[u8]>::to_vec));
         self.insist(result)
     }
 
     fn get(&mut self, handle: u32, index: u16, values: &[u8]) -> Result<Option<Vec<u8>>, Ending> {
-        let result = self.execution().get(handle, IndexId(index), values).map(|row| row.map(|row| row.to_vec()));
+        let result = self.execution().get(handle, IndexId(index), values).map(|row| row.map(<[u8]>::to_vec));
         self.insist(result)
     }
 

@@ -29,7 +29,9 @@ fn transfers(count: u64) -> u128 {
     let schema: TableSchema = serde_json::from_str(json).unwrap();
     let mut tx = Store::new().begin();
     tx.create_table("bank".into(), Arc::new(schema)).unwrap();
-    (0..ACCOUNTS).for_each(|id| drop(tx.insert(TABLE, &account(id, 1_000)).unwrap()));
+    for id in 0..ACCOUNTS {
+        tx.insert(TABLE, &account(id, 1_000)).unwrap();
+    }
     let (mut store, _) = tx.commit();
     let mut row = Vec::new();
     for number in 0..count {

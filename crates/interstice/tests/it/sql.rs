@@ -66,7 +66,9 @@ fn snapshot(rows: &[Row]) -> Snapshot {
     let mut snapshot = engine.snapshot();
     let table = snapshot.catalog.table("chat", "message").unwrap();
     let mut tx = snapshot.store.clone().begin();
-    rows.iter().for_each(|row| drop(tx.insert(table, &row.bytes()).unwrap()));
+    for row in rows {
+        tx.insert(table, &row.bytes()).unwrap();
+    }
     snapshot.store = tx.commit().0;
     snapshot
 }

@@ -56,17 +56,28 @@ impl Draw {
     }
 }
 
-/// Does `work` again and again for `span`; returns how often in a second.
-pub(super) fn rate(span: Duration, mut work: impl FnMut()) -> f64 {
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Length {
+    /// As much as there is time for.
+    Span(Duration),
+    /// So many transfers.
+    Transfers(u64),
+}
+
+/// Does `work` again and again; returns how often in a second.
+fn rate(length: Length, mut work: impl FnMut()) -> f64 {
     let started = Instant::now();
     let mut count = 0;
-    while started.elapsed() < span {
-        for _ in 0..BATCH {
-            work();
-        }
-        count += BATCH;
+    loop {
+        let batch = match length {
+            Length::Span(span) if started.elapsed() < span => BATCH,
+            Length::Transfers(all) if count < all => BATCH.min(all - count),
+            _ => return count as f64 / started.elapsed().as_secs_f64(),
+        };
+        (0..batch).for_each(|_| work());
+        count += batch;
     }
-    count as f64 / started.elapsed().as_secs_f64()
 }
 
 /// An account as a program without a database has it.
@@ -78,11 +89,11 @@ struct Account {
 }
 
 /// Transfers a second on a `BTreeMap` of plain structs.
-pub(super) fn plain(span: Duration) -> f64 {
+pub(super) fn plain(length: Length) -> f64 {
     let account = |id| Account { balance: 1_000_000, transfers: 0, owner: format!("customer {id:06}") };
     let mut accounts: BTreeMap<u64, Account> = (1..=ACCOUNTS).map(|id| (id, account(id))).collect();
     let mut draw = Draw::new(1);
-    let rate = rate(span, || {
+    let rate = rate(length, || {
         let (from, to) = draw.pair();
         let payer = accounts.get_mut(&from).expect("invariant: every account is there");
         payer.balance -= 1;
@@ -96,7 +107,7 @@ pub(super) fn plain(span: Duration) -> f64 {
 }
 
 /// Transfers a second on the store alone: constraints, changes and digest on, no module and no log.
-pub(super) fn store(span: Duration, schema: &TableSchema) -> f64 {
+pub(super) fn store(length: Length, schema: &TableSchema) -> f64 {
     let mut tx = Store::new().begin();
     let table = tx.create_table("bank".into(), Arc::new(schema.clone())).expect("invariant: a new store");
     for id in 1..=ACCOUNTS {
@@ -104,7 +115,7 @@ pub(super) fn store(span: Duration, schema: &TableSchema) -> f64 {
     }
     let (mut store, _) = tx.commit();
     let (mut draw, mut row) = (Draw::new(2), Vec::new());
-    rate(span, || {
+    rate(length, || {
         let (from, to) = draw.pair();
         let mut tx = std::mem::take(&mut store).begin();
         for (id, amount) in [(from, -1), (to, 1)] {
@@ -177,9 +188,13 @@ impl Bank {
     }
 
     /// The schema of the accounts.
-    pub(super) fn accounts(&self) -> Option<TableSchema> {
-        let id: TableId = self.engine.catalog().table("bank", "account")?;
-        self.engine.store().table(id).map(|table| TableSchema::clone(table.schema()))
+    pub(super) fn accounts(&self) -> Result<TableSchema, Problem> {
+        let id: Option<TableId> = self.engine.catalog().table("bank", "account");
+        let table = id.and_then(|id| self.engine.store().table(id)).ok_or_else(|| {
+            Problem::new("not-the-bank", "the module has no table `bank.account`")
+                .hint("interstice bench transfer --module examples/bank")
+        })?;
+        Ok(TableSchema::clone(table.schema()))
     }
 
     fn transfer(&mut self, draw: &mut Draw) -> Transaction {
@@ -191,15 +206,15 @@ impl Bank {
     }
 
     /// Transfers a second through the module, without a log.
-    pub(super) fn transfers(&mut self, span: Duration) -> f64 {
+    pub(super) fn transfers(&mut self, length: Length) -> f64 {
         let mut draw = Draw::new(3);
-        rate(span, || {
+        rate(length, || {
             black_box(self.transfer(&mut draw));
         })
     }
 
     /// Logged transfers a second that recovery applies: `count` of them, from their records' bytes.
-    pub(super) fn recovery(mut self, count: usize) -> f64 {
+    pub(super) fn recovery(mut self, count: u64) -> f64 {
         let mut draw = Draw::new(4);
         let mut fresh = Engine::new(Arc::clone(&self.loader), Limits::default());
         let mut again = Self::again(&self.transactions, &mut fresh);

@@ -1,0 +1,107 @@
+//! What a transaction has used up, what its host calls were, and whether it may go on.
+
+use super::host_hash::{HostCall, HostHash};
+use super::HostError;
+use crate::limits::charge;
+use interstice_types::problem::Problem;
+use interstice_types::transaction::Work;
+
+/// Fuel, host calls, and the trap that ends a transaction.
+pub(super) struct Meter {
+    limit: u64,
+    fuel: u64,
+    host_calls: u64,
+    host_hash: HostHash,
+    trap: Option<Problem>,
+}
+
+impl Meter {
+    /// With so much fuel.
+    pub(super) fn new(fuel: u64) -> Self {
+        Self { limit: fuel, fuel, host_calls: 0, host_hash: HostHash::default(), trap: None }
+    }
+
+    /// What was done.
+    pub(super) fn work(&self) -> Work {
+        Work { fuel: self.limit - self.fuel, host_calls: self.host_calls, host_hash: self.host_hash.value() }
+    }
+
+    /// Fuel that is left.
+    pub(super) fn fuel(&self) -> u64 {
+        self.fuel
+    }
+
+    /// Takes note of what a module's own instructions left of the fuel.
+    pub(super) fn set_fuel(&mut self, left: u64) {
+        assert!(left <= self.fuel, "invariant: fuel is only burnt");
+        self.fuel = left;
+    }
+
+    /// Keeps the first trap; gives the one that is kept.
+    pub(super) fn trap(&mut self, problem: Problem) -> &Problem {
+        self.trap.get_or_insert(problem)
+    }
+
+    /// The trap, which its holder now answers for.
+    pub(super) fn take_trap(&mut self) -> Option<Problem> {
+        self.trap.take()
+    }
+
+    /// A host call begins, with a number and bytes from the guest.
+    ///
+    /// # Errors
+    /// [`HostError::Trapped`] behind a trap, or without fuel.
+    #[inline]
+    pub(super) fn enter(&mut self, call: HostCall, number: u64, bytes: &[u8]) -> Result<(), HostError> {
+        if let Some(problem) = &self.trap {
+            return Err(HostError::Trapped(problem.clone()));
+        }
+        self.burn(charge::HOST_CALL + bytes.len() as u64 / 16 * charge::SIXTEEN_BYTES)?;
+        self.host_calls += 1;
+        self.host_hash.fold(number << 8 | call as u64, bytes);
+        Ok(())
+    }
+
+    /// What a host call gave back.
+    #[inline]
+    pub(super) fn note(&mut self, number: u64, bytes: &[u8]) {
+        self.host_hash.fold(number, bytes);
+    }
+
+    /// Burns fuel.
+    ///
+    /// # Errors
+    /// [`HostError::Trapped`] if there is not so much left: that ends the transaction.
+    #[inline]
+    pub(super) fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
+        match self.fuel.checked_sub(fuel) {
+            Some(left) => {
+                self.fuel = left;
+                Ok(())
+            }
+            None => Err(self.out_of_fuel()),
+        }
+    }
+
+    #[cold]
+    fn out_of_fuel(&mut self) -> HostError {
+        self.fuel = 0;
+        let problem = Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.limit));
+        HostError::Trapped(self.trap(problem).clone())
+    }
+
+    /// A row that a host call gives back, or none: charged by its size.
+    ///
+    /// # Errors
+    /// [`HostError::Trapped`] without fuel.
+    #[inline]
+    pub(super) fn note_row(&mut self, row: Option<&[u8]>) -> Result<(), HostError> {
+        let Some(row) = row else {
+            self.note(0, &[]);
+            return Ok(());
+        };
+        self.burn(row.len() as u64 / 16 * charge::SIXTEEN_BYTES)?;
+        self.note(1, row);
+        Ok(())
+    }
+}
