@@ -12,6 +12,9 @@
 //! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `node`, `directory`, `output`.
 #![forbid(unsafe_code)]
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod args;
 mod commands;
 mod directory;

@@ -45,7 +45,7 @@ pub struct Surroundings {
     pub offset_hint: Offset,
 }
 
-/// One transaction or query in progress.
+/// One transaction or query in progress. Boxed: it moves into every call and out again.
 pub struct Execution {
     tables: Tables,
     instances: Instances,
@@ -113,7 +113,7 @@ impl Execution {
         catalog: Arc<Catalog>,
         limits: Limits,
         surroundings: Surroundings,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(Tables::Write(tx), instances, catalog, limits, surroundings)
     }
 
@@ -124,7 +124,7 @@ impl Execution {
         catalog: Arc<Catalog>,
         limits: Limits,
         surroundings: Surroundings,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(Tables::Read(store), instances, catalog, limits, surroundings)
     }
 
@@ -134,8 +134,8 @@ impl Execution {
         catalog: Arc<Catalog>,
         limits: Limits,
         surroundings: Surroundings,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             tables,
             instances,
             catalog,
@@ -146,7 +146,7 @@ impl Execution {
             log: Vec::new(),
             streams: 0,
             meter: Meter::new(limits.fuel),
-        }
+        })
     }
 
     /// Ends it. All modules must be back in their slots.

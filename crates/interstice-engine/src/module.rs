@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// One module, ready to run.
 pub trait Module: Send + 'static {
     /// Runs a function to its end. Must give the execution back whatever happens, and must be as fresh for the next call.
-    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>);
+    fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>);
 }
 
 /// Makes modules of one artefact.

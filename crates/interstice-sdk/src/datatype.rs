@@ -52,11 +52,13 @@ pub struct Input<'i> {
 
 impl<'i> Input<'i> {
     /// Of all of `bytes`.
+    #[inline]
     pub fn new(bytes: &'i [u8]) -> Self {
         Self { bytes }
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> &'i [u8] {
         let (taken, rest) = self.bytes.split_at_checked(count).expect("the host gave a value that ends too early");
         self.bytes = rest;
@@ -64,11 +66,13 @@ impl<'i> Input<'i> {
     }
 
     /// The next `N` bytes.
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> [u8; N] {
         self.take(N).try_into().expect("invariant: the length was just asked for")
     }
 
     /// The next length or count.
+    #[inline]
     pub fn length(&mut self) -> usize {
         u32::from_le_bytes(self.array()) as usize
     }
@@ -80,9 +84,10 @@ impl<'i> Input<'i> {
 }
 
 /// Appends a length or count.
+#[inline]
 pub fn encode_length(length: usize, out: &mut Vec<u8>) {
     let length = u32::try_from(length).expect("a value has fewer than 2^32 elements");
-    out.extend(length.to_le_bytes());
+    out.extend_from_slice(&length.to_le_bytes());
 }
 
 macro_rules! numbers {
@@ -92,9 +97,13 @@ macro_rules! numbers {
                 Type::$ty
             }
 
+            #[inline]
+
             fn encode(&self, out: &mut Vec<u8>) {
-                out.extend(self.to_le_bytes());
+                out.extend_from_slice(&self.to_le_bytes());
             }
+
+            #[inline]
 
             fn decode(input: &mut Input<'_>) -> Self {
                 Self::from_le_bytes(input.array())
@@ -114,9 +123,13 @@ impl Datatype for u8 {
         Type::U8
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(*self);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         input.array::<1>()[0]
@@ -142,7 +155,11 @@ impl Datatype for () {
         Type::Unit
     }
 
+    #[inline]
+
     fn encode(&self, _: &mut Vec<u8>) {}
+
+    #[inline]
 
     fn decode(_: &mut Input<'_>) -> Self {}
 }
@@ -152,9 +169,13 @@ impl Datatype for bool {
         Type::Bool
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         input.array() != [0]
@@ -166,9 +187,13 @@ impl Datatype for String {
         Type::String
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         encode_str(self, out);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();
@@ -178,6 +203,7 @@ impl Datatype for String {
 }
 
 /// Appends the bytes of a string.
+#[inline]
 pub fn encode_str(text: &str, out: &mut Vec<u8>) {
     encode_length(text.len(), out);
     out.extend_from_slice(text.as_bytes());
@@ -188,9 +214,13 @@ impl Datatype for Timestamp {
         Type::Timestamp
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         Self(i64::decode(input))
@@ -202,9 +232,13 @@ impl Datatype for Duration {
         Type::Duration
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         Self(i64::decode(input))
@@ -216,9 +250,13 @@ impl Datatype for Identity {
         Type::Identity
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(self.0);
+        out.extend_from_slice(&self.0);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         Self(input.array())
@@ -230,9 +268,13 @@ impl Datatype for Uuid {
         Type::Uuid
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(self.0);
+        out.extend_from_slice(&self.0);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         Self(input.array())
@@ -244,9 +286,13 @@ impl<T: Datatype> Datatype for Vec<T> {
         T::list_ty()
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         T::encode_list(self, out);
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         T::decode_list(input)
@@ -261,12 +307,16 @@ impl<T: Datatype> Datatype for Option<T> {
         Type::Option(Box::new(T::ty()))
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_some()));
         if let Some(value) = self {
             value.encode(out);
         }
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         bool::decode(input).then(|| T::decode(input))
@@ -278,6 +328,8 @@ impl<K: Datatype + Ord, V: Datatype> Datatype for BTreeMap<K, V> {
         Type::Map(Box::new(K::ty()), Box::new(V::ty()))
     }
 
+    #[inline]
+
     fn encode(&self, out: &mut Vec<u8>) {
         encode_length(self.len(), out);
         for (key, value) in self {
@@ -285,6 +337,8 @@ impl<K: Datatype + Ord, V: Datatype> Datatype for BTreeMap<K, V> {
             value.encode(out);
         }
     }
+
+    #[inline]
 
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();

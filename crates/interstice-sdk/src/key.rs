@@ -4,6 +4,9 @@ use crate::datatype::{Datatype, encode_str};
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
+/// Room for a key before its length is known.
+const USUAL_KEY_SIZE: usize = 16;
+
 /// Values of the columns of a key, in key order: one value, or a tuple of two to four.
 pub trait Columns {
     /// Appends the values' bytes, one after the other.
@@ -35,8 +38,9 @@ pub struct Lookup<K> {
 }
 
 impl<K> Lookup<K> {
+    #[inline]
     fn of(encode: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(USUAL_KEY_SIZE);
         encode(&mut values);
         Self { values, columns: PhantomData }
     }

@@ -20,7 +20,7 @@ pub const AUDIT: &[u8] = b"native:audit";
 /// An event about a change by a multiple of this fails.
 pub const UNLUCKY: i64 = 13;
 
-type Function = fn(&Call<'_>, Execution) -> (Execution, Result<Vec<u8>, CallError>);
+type Function = fn(&Call<'_>, Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>);
 
 /// Finds the native modules by their artefacts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,7 +56,7 @@ struct NativeModule {
 }
 
 impl Module for NativeModule {
-    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+    fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
         self.functions[call.function as usize](call, execution)
     }
 }
@@ -210,9 +210,9 @@ fn read_account(row: &[u8]) -> (u64, String, i64) {
 
 /// Runs `body` and turns host errors into how the call ends.
 fn run(
-    mut execution: Execution,
+    mut execution: Box<Execution>,
     body: impl FnOnce(&mut Execution) -> Result<Vec<u8>, Stop>,
-) -> (Execution, Result<Vec<u8>, CallError>) {
+) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     let result = body(&mut execution).map_err(|stop| match stop {
         Stop::Error(variant) => CallError::Returned(vec![variant]),
         Stop::Host(HostError::Refused(problem)) => CallError::Refused(problem),
@@ -237,18 +237,18 @@ fn find(execution: &mut Execution, id: [u8; 8]) -> Result<(u64, String, i64), St
     Ok(read_account(row))
 }
 
-fn open(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn open(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
         let row = e.insert(0, &[&0_u64.to_le_bytes(), call.args].concat())?;
         Ok(row[..8].to_vec())
     })
 }
 
-fn close(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn close(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| e.delete(0, call.args)?.map(|_| Vec::new()).ok_or(Stop::Error(NO_SUCH_ACCOUNT)))
 }
 
-fn transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn transfer(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
         let part =
             |n: usize| <[u8; 8]>::try_from(&call.args[8 * n..8 * n + 8]).expect("invariant: arguments were checked");
@@ -265,7 +265,7 @@ fn transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>
 }
 
 /// Writes, then fails: nothing of it may be seen.
-fn spoil(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn spoil(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
         e.insert(0, &account(0, "spoilt", 1))?;
         e.delete(0, &call.args[..8])?;
@@ -276,7 +276,7 @@ fn spoil(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, C
     })
 }
 
-fn store_blob(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn store_blob(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
         let size = u32::from_le_bytes(call.args.try_into().expect("invariant: arguments were checked"));
         let mut row = [&0_u64.to_le_bytes()[..], call.args].concat();
@@ -285,7 +285,7 @@ fn store_blob(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u
     })
 }
 
-fn total(_: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn total(_: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     /// Small, so that a scan takes several calls.
     const CAPACITY: usize = 256;
     run(execution, |e| {
@@ -305,31 +305,31 @@ fn total(_: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, Call
     })
 }
 
-fn record(execution: Execution, account: u64, delta: i64) -> (Execution, Result<Vec<u8>, CallError>) {
+fn record(execution: Box<Execution>, account: u64, delta: i64) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     run(execution, |e| {
         e.insert(0, &[0_u64.to_le_bytes(), account.to_le_bytes(), delta.to_le_bytes()].concat())?;
         if delta % UNLUCKY == 0 { Err(Stop::Error(UNLUCKY_NUMBER)) } else { Ok(Vec::new()) }
     })
 }
 
-fn on_open(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn on_open(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     let (id, _, balance) = read_account(call.args);
     record(execution, id, balance)
 }
 
-fn on_close(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn on_close(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     let (id, _, balance) = read_account(call.args);
     record(execution, id, balance.wrapping_neg())
 }
 
-fn on_transfer(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn on_transfer(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     let (id, owner, old) = read_account(call.args);
     let new = read_account(&call.args[account(id, &owner, old).len()..]).2;
     record(execution, id, new.wrapping_sub(old))
 }
 
 /// Opens an account by a nested call, then once more: the second is refused, and only its writes are undone.
-fn open_twice(call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+fn open_twice(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
     let args = [call.args, &1_i64.to_le_bytes()].concat();
     let (execution, first) = execution.call(0, &args);
     if first.is_err() {

@@ -10,7 +10,7 @@ use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, S
 
 /// What the host keeps beside an instance.
 pub struct Host {
-    execution: Option<Execution>,
+    execution: Option<Box<Execution>>,
     memory: Option<Memory>,
     answer: Vec<u8>,
     /// The last bytes for the guest that did not fit where it wanted them.
@@ -48,7 +48,7 @@ impl Host {
         self.memory = Some(memory);
     }
 
-    pub(crate) fn begin(&mut self, execution: Execution) {
+    pub(crate) fn begin(&mut self, execution: Box<Execution>) {
         self.execution = Some(execution);
         self.answer.clear();
         self.overflow.clear();
@@ -64,7 +64,7 @@ impl Host {
         self.execution.as_mut().expect("invariant: checked on entry")
     }
 
-    pub(crate) fn end(&mut self) -> (Execution, Option<CallError>) {
+    pub(crate) fn end(&mut self) -> (Box<Execution>, Option<CallError>) {
         (self.execution.take().expect("invariant: an execution that moved in moves out"), self.ending.take())
     }
 

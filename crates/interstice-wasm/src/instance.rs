@@ -1,7 +1,9 @@
 //! Instances: one per module, as new for every call.
 //!
-//! 1. A new instance runs `interstice_init` once; the static data behind it is the image.
-//! 2. A call writes header and arguments to where `interstice_alloc` says, then runs `interstice_call`.
+//! 1. A new instance runs `interstice_init` once, and `interstice_alloc` for room that usual arguments fit into; the static data
+//!    behind that is the image.
+//! 2. A call writes header and arguments there, or if they are larger to where `interstice_alloc` says, then runs
+//!    `interstice_call`.
 //! 3. Afterwards the image is copied back. Where an artefact does not allow that, and after every trap, the instance is
 //!    dropped, and the next call makes a new one.
 
@@ -17,6 +19,10 @@ use interstice_types::schema::Schema;
 use std::sync::Arc;
 use wasmtime::{Instance, InstancePre, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc};
 
+/// Room for header and arguments that each instance has from its start.
+const USUAL_ARGUMENTS_SIZE: usize = 1 << 10;
+/// Bytes that a reset copies at a time: `memcpy` of more turns to string instructions, which begin slowly.
+const RESET_STEP_SIZE: usize = 1 << 10;
 /// Fuel for constructors and for describing.
 const SETUP_FUEL: u64 = 50_000_000;
 
@@ -35,6 +41,8 @@ struct Live {
     alloc: TypedFunc<i32, i32>,
     call: TypedFunc<(i32, i32, i32), i32>,
     image: Option<(usize, Vec<u8>)>,
+    /// Where usual arguments go.
+    room: i32,
     arguments: Vec<u8>,
 }
 
@@ -46,7 +54,7 @@ impl WasmModule {
 }
 
 impl Module for WasmModule {
-    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+    fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
         let mut live = match self.live.take().map_or_else(|| Live::new(&self.pre, self.reset), Ok) {
             Ok(live) => live,
             Err(problem) => return (execution, Err(CallError::Trapped(problem))),
@@ -83,12 +91,13 @@ impl Live {
         let init = instance.get_typed_func::<(), ()>(&mut store, abi::EXPORT_INIT).map_err(failed)?;
         init.call(&mut store, ()).map_err(failed)?;
         let alloc = instance.get_typed_func(&mut store, abi::EXPORT_ALLOC).map_err(failed)?;
+        let room = alloc.call(&mut store, USUAL_ARGUMENTS_SIZE as i32).map_err(failed)?;
         let call = instance.get_typed_func(&mut store, abi::EXPORT_CALL).map_err(failed)?;
         let image = reset.map(|range| {
             let (start, end) = (range.start as usize, range.end as usize);
             (start, memory.data(&store)[start..end].to_vec())
         });
-        Ok(Self { store, instance, memory, alloc, call, image, arguments: Vec::new() })
+        Ok(Self { store, instance, memory, alloc, call, image, room, arguments: Vec::new() })
     }
 
     fn run(&mut self, call: &Call<'_>) -> wasmtime::Result<i32> {
@@ -107,13 +116,16 @@ impl Live {
         let fuel = self.store.data().execution().fuel();
         self.store.set_fuel(fuel)?;
         let length = self.arguments.len() as i32;
-        let pointer = self.alloc.call(&mut self.store, length)?;
+        let pointer = match self.arguments.len() {
+            ..=USUAL_ARGUMENTS_SIZE => self.room,
+            _ => self.alloc.call(&mut self.store, length)?,
+        };
         self.memory.write(&mut self.store, pointer as u32 as usize, &self.arguments)?;
         self.call.call(&mut self.store, (call.function as i32, pointer, length))
     }
 
     /// Takes the execution out again, with the fuel that is left.
-    fn finish(&mut self) -> (Execution, Option<CallError>) {
+    fn finish(&mut self) -> (Box<Execution>, Option<CallError>) {
         let left = self.store.get_fuel().unwrap_or(0);
         let (mut execution, ending) = self.store.data_mut().end();
         let left = left.min(execution.fuel());
@@ -124,7 +136,10 @@ impl Live {
     /// Makes the instance as new; false if that cannot be done.
     fn reset(&mut self) -> bool {
         let Some((start, image)) = &self.image else { return false };
-        self.memory.data_mut(&mut self.store)[*start..*start + image.len()].copy_from_slice(image);
+        let memory = &mut self.memory.data_mut(&mut self.store)[*start..*start + image.len()];
+        for (to, from) in memory.chunks_mut(RESET_STEP_SIZE).zip(image.chunks(RESET_STEP_SIZE)) {
+            to.copy_from_slice(from);
+        }
         true
     }
 }

@@ -19,7 +19,12 @@ impl Execution {
     /// Runs `function` of the module at position `module` and everything that it calls.
     ///
     /// A nested function that fails without a trap has its writes undone; the rest stays. A trap ends the transaction.
-    pub fn invoke(mut self, module: usize, function: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
+    pub fn invoke(
+        mut self: Box<Self>,
+        module: usize,
+        function: u32,
+        args: &[u8],
+    ) -> (Box<Self>, Result<Vec<u8>, CallError>) {
         let catalog = Arc::clone(&self.catalog);
         let entry = &catalog.modules()[module];
         let (name, called) = (&entry.schema.module, &entry.functions[function as usize]);
@@ -82,7 +87,7 @@ impl Execution {
     /// Calls the imported function with this number in the same transaction.
     ///
     /// If that ends in a trap, so does the transaction, whatever the calling function makes of it.
-    pub fn call(mut self, import: u32, args: &[u8]) -> (Self, Result<Vec<u8>, CallError>) {
+    pub fn call(mut self: Box<Self>, import: u32, args: &[u8]) -> (Box<Self>, Result<Vec<u8>, CallError>) {
         let (module, function) = match self.callee(import, args) {
             Ok(callee) => callee,
             Err(HostError::Trapped(problem) | HostError::Refused(problem)) => {

@@ -34,10 +34,7 @@ impl Execution {
         self.meter.enter(HostCall::Update, u64::from(handle), row)?;
         let table = self.handle(handle, TableAccess::may_change)?;
         match self.tables.tx_mut()?.update(table, row) {
-            Ok(old) => {
-                self.meter.note(1, old);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(error) => Err(refused(&mut self.meter, error)),
         }
     }

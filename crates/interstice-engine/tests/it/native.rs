@@ -13,7 +13,7 @@ use interstice_types::transaction::Transaction;
 use std::sync::Arc;
 
 type Answer = Result<Vec<u8>, CallError>;
-type Function = fn(&Call<'_>, Execution) -> (Execution, Answer);
+type Function = fn(&Call<'_>, Box<Execution>) -> (Box<Execution>, Answer);
 
 pub(crate) struct NativeLoader;
 
@@ -39,7 +39,7 @@ impl ModuleFactory for Native {
 }
 
 impl Module for Native {
-    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Answer) {
+    fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Answer) {
         self.0[call.function as usize](call, execution)
     }
 }
@@ -118,30 +118,30 @@ fn ending(error: HostError) -> CallError {
     }
 }
 
-fn add(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+fn add(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let result = execution.insert(0, &row(0)).map(|_| Vec::new()).map_err(ending);
     (execution, result)
 }
 
 /// Inserts the same row twice: refused.
-fn refuse(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+fn refuse(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let result = execution.insert(0, &row(900)).map(drop);
     let result = result.and_then(|()| execution.insert(0, &row(900)).map(|_| Vec::new()));
     (execution, result.map_err(ending))
 }
 
-fn trap(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+fn trap(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let _ = execution.insert(0, &row(0));
     (execution, Err(CallError::Trapped(Problem::new("trap", "on purpose"))))
 }
 
-fn count(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+fn count(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let result = execution.count(0).map(|count| count.to_le_bytes().to_vec()).map_err(ending);
     (execution, result)
 }
 
 /// Writes, uses up all fuel, and says that all is well.
-fn burn(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
+fn burn(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let _ = execution.insert(0, &row(0));
     while execution.get(0, IndexId::PRIMARY, &[0; 8]).is_ok() {}
     assert!(execution.insert(0, &row(0)).is_err(), "nothing more is done");
@@ -149,7 +149,7 @@ fn burn(_: &Call<'_>, mut execution: Execution) -> (Execution, Answer) {
 }
 
 /// Writes, calls, swallows what comes back, tries to write again, and says that all is well.
-fn swallow(mut execution: Execution, import: u32) -> (Execution, Answer) {
+fn swallow(mut execution: Box<Execution>, import: u32) -> (Box<Execution>, Answer) {
     let _ = execution.insert(0, &row(0));
     let (mut execution, _) = execution.call(import, &[]);
     let _ = execution.insert(0, &row(0));

@@ -45,7 +45,7 @@ impl ModuleFactory for NativeModule {
 }
 
 impl Module for NativeModule {
-    fn call(&mut self, call: &Call<'_>, execution: Execution) -> (Execution, Result<Vec<u8>, CallError>) {
+    fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
         let context = &call.context;
         let header = Header {
             now: context.now,
@@ -90,7 +90,7 @@ fn ending_of(panic: Box<dyn Any + Send>) -> CallError {
 /// An execution as the host of native code.
 struct EngineHost {
     /// Elsewhere while another module runs.
-    execution: Option<Execution>,
+    execution: Option<Box<Execution>>,
     refused: Option<Problem>,
 }
 
