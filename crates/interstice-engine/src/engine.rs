@@ -11,6 +11,7 @@ use crate::publish;
 use crate::system;
 use interstice_store::store::Store;
 use interstice_store::table::ApplyError;
+use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::codec;
 use interstice_types::id::{ClientId, Identity, Offset};
@@ -31,6 +32,7 @@ pub struct Engine {
     pub(crate) next_offset: Offset,
     pub(crate) time: Timestamp,
     pub(crate) last_changed: LastChanged,
+    last_caller: Option<(Identity, ClientId)>,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -142,6 +144,7 @@ impl Engine {
             next_offset: 0,
             time: Timestamp(i64::MIN),
             last_changed: LastChanged::default(),
+            last_caller: None,
         }
     }
 
@@ -299,7 +302,7 @@ impl Engine {
 
     fn call(&mut self, target: Target, args: Vec<u8>, caller: Identity, moment: Moment) -> Output {
         let mut tx = std::mem::take(&mut self.store).begin();
-        let client = match system::client_id(&mut tx, caller) {
+        let client = match self.client_of(&mut tx, caller) {
             Ok(client) => client,
             Err(error) => {
                 self.store = tx.abort();
@@ -321,6 +324,16 @@ impl Engine {
                 refusal(problem, finished.log, rests_on)
             }
         }
+    }
+
+    /// The number of a caller. Whoever calls is likely to have called before: the last one's number is kept, once it is in a
+    /// row that is committed, for such a row stays.
+    fn client_of(&mut self, tx: &mut WriteTx, caller: Identity) -> Result<ClientId, WriteError> {
+        match self.last_caller {
+            Some((known, client)) if known == caller => return Ok(client),
+            _ => self.last_caller = system::find_client(tx.store(), caller).map(|client| (caller, client)),
+        }
+        self.last_caller.map_or_else(|| system::client_id(tx, caller), |(_, client)| Ok(client))
     }
 
     fn event(&mut self, time: Timestamp, seed: [u8; 16]) -> Output {
@@ -359,7 +372,7 @@ impl Engine {
         (!there).then(|| Problem::new("module-unavailable", "the module could not be loaded"))
     }
 
-    fn unexecuted(&mut self, tx: interstice_store::write::WriteTx) -> Finished {
+    fn unexecuted(&mut self, tx: WriteTx) -> Finished {
         Finished {
             tx: Some(tx),
             instances: std::mem::take(&mut self.instances),
@@ -370,7 +383,7 @@ impl Engine {
 
     fn execute(
         &mut self,
-        tx: interstice_store::write::WriteTx,
+        tx: WriteTx,
         target: Target,
         args: &[u8],
         (caller, (now, seed)): (Identity, Moment),

@@ -52,7 +52,10 @@ pub struct Execution {
     catalog: Arc<Catalog>,
     surroundings: Surroundings,
     limits: Limits,
-    frames: Vec<Frame>,
+    /// The function that runs.
+    running: Option<Frame>,
+    /// Those that wait for it, the outermost first.
+    waiting: Vec<Frame>,
     scans: Vec<Option<Scan>>,
     log: Vec<LogLine>,
     streams: u64,
@@ -141,7 +144,8 @@ impl Execution {
             catalog,
             surroundings,
             limits,
-            frames: Vec::new(),
+            running: None,
+            waiting: Vec::new(),
             scans: Vec::new(),
             log: Vec::new(),
             streams: 0,
@@ -151,7 +155,7 @@ impl Execution {
 
     /// Ends it. All modules must be back in their slots.
     pub fn finish(self) -> Finished {
-        assert!(self.frames.is_empty(), "invariant: every frame was popped");
+        assert!(self.running.is_none(), "invariant: every function has ended");
         let work = self.meter.work();
         let tx = match self.tables {
             Tables::Write(tx) => Some(tx),
@@ -177,8 +181,7 @@ impl Execution {
     pub fn log(&mut self, level: u8, text: &str) -> Result<(), HostError> {
         self.meter.enter(HostCall::Log, u64::from(level), text.as_bytes())?;
         if self.log.len() < self.limits.log_lines {
-            let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
-            let module = self.catalog.modules()[frame.module].schema.module.clone();
+            let module = self.catalog.modules()[self.frame().module].schema.module.clone();
             let cut = text.floor_char_boundary(self.limits.log_line_size);
             let text = text[..cut].chars().flat_map(printable).collect();
             self.log.push(LogLine { module, level: level.clamp(1, 4), text });
@@ -188,7 +191,7 @@ impl Execution {
 
     /// The running function's module and name, for people.
     pub fn place(&self) -> String {
-        let frame = *self.frames.last().expect("invariant: asked while a function runs");
+        let frame = self.frame();
         let entry = &self.catalog.modules()[frame.module];
         problems::place(&entry.schema.module, &entry.functions[frame.function as usize].schema.name)
     }
@@ -198,8 +201,12 @@ impl Execution {
         self.tables.tx().map_or(&[], WriteTx::changes)
     }
 
+    fn frame(&self) -> Frame {
+        self.running.expect("invariant: a host call comes from a running function")
+    }
+
     fn handle(&self, handle: u32, allows: fn(TableAccess) -> bool) -> Result<TableId, HostError> {
-        let frame = self.frames.last().expect("invariant: a host call comes from a running function");
+        let frame = self.frame();
         let function = &self.catalog.modules()[frame.module].functions[frame.function as usize];
         match function.handles.get(handle as usize) {
             Some(Some((table, access))) if allows(*access) => Ok(*table),

@@ -1,11 +1,9 @@
 //! Keys to look for: single values, tuples for composite keys, ranges and prefixes of either.
 
 use crate::datatype::{Datatype, encode_str};
+use crate::scratch;
 use std::marker::PhantomData;
 use std::ops::{Bound, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
-
-/// Room for a key before its length is known.
-const USUAL_KEY_SIZE: usize = 16;
 
 /// Values of the columns of a key, in key order: one value, or a tuple of two to four.
 pub trait Columns {
@@ -40,7 +38,7 @@ pub struct Lookup<K> {
 impl<K> Lookup<K> {
     #[inline]
     fn of(encode: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut values = Vec::with_capacity(USUAL_KEY_SIZE);
+        let mut values = scratch::take();
         encode(&mut values);
         Self { values, columns: PhantomData }
     }

@@ -59,6 +59,7 @@ pub mod log;
 mod native;
 pub mod registry;
 pub mod rows;
+mod scratch;
 pub mod table;
 #[cfg(all(feature = "test", not(target_arch = "wasm32")))]
 pub mod test;

@@ -48,18 +48,12 @@ pub(crate) fn update(handle: u32, row: &[u8]) -> Result<(), Refused> {
     ask(|host| host.update(handle, row))
 }
 
-pub(crate) fn delete(handle: u32, key: &[u8], old: &mut Vec<u8>) -> bool {
-    found(ask(|host| host.delete(handle, key)), old)
+pub(crate) fn delete<T>(handle: u32, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    ask(|host| host.delete(handle, key)).map(|row| read(&row))
 }
 
-pub(crate) fn get(handle: u32, index: u16, values: &[u8], row: &mut Vec<u8>) -> bool {
-    found(ask(|host| host.get(handle, index, values)), row)
-}
-
-fn found(row: Option<Vec<u8>>, out: &mut Vec<u8>) -> bool {
-    let is_there = row.is_some();
-    row.into_iter().for_each(|row| *out = row);
-    is_there
+pub(crate) fn get<T>(handle: u32, index: u16, values: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    ask(|host| host.get(handle, index, values)).map(|row| read(&row))
 }
 
 pub(crate) fn count(handle: u32) -> u64 {

@@ -4,6 +4,7 @@ use crate::datatype::{Datatype, Input};
 use crate::host;
 use crate::key::{Columns, Lookup, Span};
 use crate::rows::Rows;
+use crate::scratch;
 use interstice_types::schema::TableSchema;
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,8 +50,13 @@ pub trait Indexes {
 /// A row by a unique index. Called by generated methods.
 #[doc(hidden)]
 pub fn find<T: Table, K>(handle: u32, index: u16, key: Lookup<K>) -> Option<T> {
-    let mut row = Vec::new();
-    host::get(handle, index, &key.values, &mut row).then(|| T::decode(&mut Input::new(&row)))
+    let row = host::get(handle, index, &key.values, decoded);
+    scratch::give_back(key.values);
+    row
+}
+
+fn decoded<T: Table>(row: &[u8]) -> T {
+    T::decode(&mut Input::new(row))
 }
 
 /// Rows by an index. Called by generated methods.
@@ -76,7 +82,7 @@ impl<T: Table> Read<T> {
 
     /// Whether there is a row with this primary key.
     pub fn contains(&self, key: impl Into<Lookup<T::Key>>) -> bool {
-        host::get(self.indexes.handle(), PRIMARY, &key.into().values, &mut Vec::new())
+        host::get(self.indexes.handle(), PRIMARY, &key.into().values, |_| ()).is_some()
     }
 
     /// All rows in the order of their primary keys.
@@ -183,7 +189,7 @@ impl<T: Table> Write<T> {
     pub fn upsert(&self, row: T) -> T {
         let mut key = Vec::new();
         row.encode_key(&mut key);
-        if host::get(self.handle(), PRIMARY, &key, &mut Vec::new()) {
+        if host::get(self.handle(), PRIMARY, &key, |_| ()).is_some() {
             update(self.handle(), &row).unwrap_or_else(|_| host::raise());
             return row;
         }
@@ -192,17 +198,16 @@ impl<T: Table> Write<T> {
 
     /// Removes the row with this primary key; returns it, if it was there.
     pub fn delete(&self, key: impl Into<Lookup<T::Key>>) -> Option<T> {
-        let mut row = Vec::new();
-        host::delete(self.handle(), &key.into().values, &mut row).then(|| T::decode(&mut Input::new(&row)))
+        host::delete(self.handle(), &key.into().values, decoded)
     }
 
     /// Removes all rows; returns how many there were.
     pub fn clear(&self) -> u64 {
-        let (mut count, mut key, mut old) = (0, Vec::new(), Vec::new());
+        let (mut count, mut key) = (0, Vec::new());
         for row in self.iter() {
             key.clear();
             row.encode_key(&mut key);
-            host::delete(self.handle(), &key, &mut old);
+            host::delete(self.handle(), &key, |_| ());
             count += 1;
         }
         count
@@ -219,21 +224,24 @@ impl<T: Table> Deref for Write<T> {
 }
 
 fn insert<T: Table>(handle: u32, row: T) -> Result<T, host::Refused> {
-    let mut bytes = Vec::with_capacity(64);
+    let mut bytes = scratch::take();
     row.encode(&mut bytes);
-    if !T::HAS_SEQUENCES {
-        host::insert(handle, &bytes, None)?;
-        return Ok(row);
-    }
-    let mut stored = Vec::with_capacity(bytes.len());
-    host::insert(handle, &bytes, Some(&mut stored))?;
-    Ok(T::decode(&mut Input::new(&stored)))
+    let inserted = if T::HAS_SEQUENCES {
+        let mut stored = Vec::with_capacity(bytes.len());
+        host::insert(handle, &bytes, Some(&mut stored)).map(|()| T::decode(&mut Input::new(&stored)))
+    } else {
+        host::insert(handle, &bytes, None).map(|()| row)
+    };
+    scratch::give_back(bytes);
+    inserted
 }
 
 fn update<T: Table>(handle: u32, row: &T) -> Result<(), host::Refused> {
-    let mut bytes = Vec::with_capacity(64);
+    let mut bytes = scratch::take();
     row.encode(&mut bytes);
-    host::update(handle, &bytes)
+    let updated = host::update(handle, &bytes);
+    scratch::give_back(bytes);
+    updated
 }
 
 /// A constraint that did not allow a write.

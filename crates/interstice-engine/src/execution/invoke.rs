@@ -36,12 +36,13 @@ impl Execution {
                 return (self, Err(CallError::Trapped(problem)));
             }
         };
-        let calling_module = self.frames.last().map(|frame| catalog.modules()[frame.module].schema.module.as_str());
+        let calling_module = self.running.map(|frame| catalog.modules()[frame.module].schema.module.as_str());
         let context = self.next_context(calling_module);
-        self.frames.push(Frame { module, function, scans: self.scans.len() });
+        let frame = Frame { module, function, scans: self.scans.len() };
+        self.waiting.extend(self.running.replace(frame));
         let savepoint = self.tables.tx().map(|tx| tx.savepoint());
         let (mut this, result) = instance.call(&Call { function, args, context }, self);
-        let frame = this.frames.pop().expect("invariant: a frame was pushed");
+        this.running = this.waiting.pop();
         this.scans.truncate(frame.scans);
         this.instances[module] = Some(instance);
         // What a module says behind a trap does not count: it may have swallowed it.
@@ -57,12 +58,13 @@ impl Execution {
     }
 
     fn take_instance(&mut self, module: usize, name: &str) -> Result<Box<dyn Module>, Problem> {
-        if self.frames.len() >= self.limits.call_depth {
+        let running = || self.waiting.iter().chain(&self.running);
+        if running().count() >= self.limits.call_depth {
             let text = format!("calls are nested deeper than {}", self.limits.call_depth);
             return Err(Problem::new("call-depth", text));
         }
         self.instances.get_mut(module).and_then(Option::take).ok_or_else(|| {
-            if self.frames.iter().any(|frame| frame.module == module) {
+            if running().any(|frame| frame.module == module) {
                 Problem::new("re-entered", format!("module `{name}` is on the call stack already"))
             } else {
                 Problem::new("module-unavailable", format!("module `{name}` could not be loaded"))
@@ -106,7 +108,7 @@ impl Execution {
     fn callee(&mut self, import: u32, args: &[u8]) -> Result<(usize, u32), HostError> {
         self.meter.enter(HostCall::Call, u64::from(import), args)?;
         let catalog = Arc::clone(&self.catalog);
-        let frame = *self.frames.last().expect("invariant: a host call comes from a running function");
+        let frame = self.frame();
         let target = catalog.modules()[frame.module].imports.get(import as usize).copied().flatten();
         let (module, function) = target
             .ok_or_else(|| trapped("undeclared-call", format!("the module imports no function number {import}")))?;

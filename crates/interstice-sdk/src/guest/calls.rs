@@ -3,6 +3,7 @@
 use crate::datatype::{Datatype, Input};
 use crate::host::{Refused, Status};
 use interstice_abi::host::{NOT_FOUND, REFUSED, RETURNED_ERROR, RETURNED_OK};
+use std::mem::MaybeUninit;
 
 /// The host calls of the table in `interstice-abi`.
 mod raw {
@@ -70,28 +71,38 @@ pub(crate) fn update(handle: u32, row: &[u8]) -> Result<(), Refused> {
     if code == REFUSED { Err(Refused) } else { Ok(()) }
 }
 
-pub(crate) fn delete(handle: u32, key: &[u8], old: &mut Vec<u8>) -> bool {
-    let mut code = 0;
-    let found = receive(old, USUAL_ROW_SIZE, |out, capacity| {
-        // SAFETY: both are the bounds of live buffers.
-        code = unsafe { raw::delete(handle, key.as_ptr(), key.len(), out, capacity) };
-        code
-    });
-    if code == REFUSED {
-        raise();
-    }
-    found.is_some()
+pub(crate) fn delete<T>(handle: u32, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    // SAFETY: both are the bounds of live buffers.
+    let ask = |out, capacity| unsafe { raw::delete(handle, key.as_ptr(), key.len(), out, capacity) };
+    receive_row(ask, read)
 }
 
-pub(crate) fn get(handle: u32, index: u16, values: &[u8], row: &mut Vec<u8>) -> bool {
-    let mut code = 0;
-    let found = receive(row, USUAL_ROW_SIZE, |out, capacity| {
-        // SAFETY: both are the bounds of live buffers.
-        code = unsafe { raw::get(handle, u32::from(index), values.as_ptr(), values.len(), out, capacity) };
-        code
-    });
-    debug_assert!(found.is_some() || code == NOT_FOUND, "a lookup is not refused");
-    found.is_some()
+pub(crate) fn get<T>(handle: u32, index: u16, values: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    // SAFETY: both are the bounds of live buffers.
+    let ask =
+        |out, capacity| unsafe { raw::get(handle, u32::from(index), values.as_ptr(), values.len(), out, capacity) };
+    receive_row(ask, read)
+}
+
+/// Lets the host write a row, if there is one, and reads it where it stands: most fit on the stack.
+fn receive_row<T>(ask: impl FnOnce(*mut u8, usize) -> i32, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    let mut room = [MaybeUninit::<u8>::uninit(); USUAL_ROW_SIZE];
+    let length = match ask(room.as_mut_ptr().cast(), room.len()) {
+        NOT_FOUND => return None,
+        REFUSED => raise(),
+        length => length as usize,
+    };
+    if length <= room.len() {
+        // SAFETY: the host has written so many bytes.
+        return Some(read(unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), length) }));
+    }
+    let mut row = Vec::with_capacity(length);
+    // SAFETY: the host writes all of the row, for which there is room.
+    unsafe {
+        raw::fetch(row.as_mut_ptr(), length);
+        row.set_len(length);
+    }
+    Some(read(&row))
 }
 
 pub(crate) fn count(handle: u32) -> u64 {
