@@ -4,8 +4,9 @@
 //! transaction takes the first one off. Applying a log does the same, so a recovered queue is the queue before the crash.
 
 use crate::catalog::Catalog;
-use interstice_types::change::{Change, RowBytes};
+use interstice_types::change::Change;
 use interstice_types::id::Offset;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::ChangeKind;
 use interstice_types::transaction::EventId;
 use std::collections::VecDeque;

@@ -8,10 +8,10 @@ use interstice_protocol::limits::{
     CLOSE_TOO_SLOW, MAX_CALLS_IN_FLIGHT, MAX_OUTBOUND_SIZE, MAX_ROWS_PART_SIZE, MAX_SUBSCRIPTIONS,
 };
 use interstice_protocol::{problems, reply, text};
-use interstice_types::change::RowBytes;
 use interstice_types::id::Offset;
 use interstice_types::json;
 use interstice_types::problem::Problem;
+use interstice_types::row::RowBytes;
 use interstice_types::ty::Field;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! A table under another schema: columns are found by name, new ones get a default, indexes are built anew.
 
 use crate::table::{ApplyError, Table};
-use interstice_types::change::{Change, RowBytes};
+use interstice_types::change::Change;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::TableSchema;
 use std::sync::Arc;
 

@@ -3,12 +3,13 @@
 use crate::digest;
 use crate::range::KeyRange;
 use crate::tree::{self, Tree};
-use interstice_types::change::{Change, RowBytes};
+use interstice_types::change::Change;
 use interstice_types::codec;
 use interstice_types::id::TableId;
 use interstice_types::json;
 use interstice_types::key::Key;
 use interstice_types::layout::RowLayout;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::{IndexSchema, TableSchema};
 use std::sync::Arc;
 
@@ -287,7 +288,7 @@ impl Table {
             }
             entries.push(entry);
         }
-        if !self.rows.insert(&key, Arc::clone(row)) {
+        if !self.rows.insert(&key, row.clone()) {
             return Err(self.duplicate(None, row));
         }
         for (index, entry) in self.indexes.iter_mut().zip(entries) {
@@ -303,7 +304,7 @@ impl Table {
             self.move_entries(&key, new, scratch)?;
         }
         let Some(slot) = self.rows.get_mut(&key) else { return Err(self.no_such_row(new)) };
-        let old = std::mem::replace(slot, Arc::clone(new));
+        let old = std::mem::replace(slot, new.clone());
         let difference = digest::of_row(self.id, new).wrapping_sub(digest::of_row(self.id, &old));
         self.digest = self.digest.wrapping_add(difference);
         Ok(old)

@@ -2,9 +2,10 @@
 
 use crate::store::Store;
 use crate::table::{ApplyError, Table};
-use interstice_types::change::{Change, RowBytes};
+use interstice_types::change::Change;
 use interstice_types::codec::DecodeError;
 use interstice_types::id::TableId;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::TableSchema;
 use interstice_types::ty::Type;
 use std::sync::Arc;
@@ -209,9 +210,8 @@ fn sequence_moves(table: &Table, row: &mut RowBytes) -> Result<Vec<(u16, u64)>, 
         let ty = &table.layout().types()[usize::from(column)];
         let position = table.layout().reader_at(row, usize::from(column)).position();
         let size = ty.fixed_size().expect("invariant: sequences are integers");
-        let bytes = Arc::get_mut(row).expect("invariant: the row was just made");
-        let field = &mut bytes[position..position + size];
-        let given = read_integer(field, ty);
+        let field = position..position + size;
+        let given = read_integer(&row[field.clone()], ty);
         let exhausted = || WriteError::SequenceExhausted {
             table: table.schema().name.clone(),
             column: table.schema().columns[usize::from(column)].name.clone(),
@@ -221,7 +221,7 @@ fn sequence_moves(table: &Table, row: &mut RowBytes) -> Result<Vec<(u16, u64)>, 
                 if next > largest(ty) {
                     return Err(exhausted());
                 }
-                field.copy_from_slice(&next.to_le_bytes()[..size]);
+                row.change_unshared(|row| row[field].copy_from_slice(&next.to_le_bytes()[..size]));
                 moves.push((column, next + 1));
             }
             Some(given) if given >= next => moves.push((column, given.checked_add(1).ok_or_else(exhausted)?)),

@@ -2,11 +2,9 @@
 
 use crate::codec::{DecodeError, Reader};
 use crate::id::TableId;
+use crate::row::RowBytes;
 use crate::schema::TableSchema;
 use std::sync::Arc;
-
-/// A row's canonical bytes, shared between the table, the changes and whoever is told of them.
-pub type RowBytes = Arc<[u8]>;
 
 /// One step from a state of the tables to the next.
 ///

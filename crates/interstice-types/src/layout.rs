@@ -1,10 +1,9 @@
 //! Where the columns of a row's bytes are, worked out once per table.
 
-use crate::change::RowBytes;
 use crate::codec::{self, DecodeError, Reader};
 use crate::key::{self, Key};
+use crate::row::RowBytes;
 use crate::ty::Type;
-use std::sync::Arc;
 
 /// The types of a row's columns and the positions that do not depend on the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +52,7 @@ impl RowLayout {
         };
         let mut canonical = RowBytes::from(row);
         if !odd.is_empty() {
-            let bytes = Arc::get_mut(&mut canonical).expect("invariant: the row was just made");
-            odd.into_iter().for_each(|nan| nan.rewrite(bytes));
+            canonical.change_unshared(|bytes| odd.into_iter().for_each(|nan| nan.rewrite(bytes)));
         }
         Ok(canonical)
     }

@@ -27,6 +27,7 @@ pub mod json;
 pub mod key;
 pub mod layout;
 pub mod problem;
+pub mod row;
 pub mod schema;
 pub mod time;
 pub mod transaction;

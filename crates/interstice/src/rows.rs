@@ -3,8 +3,8 @@
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 use interstice_store::table::IndexId;
-use interstice_types::change::RowBytes;
 use interstice_types::id::TableId;
+use interstice_types::row::RowBytes;
 
 /// The first `limit` rows of `table`; none if there is no such table.
 pub fn first_rows(store: &Store, table: TableId, limit: usize) -> Vec<RowBytes> {

@@ -1,7 +1,7 @@
 //! What a transaction has used up, what its host calls were, and whether it may go on.
 
-use super::host_hash::{HostCall, HostHash};
 use super::HostError;
+use super::host_hash::{HostCall, HostHash};
 use crate::limits::charge;
 use interstice_types::problem::Problem;
 use interstice_types::transaction::Work;

@@ -1,8 +1,8 @@
 //! The host calls that read and write rows.
 
-use super::scan::lookup_prefix;
 use super::host_hash::HostCall;
 use super::meter::Meter;
+use super::scan::lookup_prefix;
 use super::{Execution, HostError, trapped};
 use crate::problems;
 use interstice_store::table::{ApplyError, IndexId};

@@ -180,7 +180,7 @@ proptest! {
 fn a_duplicate_names_table_index_and_values() {
     let mut tx = new_store().begin();
     tx.insert(TABLE, &row(0, "ada", 1)).unwrap();
-    fn text(result: Result<&interstice_types::change::RowBytes, WriteError>) -> String {
+    fn text(result: Result<&interstice_types::row::RowBytes, WriteError>) -> String {
         result.unwrap_err().to_string()
     }
     assert_eq!(text(tx.insert(TABLE, &row(1, "bob", 1))), "table `player` has a row with primary key \"1\" already");
