@@ -1,22 +1,35 @@
-//! A row's bytes, shared.
+//! A row's bytes: in place if they are few, shared if they are many.
 
 use std::fmt;
 use std::ops::Deref;
 use triomphe::{Arc, ThinArc};
 
-/// A row's canonical bytes, shared between the table, the changes and whoever is told of them.
+/// Longest row that is kept in place: with its length it fills a cache line.
+pub const INLINE_ROW_SIZE: usize = 62;
+
+/// A row's canonical bytes, as the table, the changes and whoever is told of them have them.
 ///
-/// One pointer: count, length and bytes stand together behind it, for a small row in one cache line.
+/// A clone copies a cache line or counts. A table holds short rows side by side: whoever finds one has read it.
 #[derive(Clone)]
-pub struct RowBytes(ThinArc<(), u8>);
+pub struct RowBytes(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE_ROW_SIZE] },
+    Shared(ThinArc<(), u8>),
+}
 
 impl RowBytes {
-    /// The bytes, to be changed by whoever made the row and has not shared it yet.
+    /// The bytes, to be changed by whoever made the row and has not cloned it yet.
     ///
     /// # Panics
-    /// If there is a clone.
+    /// If a long row has a clone.
     pub fn change_unshared(&mut self, change: impl FnOnce(&mut [u8])) {
-        self.0.with_arc_mut(|arc| change(Arc::get_mut(arc).expect("invariant: the row has no clone").slice_mut()));
+        match &mut self.0 {
+            Repr::Inline { len, bytes } => change(&mut bytes[..usize::from(*len)]),
+            Repr::Shared(shared) => shared
+                .with_arc_mut(|arc| change(Arc::get_mut(arc).expect("invariant: the row has no clone").slice_mut())),
+        }
     }
 }
 
@@ -25,7 +38,10 @@ impl Deref for RowBytes {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.0.slice
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Shared(shared) => &shared.slice,
+        }
     }
 }
 
@@ -37,8 +53,13 @@ impl AsRef<[u8]> for RowBytes {
 
 impl From<&[u8]> for RowBytes {
     #[inline]
-    fn from(bytes: &[u8]) -> Self {
-        Self(ThinArc::from_header_and_slice((), bytes))
+    fn from(row: &[u8]) -> Self {
+        if row.len() > INLINE_ROW_SIZE {
+            return Self(Repr::Shared(ThinArc::from_header_and_slice((), row)));
+        }
+        let mut bytes = [0; INLINE_ROW_SIZE];
+        bytes[..row.len()].copy_from_slice(row);
+        Self(Repr::Inline { len: row.len() as u8, bytes })
     }
 }
 
@@ -73,3 +94,6 @@ impl fmt::Debug for RowBytes {
         write!(f, "Row({})", crate::id::to_hex(self))
     }
 }
+
+/// Leaves of tables and changes are laid out for this.
+const _: () = assert!(size_of::<RowBytes>() == 64);
