@@ -141,7 +141,7 @@ impl Catalog {
     /// The table `name` of `module`.
     pub fn table(&self, module: &str, name: &str) -> Option<TableId> {
         if module == SYSTEM_MODULE {
-            return system::tables().iter().position(|table| table.name == name).map(|id| TableId(id as u32));
+            return system::table_named(name);
         }
         self.tables.get(module)?.get(name).copied()
     }

@@ -64,9 +64,9 @@ pub enum Request {
     /// Call a reducer.
     Call {
         /// The module's name.
-        module: String,
+        module: Arc<str>,
         /// The reducer's name.
-        function: String,
+        function: Arc<str>,
         /// Canonical argument bytes.
         args: Vec<u8>,
         /// Who calls.

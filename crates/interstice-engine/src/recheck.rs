@@ -6,7 +6,6 @@
 //! 4. Go back to the clone and apply the record: whatever the comparison said, the engine goes on from history.
 
 use crate::engine::{Engine, Input, Output, RecordedError, Request};
-use crate::event::EventQueue;
 use crate::module::LoadError;
 use crate::system;
 use interstice_types::change::Change;
@@ -109,9 +108,9 @@ impl Engine {
             Cause::Call { version, function, caller, args } => {
                 let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
                 let Some(entry) = entry else { return Ok(self.nothing_again(transaction)) };
-                let name = entry.schema.functions.get(*function as usize).map_or(String::new(), |f| f.name.clone());
+                let function = entry.schema.functions.get(*function as usize).map_or("", |f| f.name.as_str()).into();
                 let caller = self.identity_in(changes, *caller);
-                Request::Call { module: entry.schema.module.clone(), function: name, args: args.clone(), caller }
+                Request::Call { module: entry.schema.module.as_str().into(), function, args: args.clone(), caller }
             }
             Cause::Event(_) => Request::NextEvent,
         };
@@ -173,11 +172,6 @@ impl Engine {
             Cause::Publish { module, .. } => format!("publish {module}"),
             Cause::Genesis { .. } | Cause::Configure => transaction.cause.name().to_owned(),
         }
-    }
-
-    /// Deliveries that are still to be made, for comparison with another engine's.
-    pub fn queue(&self) -> &EventQueue {
-        &self.queue
     }
 }
 

@@ -31,7 +31,7 @@ pub const CLIENT: TableId = TableId(5);
 pub fn tables() -> Vec<TableSchema> {
     vec![
         table(
-            "module",
+            MODULE,
             &[
                 ("name", Type::String),
                 ("published_at", Type::U64),
@@ -41,15 +41,15 @@ pub fn tables() -> Vec<TableSchema> {
             ],
             1,
         ),
-        table("table", &[("id", Type::U32), ("module", Type::String), ("name", Type::String)], 1),
-        table("artefact", &[("hash", Type::Bytes), ("bytes", Type::Bytes)], 1),
+        table(TABLE, &[("id", Type::U32), ("module", Type::String), ("name", Type::String)], 1),
+        table(ARTEFACT, &[("hash", Type::Bytes), ("bytes", Type::Bytes)], 1),
         table(
-            "event_cursor",
+            EVENT_CURSOR,
             &[("id", Type::U8), ("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32)],
             1,
         ),
         table(
-            "dead_letter",
+            DEAD_LETTER,
             &[
                 ("of", Type::U64),
                 ("change", Type::U32),
@@ -64,11 +64,17 @@ pub fn tables() -> Vec<TableSchema> {
     ]
 }
 
+/// The names of the system tables, by id.
+const NAMES: [&str; 6] = ["module", "table", "artefact", "event_cursor", "dead_letter", "client"];
+
 /// The name of a system table; `None` for a table of a module.
 pub fn table_of(id: TableId) -> Option<&'static str> {
-    /// By id.
-    const NAMES: [&str; 6] = ["module", "table", "artefact", "event_cursor", "dead_letter", "client"];
     NAMES.get(id.0 as usize).copied()
+}
+
+/// The system table of this name.
+pub fn table_named(name: &str) -> Option<TableId> {
+    NAMES.iter().position(|table| *table == name).map(|id| TableId(id as u32))
 }
 
 /// The schema under which the system tables can be queried.
@@ -82,7 +88,7 @@ pub fn schema() -> Schema {
     }
 }
 
-fn table(name: &str, columns: &[(&str, Type)], key_columns: u16) -> TableSchema {
+fn table(id: TableId, columns: &[(&str, Type)], key_columns: u16) -> TableSchema {
     let column = |(name, ty): &(&str, Type)| ColumnSchema {
         name: (*name).to_owned(),
         doc: String::new(),
@@ -91,7 +97,7 @@ fn table(name: &str, columns: &[(&str, Type)], key_columns: u16) -> TableSchema 
         default: None,
     };
     TableSchema {
-        name: name.to_owned(),
+        name: NAMES[id.0 as usize].to_owned(),
         doc: String::new(),
         public: true,
         ephemeral: false,
@@ -102,7 +108,7 @@ fn table(name: &str, columns: &[(&str, Type)], key_columns: u16) -> TableSchema 
 }
 
 fn clients() -> TableSchema {
-    let mut clients = table("client", &[("id", Type::U64), ("identity", Type::Identity)], 1);
+    let mut clients = table(CLIENT, &[("id", Type::U64), ("identity", Type::Identity)], 1);
     clients.columns[0].auto_inc = true;
     clients.indexes.push(IndexSchema { name: "identity".to_owned(), columns: vec![1], unique: true });
     clients

@@ -112,7 +112,12 @@ impl TestDatabase {
     /// Why it changed nothing; a typed error is in `data`.
     pub fn call<R: Datatype>(&mut self, function: &str, args: impl Arguments) -> Result<R, Problem> {
         let (module, function) = self.split(function);
-        let request = Request::Call { module, function, args: args.to_bytes(), caller: self.caller };
+        let request = Request::Call {
+            module: module.into(),
+            function: function.into(),
+            args: args.to_bytes(),
+            caller: self.caller,
+        };
         let answer = self.step(request);
         self.run_events();
         answer.map(|bytes| from_bytes(&bytes))

@@ -45,8 +45,8 @@ pub(crate) enum Ask {
 
 /// A function, what it is called with, and by whom.
 pub(crate) struct Invocation {
-    pub(crate) module: String,
-    pub(crate) function: String,
+    pub(crate) module: Arc<str>,
+    pub(crate) function: Arc<str>,
     pub(crate) args: Vec<u8>,
     pub(crate) signature: Signature,
     pub(crate) caller: Identity,

@@ -22,6 +22,8 @@ pub(crate) struct Intake {
     node: Arc<Node>,
     session: Arc<Session>,
     caller: Identity,
+    /// Module and function of the last call: the next is likely to have the same names.
+    names: [Arc<str>; 2],
     asks: Vec<Ask>,
     /// Binary messages that answer at once.
     tail: Vec<u8>,
@@ -30,7 +32,8 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn new(node: Arc<Node>, session: Arc<Session>, caller: Identity) -> Self {
-        Self { node, session, caller, asks: Vec::new(), tail: Vec::new(), pieces: Vec::new() }
+        let names = ["".into(), "".into()];
+        Self { node, session, caller, names, asks: Vec::new(), tail: Vec::new(), pieces: Vec::new() }
     }
 
     /// Takes a binary WebSocket message in.
@@ -51,11 +54,13 @@ impl Intake {
         match request {
             Request::Call(call) => {
                 self.session.begin_call()?;
-                self.asks.push(Ask::Call(self.invocation(call), Seat::Binary(id)));
+                let call = self.invocation(call);
+                self.asks.push(Ask::Call(call, Seat::Binary(id)));
             }
             Request::Query(query) => {
                 self.session.begin_call()?;
-                self.asks.push(Ask::Query(self.invocation(query), Seat::Binary(id)));
+                let query = self.invocation(query);
+                self.asks.push(Ask::Query(query, Seat::Binary(id)));
             }
             Request::Subscribe { sql, initial } => self.subscribe(id, (*sql).to_owned(), *initial, Format::Binary)?,
             Request::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Binary }),
@@ -64,10 +69,16 @@ impl Intake {
         Ok(())
     }
 
-    fn invocation(&self, invocation: &request::Invocation<'_>) -> Invocation {
+    fn invocation(&mut self, invocation: &request::Invocation<'_>) -> Invocation {
+        for (known, name) in self.names.iter_mut().zip([invocation.module, invocation.function]) {
+            if **known != *name {
+                *known = name.into();
+            }
+        }
+        let [module, function] = self.names.clone();
         Invocation {
-            module: invocation.module.to_owned(),
-            function: invocation.function.to_owned(),
+            module,
+            function,
             args: invocation.args.to_vec(),
             signature: invocation.signature,
             caller: self.caller,
@@ -202,8 +213,8 @@ pub(crate) fn invocation_of_json(
         .map_err(|error| refusals::invalid_arguments(module, schema, error))?;
     let args = codec::encode_all(schema.args.iter().map(|arg| &arg.ty), &values);
     let invocation = Invocation {
-        module: module.to_owned(),
-        function: function.to_owned(),
+        module: module.into(),
+        function: function.into(),
         args,
         signature: signature::of_function(schema),
         caller,

@@ -27,7 +27,7 @@ impl Signatures {
             *self = Self { catalog: Arc::clone(catalog), known: HashMap::new() };
         }
         let Invocation { module, function, .. } = invocation;
-        let known = self.known.get(module).and_then(|functions| functions.get(function)).copied();
+        let known = self.known.get(&**module).and_then(|functions| functions.get(&**function)).copied();
         match known.or_else(|| self.learn(module, function)) {
             Some(current) if current != invocation.signature => {
                 Err(problems::schema_changed(&format!("{module}.{function}")))

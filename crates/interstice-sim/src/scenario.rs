@@ -226,8 +226,8 @@ impl World {
     fn request(op: &Op) -> Request {
         let caller = Identity::of_name("somebody");
         let call = |module: &str, function: &str, args: Vec<u8>| Request::Call {
-            module: module.to_owned(),
-            function: function.to_owned(),
+            module: module.into(),
+            function: function.into(),
             args,
             caller,
         };

@@ -12,7 +12,7 @@ use interstice_engine::system;
 use interstice_log::log::CommitLog;
 use interstice_store::store::Store;
 use interstice_types::change::Change;
-use interstice_types::id::{ClientId, Offset, TableId, to_hex};
+use interstice_types::id::{ClientId, Offset, to_hex};
 use interstice_types::json;
 use interstice_types::schema::FunctionSchema;
 use interstice_types::transaction::{Cause, Outcome, Transaction};
@@ -179,9 +179,4 @@ fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
 /// As an object by name; as hex where the bytes were written under a schema that is not known any more.
 fn record(fields: &[Field], bytes: &[u8]) -> Json {
     json::record_to_json(fields, bytes).unwrap_or_else(|_| json!({"bytes": to_hex(bytes)}))
-}
-
-/// The name of a table in `store`, as `module.table`.
-pub fn table_name(store: &Store, id: TableId) -> Option<String> {
-    store.table(id).map(|table| format!("{}.{}", table.module(), table.schema().name))
 }

@@ -11,7 +11,7 @@ use crate::project;
 use crate::report::{Report, columns};
 use layers::{Bank, Length};
 use serde_json::{Value, json};
-use sockets::{Load, Pace, Target};
+use sockets::{Load, Pace, RawSync, Target};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn pace_of(layer: Layer, artefact: &[u8], length: Length) -> Result<f64, Failure
 }
 
 impl Measured {
-    fn all(&mut self, artefact: &[u8], directory: &Path, output: &Output) -> Result<Duration, Failure> {
+    fn all(&mut self, artefact: &[u8], directory: &Path, output: &Output) -> Result<RawSync, Failure> {
         output.note("measuring: layers in this process");
         self.layers(artefact)?;
         output.note("measuring: the disk");
@@ -153,13 +153,13 @@ impl Measured {
     }
 
     /// What the figures say of each other; each beside what it should be.
-    fn ratios(&self, sync: Duration) -> Vec<(&'static str, f64, &'static str)> {
+    fn ratios(&self, sync: RawSync) -> Vec<(&'static str, f64, &'static str)> {
         let echo = self.rate("WebSocket echo, 2048 in flight");
         let wasm = self.rate("in-process wasm, no log");
         let limit = 1.0 / (1.0 / echo + 1.0 / wasm);
         let durable = self.rate("WebSocket durable, 2048 in flight");
         let p50 = |layer| self.line(layer).p50.unwrap_or_default().as_secs_f64();
-        let one = p50("WebSocket durable, 1 in flight") / (p50("WebSocket echo, 1 in flight") + sync.as_secs_f64());
+        let one = p50("WebSocket durable, 1 in flight") / (p50("WebSocket echo, 1 in flight") + sync.p50.as_secs_f64());
         vec![
             (
                 "store only, in plain structs",
@@ -178,7 +178,7 @@ impl Measured {
         ]
     }
 
-    fn report(&self, sync: Duration) -> Report {
+    fn report(&self, sync: RawSync) -> Report {
         let ratios = self.ratios(sync);
         let mut below = vec![["ratio", "is", "should be"].map(str::to_owned).to_vec()];
         below.extend(
@@ -186,13 +186,10 @@ impl Measured {
         );
         let ratios: Vec<_> =
             ratios.iter().map(|(name, is, should)| json!({"ratio": name, "is": is, "should_be": should})).collect();
-        let Report { mut document, text, .. } = self.report_of_lines(vec![vec![
-            "raw write and sync of 4 KiB".to_owned(),
-            String::new(),
-            String::new(),
-            micros(sync),
-        ]]);
-        document["raw_sync_us"] = json!(sync.as_secs_f64() * 1e6);
+        let spans = [("min", sync.min), ("p50", sync.p50), ("p99", sync.p99), ("max", sync.max)];
+        let raw = |(name, span)| vec![format!("raw write and sync of 4 KiB, {name}"), String::new(), micros(span)];
+        let Report { mut document, text, .. } = self.report_of_lines(spans.map(raw).to_vec());
+        document["raw_sync_us"] = spans.iter().map(|(name, span)| (*name, span.as_secs_f64() * 1e6)).collect();
         document["ratios"] = json!(ratios);
         Report::new(document, format!("{text}\n\n{}", columns(&below))).items("lines")
     }

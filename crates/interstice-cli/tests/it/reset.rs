@@ -29,7 +29,7 @@ impl Probe {
     }
 
     fn call(&mut self, function: &str, args: Vec<u8>) -> (Vec<u8>, u64) {
-        let (module, function) = ("probe".to_owned(), function.to_owned());
+        let (module, function) = ("probe".into(), function.into());
         self.step(Request::Call { module, function, args, caller: Identity::default() })
     }
 }
@@ -57,8 +57,8 @@ fn a_call_after_a_trap_is_the_first_too() {
     let first = Probe::new(&wasm).call("sniff", Vec::new());
     let mut probe = Probe::new(&wasm);
     for function in ["recurse", "hoard", "spin"] {
-        let (module, args) = ("probe".to_owned(), Vec::new());
-        let request = Request::Call { module, function: function.to_owned(), args, caller: Identity::default() };
+        let (module, args) = ("probe".into(), Vec::new());
+        let request = Request::Call { module, function: function.into(), args, caller: Identity::default() };
         let output = probe.0.step(Input { now: Timestamp(1), seed: [9; 16], request });
         assert!(output.transaction.is_none() && output.reply.is_err(), "{function}");
         assert_eq!(probe.call("sniff", Vec::new()), first, "after {function}");

@@ -114,6 +114,7 @@ fn behind(key: &Key) -> Key {
 }
 
 /// The key prefix of encoded `values` of the first columns of `index`.
+#[inline]
 pub(super) fn lookup_prefix(table: &Table, index: IndexId, values: &[u8]) -> Result<Key, HostError> {
     let columns =
         table.index_columns(index).ok_or_else(|| trapped("unknown-index", format!("there is no index {}", index.0)))?;

@@ -183,7 +183,7 @@ impl Node {
     }
 
     pub(crate) fn call(&mut self, module: &str, function: &str) -> Output {
-        let (module, function) = (module.to_owned(), function.to_owned());
+        let (module, function) = (module.into(), function.into());
         self.step(Request::Call { module, function, args: Vec::new(), caller: Identity::default() })
     }
 

@@ -89,7 +89,7 @@ impl Node {
     }
 
     pub(crate) fn call(&mut self, args: &[u8]) -> Result<Vec<u8>, Problem> {
-        let (module, function) = ("guest".to_owned(), "run".to_owned());
+        let (module, function) = ("guest".into(), "run".into());
         self.step(Request::Call { module, function, args: args.to_vec(), caller: Identity::default() })
     }
 

@@ -155,6 +155,7 @@ pub(super) struct Bank {
     loader: Arc<dyn ModuleLoader>,
     transactions: Vec<Transaction>,
     caller: Identity,
+    names: [Arc<str>; 2],
     inputs: u128,
 }
 
@@ -167,6 +168,7 @@ impl Bank {
             loader: Arc::clone(&loader),
             transactions: Vec::new(),
             caller: Identity::of_name("owner"),
+            names: ["bank".into(), "transfer".into()],
             inputs: 0,
         };
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
@@ -198,7 +200,7 @@ impl Bank {
     }
 
     fn transfer(&mut self, draw: &mut Draw) -> Transaction {
-        let (module, function) = ("bank".to_owned(), "transfer".to_owned());
+        let [module, function] = self.names.clone();
         let request = Request::Call { module, function, args: draw.args(), caller: self.caller };
         let input = self.input(request);
         let output = self.engine.step(input);

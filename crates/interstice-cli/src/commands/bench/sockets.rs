@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 
 /// Bytes of a raw sync: what a small frame takes.
 const RAW_SYNC_SIZE: usize = 4 << 10;
-/// Raw syncs of which the median counts.
+/// Raw syncs that are measured.
 const RAW_SYNCS: usize = 300;
 
 /// What a client sends.
@@ -143,8 +143,17 @@ async fn pipeline(url: &str, load: Load, window: u32, span: Duration) -> Result<
     }
 }
 
-/// The median of an overwrite of 4 KiB with a sync, in a file that was zeroed before.
-pub(super) fn raw_sync(directory: &Path) -> io::Result<Duration> {
+/// What a small sync takes on this disk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawSync {
+    pub(super) min: Duration,
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
+    pub(super) max: Duration,
+}
+
+/// Overwrites 4 KiB and syncs, again and again, in a file that was zeroed before.
+pub(super) fn raw_sync(directory: &Path) -> io::Result<RawSync> {
     let path = directory.join("raw-sync");
     let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
     let block = [7; RAW_SYNC_SIZE];
@@ -158,7 +167,9 @@ pub(super) fn raw_sync(directory: &Path) -> io::Result<Duration> {
         latencies.push(started.elapsed());
     }
     std::fs::remove_file(&path)?;
-    Ok(median(&mut latencies))
+    latencies.sort();
+    let [min, p50, p99, max] = [0, RAW_SYNCS / 2, RAW_SYNCS * 99 / 100, RAW_SYNCS - 1].map(|rank| latencies[rank]);
+    Ok(RawSync { min, p50, p99, max })
 }
 
 fn median(values: &mut [Duration]) -> Duration {
