@@ -4,6 +4,7 @@ use crate::module::ModuleFactory;
 use crate::system::{self, ModuleRow};
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
+use interstice_types::layout::RowLayout;
 use interstice_types::schema::{
     ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
 };
@@ -45,6 +46,8 @@ pub struct ModuleEntry {
 pub struct FunctionEntry {
     /// What it declares.
     pub schema: FunctionSchema,
+    /// Its arguments, laid out as a row.
+    pub args: RowLayout,
     /// By handle number; `None` where the table of another module is not there.
     pub handles: Vec<Option<(TableId, TableAccess)>>,
 }
@@ -82,6 +85,7 @@ impl Catalog {
         let handle = |table: &TableRef, access| self.resolve(&row.name, table).map(|id| (id, access));
         let function = |schema: &FunctionSchema| FunctionEntry {
             schema: schema.clone(),
+            args: RowLayout::new(schema.args.iter().map(|arg| arg.ty.clone()).collect()),
             handles: schema.handles.iter().map(|h| handle(&h.table, h.access)).collect(),
         };
         let import = |module: &str, name: &str| {

@@ -13,7 +13,6 @@ use interstice_store::store::Store;
 use interstice_store::table::ApplyError;
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
-use interstice_types::codec;
 use interstice_types::id::{ClientId, Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::FunctionKind;
@@ -292,8 +291,8 @@ impl Engine {
         if schema.kind != FunctionKind::Reducer {
             return Err(problems::wrong_kind(module, schema));
         }
-        let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        let layout = &entry.functions[number as usize].args;
+        layout.check(args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if self.instances.get(position).is_none_or(Option::is_none) {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }

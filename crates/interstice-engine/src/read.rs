@@ -8,7 +8,6 @@ use crate::limits::Limits;
 use crate::module::CallError;
 use crate::problems;
 use interstice_store::store::Store;
-use interstice_types::codec;
 use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::FunctionKind;
@@ -89,8 +88,8 @@ impl Reader {
         if schema.kind != FunctionKind::Query {
             return Err(problems::wrong_kind(module, schema));
         }
-        let types = schema.args.iter().map(|arg| &arg.ty);
-        codec::check_all(types, args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        let layout = &entry.functions[number as usize].args;
+        layout.check(args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
         if !self.catalog.as_ref().is_some_and(|catalog| Arc::ptr_eq(catalog, &snapshot.catalog)) {
             self.instances = instantiate(&snapshot.catalog);
             self.catalog = Some(Arc::clone(&snapshot.catalog));

@@ -197,9 +197,18 @@ impl Datatype for String {
 
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();
-        let text = std::str::from_utf8(input.take(length)).expect("the host gave text that is not UTF-8");
-        text.to_owned()
+        text_of(input.take(length).to_vec())
     }
+}
+
+/// The text that these bytes are.
+fn text_of(bytes: Vec<u8>) -> String {
+    #[cfg(target_arch = "wasm32")]
+    let bytes = match crate::guest::ascii(bytes) {
+        Ok(text) => return text,
+        Err(bytes) => bytes,
+    };
+    String::from_utf8(bytes).expect("the host gave text that is not UTF-8")
 }
 
 /// Appends the bytes of a string.

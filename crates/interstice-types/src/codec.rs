@@ -384,7 +384,10 @@ pub(crate) fn odd_nans<'t>(
     let mut reader = Reader::new(row);
     reader.take(position, "the values before")?;
     for ty in types {
-        walk(ty, &mut reader, &mut |position, is_f64| odd.push(OddNan { position, is_f64 }))?;
+        match ty {
+            Type::String => skip_string(&mut reader)?,
+            ty => walk(ty, &mut reader, &mut |position, is_f64| odd.push(OddNan { position, is_f64 }))?,
+        }
     }
     reader.finish()?;
     Ok(odd)
@@ -444,9 +447,12 @@ fn walk(ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), Dec
 }
 
 /// Most text is ASCII, and that is seen many bytes at a time.
+#[inline]
 fn skip_string(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let mut text = reader.clone();
-    if reader.bytes("string")?.is_ascii() { Ok(()) } else { text.string().map(|_| ()) }
+    let position = reader.position();
+    let bytes = reader.bytes("string")?;
+    let is_text = bytes.is_ascii() || std::str::from_utf8(bytes).is_ok();
+    if is_text { Ok(()) } else { Err(DecodeError::InvalidUtf8 { position }) }
 }
 
 fn walk_map(key_ty: &Type, value_ty: &Type, reader: &mut Reader<'_>, on_nan: OnNan<'_>) -> Result<(), DecodeError> {

@@ -36,6 +36,15 @@ impl RowLayout {
         &self.types
     }
 
+    /// Checks that `row` is canonical, but for the bits of NaNs.
+    ///
+    /// # Errors
+    /// What is not canonical: see [`DecodeError`].
+    #[inline]
+    pub fn check(&self, row: &[u8]) -> Result<(), DecodeError> {
+        if self.free_size == Some(row.len()) { Ok(()) } else { codec::check_all(&self.types, row) }
+    }
+
     /// The canonical form of `row`: its own bytes, but for the bits of NaNs.
     ///
     /// # Errors

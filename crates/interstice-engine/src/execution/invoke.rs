@@ -113,7 +113,7 @@ impl Execution {
         let (module, function) = target
             .ok_or_else(|| trapped("undeclared-call", format!("the module imports no function number {import}")))?;
         let name = &catalog.modules()[module].schema.module;
-        let schema = &catalog.modules()[module].functions[function as usize].schema;
+        let FunctionEntry { schema, args: layout, .. } = &catalog.modules()[module].functions[function as usize];
         let callable = match schema.kind {
             FunctionKind::Reducer | FunctionKind::Internal => self.tables.tx().is_some(),
             FunctionKind::Query => true,
@@ -122,8 +122,7 @@ impl Execution {
         if !callable {
             return Err(HostError::Trapped(problems::wrong_kind(name, schema)));
         }
-        codec::check_all(schema.args.iter().map(|arg| &arg.ty), args)
-            .map_err(|error| HostError::Trapped(problems::invalid_arguments(name, schema, error)))?;
+        layout.check(args).map_err(|error| HostError::Trapped(problems::invalid_arguments(name, schema, error)))?;
         Ok((module, function))
     }
 }
