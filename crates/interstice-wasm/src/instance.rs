@@ -51,11 +51,18 @@ impl WasmModule {
     pub(crate) fn new(pre: Arc<InstancePre<Host>>, reset: Option<ResetRange>) -> Self {
         Self { pre, reset, live: None }
     }
+
+    fn live(&mut self) -> Result<&mut Live, Problem> {
+        match &mut self.live {
+            Some(live) => Ok(live),
+            place => Ok(place.insert(Live::new(&self.pre, self.reset)?)),
+        }
+    }
 }
 
 impl Module for WasmModule {
     fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
-        let mut live = match self.live.take().map_or_else(|| Live::new(&self.pre, self.reset), Ok) {
+        let live = match self.live() {
             Ok(live) => live,
             Err(problem) => return (execution, Err(CallError::Trapped(problem))),
         };
@@ -71,8 +78,9 @@ impl Module for WasmModule {
                 Err(CallError::Trapped(Problem::new("trap", format!("the module returned code {code}"))))
             }
         };
-        if matches!(result, Ok(_) | Err(CallError::Returned(_))) && live.reset() {
-            self.live = Some(live);
+        let is_as_new = matches!(result, Ok(_) | Err(CallError::Returned(_))) && live.reset();
+        if !is_as_new {
+            self.live = None;
         }
         (execution, result)
     }
