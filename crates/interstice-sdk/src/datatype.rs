@@ -98,13 +98,11 @@ macro_rules! numbers {
             }
 
             #[inline]
-
             fn encode(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
 
             #[inline]
-
             fn decode(input: &mut Input<'_>) -> Self {
                 Self::from_le_bytes(input.array())
             }
@@ -124,13 +122,11 @@ impl Datatype for u8 {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(*self);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         input.array::<1>()[0]
     }
@@ -156,11 +152,9 @@ impl Datatype for () {
     }
 
     #[inline]
-
     fn encode(&self, _: &mut Vec<u8>) {}
 
     #[inline]
-
     fn decode(_: &mut Input<'_>) -> Self {}
 }
 
@@ -170,13 +164,11 @@ impl Datatype for bool {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(*self));
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         input.array() != [0]
     }
@@ -188,13 +180,11 @@ impl Datatype for String {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         encode_str(self, out);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();
         text_of(input.take(length).to_vec())
@@ -224,13 +214,11 @@ impl Datatype for Timestamp {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         Self(i64::decode(input))
     }
@@ -242,13 +230,11 @@ impl Datatype for Duration {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         Self(i64::decode(input))
     }
@@ -260,13 +246,11 @@ impl Datatype for Identity {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         Self(input.array())
     }
@@ -278,13 +262,11 @@ impl Datatype for Uuid {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         Self(input.array())
     }
@@ -296,13 +278,11 @@ impl<T: Datatype> Datatype for Vec<T> {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         T::encode_list(self, out);
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         T::decode_list(input)
     }
@@ -317,7 +297,6 @@ impl<T: Datatype> Datatype for Option<T> {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_some()));
         if let Some(value) = self {
@@ -326,7 +305,6 @@ impl<T: Datatype> Datatype for Option<T> {
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         bool::decode(input).then(|| T::decode(input))
     }
@@ -338,7 +316,6 @@ impl<K: Datatype + Ord, V: Datatype> Datatype for BTreeMap<K, V> {
     }
 
     #[inline]
-
     fn encode(&self, out: &mut Vec<u8>) {
         encode_length(self.len(), out);
         for (key, value) in self {
@@ -348,7 +325,6 @@ impl<K: Datatype + Ord, V: Datatype> Datatype for BTreeMap<K, V> {
     }
 
     #[inline]
-
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();
         (0..length).map(|_| (K::decode(input), V::decode(input))).collect()
