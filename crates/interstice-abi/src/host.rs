@@ -115,7 +115,7 @@ pub const HOST_CALLS: &[Signature] = &[
     ),
     call(FETCH, &[I32, I32], Some(I32), "(out, capacity): bytes that did not fit before"),
     call(LOG, &[I32, I32, I32], None, "(level, text, length)"),
-    call(RESULT, &[I32, I32], None, "(answer, length)"),
+    call(RESULT, &[I32, I32], None, "(answer, length); without it the answer has no bytes"),
     call(
         LAST_ERROR,
         &[I32, I32],

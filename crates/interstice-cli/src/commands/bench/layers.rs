@@ -161,6 +161,9 @@ pub(super) struct Bank {
 
 impl Bank {
     /// Publishes `artefact`.
+    ///
+    /// # Errors
+    /// If it is not the bank.
     pub(super) fn new(loader: Arc<dyn ModuleLoader>, artefact: &[u8]) -> Result<Self, Problem> {
         let engine = Engine::new(Arc::clone(&loader), Limits::default());
         let mut bank = Self {
@@ -174,6 +177,7 @@ impl Bank {
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
         bank.begin(Request::Genesis { node: [0; 16] })?;
         bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
+        bank.accounts()?;
         Ok(bank)
     }
 
