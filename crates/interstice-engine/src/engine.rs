@@ -284,19 +284,12 @@ impl Engine {
     }
 
     fn resolve_call(&self, module: &str, function: &str, args: &[u8]) -> Result<Target, Problem> {
-        let names = || self.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
-        let (position, entry) = self.catalog.module(module).ok_or_else(|| problems::unknown_module(module, names()))?;
-        let found = entry.schema.function(function);
-        let (number, schema) = found.ok_or_else(|| problems::unknown_function(&entry.schema, function))?;
-        if schema.kind != FunctionKind::Reducer {
-            return Err(problems::wrong_kind(module, schema));
-        }
-        let layout = &entry.functions[number as usize].args;
-        layout.check(args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
-        if self.instances.get(position).is_none_or(Option::is_none) {
+        let found = self.catalog.find(&FunctionKind::Reducer, module, function)?;
+        found.check(args)?;
+        if self.instances.get(found.position).is_none_or(Option::is_none) {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }
-        Ok(Target { module: position, function: number })
+        Ok(Target { module: found.position, function: found.number })
     }
 
     fn call(&mut self, target: Target, args: Vec<u8>, caller: Identity, moment: Moment) -> Output {

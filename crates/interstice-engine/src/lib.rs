@@ -13,8 +13,8 @@
 //! 4. An event is consumed by exactly one transaction, whose changes move the event cursor with it.
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
-//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`publish`], [`event`], [`last_changed`], [`recheck`],
-//! [`read`], [`system`].
+//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], [`event`], [`last_changed`],
+//! [`recheck`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
@@ -23,6 +23,7 @@ pub mod event;
 pub mod execution;
 pub mod last_changed;
 pub mod limits;
+pub mod lookup;
 pub mod module;
 pub mod problems;
 pub mod publish;

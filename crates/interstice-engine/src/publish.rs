@@ -102,8 +102,7 @@ fn table_refusal(old: &TableSchema, new: &TableSchema) -> Option<String> {
 
 /// What a module imports must be there, with the signatures that its bindings were made from.
 fn check_import(catalog: &Catalog, import: &Import) -> Result<(), Problem> {
-    let names = || catalog.modules().iter().map(|entry| entry.schema.module.as_str());
-    let (_, entry) = catalog.module(&import.module).ok_or_else(|| problems::unknown_module(&import.module, names()))?;
+    let (_, entry) = catalog.find_module(&import.module)?;
     broken_import(import, &entry.schema).map_or(Ok(()), Err)
 }
 

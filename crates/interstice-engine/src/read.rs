@@ -80,21 +80,13 @@ impl Reader {
         args: &[u8],
         caller: Identity,
     ) -> Result<Vec<u8>, Problem> {
-        let names = || snapshot.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
-        let found = snapshot.catalog.module(module);
-        let (position, entry) = found.ok_or_else(|| problems::unknown_module(module, names()))?;
-        let found = entry.schema.function(function);
-        let (number, schema) = found.ok_or_else(|| problems::unknown_function(&entry.schema, function))?;
-        if schema.kind != FunctionKind::Query {
-            return Err(problems::wrong_kind(module, schema));
-        }
-        let layout = &entry.functions[number as usize].args;
-        layout.check(args).map_err(|error| problems::invalid_arguments(module, schema, error))?;
+        let found = snapshot.catalog.find(&FunctionKind::Query, module, function)?;
+        found.check(args)?;
         if !self.catalog.as_ref().is_some_and(|catalog| Arc::ptr_eq(catalog, &snapshot.catalog)) {
             self.instances = instantiate(&snapshot.catalog);
             self.catalog = Some(Arc::clone(&snapshot.catalog));
         }
-        if self.instances[position].is_none() {
+        if self.instances[found.position].is_none() {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }
         let surroundings =
@@ -102,10 +94,10 @@ impl Reader {
         let instances = std::mem::take(&mut self.instances);
         let catalog = Arc::clone(&snapshot.catalog);
         let execution = Execution::read(snapshot.store.clone(), instances, catalog, snapshot.limits, surroundings);
-        let (execution, result) = execution.invoke(position, number, args);
+        let (execution, result) = execution.invoke(found.position, found.number, args);
         self.instances = execution.finish().instances;
         result.map_err(|error| match error {
-            CallError::Returned(bytes) => problems::typed_error(schema, &bytes),
+            CallError::Returned(bytes) => problems::typed_error(&found.function().schema, &bytes),
             CallError::Refused(problem) | CallError::Trapped(problem) => problem,
         })
     }

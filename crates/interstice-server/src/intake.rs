@@ -5,7 +5,6 @@ use crate::commit_thread::refusal;
 use crate::node::Node;
 use crate::session::{Piece, Session};
 use interstice_engine::catalog::Catalog;
-use interstice_engine::problems as refusals;
 use interstice_protocol::frame::{Frames, NO_REQUEST};
 use interstice_protocol::reply;
 use interstice_protocol::request::{self, Request};
@@ -13,7 +12,6 @@ use interstice_protocol::text::{self, TextInvocation, TextRequest};
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, signature};
-use interstice_types::{codec, json};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -202,22 +200,14 @@ pub(crate) fn invocation_of_json(
     args: &Json,
     caller: Identity,
 ) -> Result<(Invocation, Returns), Problem> {
-    let names = || catalog.modules().iter().map(|entry| entry.schema.module.as_str());
-    let (_, entry) = catalog.module(module).ok_or_else(|| refusals::unknown_module(module, names()))?;
-    let found = entry.schema.function(function);
-    let (number, schema) = found.ok_or_else(|| refusals::unknown_function(&entry.schema, function))?;
-    if schema.kind != *kind {
-        return Err(refusals::wrong_kind(module, schema));
-    }
-    let values = json::arguments_from_json(&schema.args, args)
-        .map_err(|error| refusals::invalid_arguments(module, schema, error))?;
-    let args = codec::encode_all(schema.args.iter().map(|arg| &arg.ty), &values);
+    let found = catalog.find(kind, module, function)?;
+    let args = found.args_of_json(args)?;
     let invocation = Invocation {
         module: module.into(),
         function: function.into(),
         args,
-        signature: signature::of_function(schema),
+        signature: signature::of_function(&found.function().schema),
         caller,
     };
-    Ok((invocation, Returns { schema: Arc::clone(&entry.schema), function: number as usize }))
+    Ok((invocation, Returns { schema: Arc::clone(&found.module.schema), function: found.number as usize }))
 }

@@ -9,11 +9,10 @@ use crate::report::{Report, cell};
 use interstice_engine::problems;
 use interstice_engine::read::Reader;
 use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, route};
-use interstice_types::codec;
 use interstice_types::id::Identity;
 use interstice_types::json;
 use interstice_types::problem::Problem;
-use interstice_types::schema::{FunctionSchema, Schema};
+use interstice_types::schema::{FunctionKind, FunctionSchema, Schema};
 use interstice_types::ty::Type;
 use serde_json::Value;
 use std::io::BufRead;
@@ -96,17 +95,12 @@ fn query_directory(
 ) -> Result<Value, Failure> {
     let engine = directory.recover()?;
     let snapshot = engine.snapshot();
-    let names = snapshot.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
-    let found = snapshot.catalog.module(module);
-    let (_, entry) = found.ok_or_else(|| problems::unknown_module(module, names))?;
-    let args = arguments(&entry.schema, name, invocation)?;
-    let function = function_of(&entry.schema, name)?;
-    let values = json::arguments_from_json(&function.args, &args)
-        .map_err(|error| problems::invalid_arguments(module, function, error))?;
-    let bytes = codec::encode_all(function.args.iter().map(|arg| &arg.ty), &values);
+    let found = snapshot.catalog.find(&FunctionKind::Query, module, name)?;
+    let bytes = found.args_of_json(&arguments(&found.module.schema, name, invocation)?)?;
     let caller = Identity::of_name(node.act_as().unwrap_or(interstice_protocol::http::DEFAULT_NAME));
     let answer = Reader::new().query(&snapshot, (module, name), &bytes, caller)?;
-    let value = json::value_to_json(&function.returns, &answer).map_err(|error| directory.corrupt(&error))?;
+    let value =
+        json::value_to_json(&found.function().schema.returns, &answer).map_err(|error| directory.corrupt(&error))?;
     let answer = Answer { offset: snapshot.next_offset.saturating_sub(1), value };
     Ok(serde_json::to_value(Envelope::new(answer)).expect("invariant: an answer has a JSON form"))
 }

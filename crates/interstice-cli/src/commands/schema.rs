@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::output::Output;
 use crate::project;
 use crate::report::Report;
-use interstice_engine::{problems, system};
+use interstice_engine::system;
 use interstice_protocol::http::{Envelope, SchemaOf};
 use interstice_types::schema::{FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableSchema};
 use interstice_wasm::artefact;
@@ -33,9 +33,7 @@ fn of_directory(directory: &Directory, module: &str) -> Result<Schema, Failure> 
         return Ok(system::schema());
     }
     let engine = directory.recover()?;
-    let names = engine.catalog().modules().iter().map(|entry| entry.schema.module.as_str());
-    let found = engine.catalog().module(module);
-    let (_, entry) = found.ok_or_else(|| problems::unknown_module(module, names))?;
+    let (_, entry) = engine.catalog().find_module(module)?;
     Ok(Schema::clone(&entry.schema))
 }
 

@@ -1,0 +1,73 @@
+//! What callers name: a module, a function of it, arguments for it. What is wrong with a name says so, and what was meant.
+
+use crate::catalog::{Catalog, FunctionEntry, ModuleEntry};
+use crate::problems;
+use interstice_types::problem::Problem;
+use interstice_types::schema::FunctionKind;
+use interstice_types::{codec, json};
+use serde_json::Value as Json;
+
+/// A function that was looked for by name.
+#[derive(Clone, Copy)]
+pub struct Found<'c> {
+    /// Its module's position.
+    pub position: usize,
+    /// Its module.
+    pub module: &'c ModuleEntry,
+    /// Its number.
+    pub number: u32,
+}
+
+impl Catalog {
+    /// The module `name` and its position.
+    ///
+    /// # Errors
+    /// `unknown-module`.
+    pub fn find_module(&self, name: &str) -> Result<(usize, &ModuleEntry), Problem> {
+        let names = || self.modules().iter().map(|entry| entry.schema.module.as_str());
+        self.module(name).ok_or_else(|| problems::unknown_module(name, names()))
+    }
+
+    /// The function `name` of `module`, if it is one of this kind.
+    ///
+    /// # Errors
+    /// `unknown-module`, `unknown-function`, `wrong-kind`.
+    pub fn find(&self, kind: &FunctionKind, module: &str, name: &str) -> Result<Found<'_>, Problem> {
+        let (position, module) = self.find_module(module)?;
+        let found = module.schema.function(name);
+        let (number, schema) = found.ok_or_else(|| problems::unknown_function(&module.schema, name))?;
+        if schema.kind != *kind {
+            return Err(problems::wrong_kind(&module.schema.module, schema));
+        }
+        Ok(Found { position, module, number })
+    }
+}
+
+impl<'c> Found<'c> {
+    /// The function.
+    pub fn function(&self) -> &'c FunctionEntry {
+        &self.module.functions[self.number as usize]
+    }
+
+    /// Checks canonical argument bytes.
+    ///
+    /// # Errors
+    /// `invalid-arguments`.
+    pub fn check(&self, args: &[u8]) -> Result<(), Problem> {
+        self.function().args.check(args).map_err(|error| self.invalid(error))
+    }
+
+    /// The bytes of arguments in JSON: an array in order, or an object by name.
+    ///
+    /// # Errors
+    /// `invalid-arguments`.
+    pub fn args_of_json(&self, args: &Json) -> Result<Vec<u8>, Problem> {
+        let parameters = &self.function().schema.args;
+        let values = json::arguments_from_json(parameters, args).map_err(|error| self.invalid(error))?;
+        Ok(codec::encode_all(parameters.iter().map(|arg| &arg.ty), &values))
+    }
+
+    fn invalid(&self, error: impl std::fmt::Display) -> Problem {
+        problems::invalid_arguments(&self.module.schema.module, &self.function().schema, error)
+    }
+}
