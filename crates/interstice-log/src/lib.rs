@@ -20,13 +20,14 @@
 //! frame                      [ header 152 ][ payload, padded to 8 ]
 //! ```
 //!
-//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`evidence`], [`local`], [`writer`], `spare`, [`memory`],
+//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`evidence`], `found`, [`local`], [`writer`], `spare`, [`memory`],
 //! [`verify`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod evidence;
+mod found;
 pub mod frame;
 pub mod local;
 pub mod log;

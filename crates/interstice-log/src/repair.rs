@@ -1,6 +1,7 @@
 //! What opening changes: a torn tail goes to quarantine, the unproven tail is written again, unfinished segments go.
 
-use crate::local::{Found, OpenError, OpenReport, io_error};
+use crate::found::Found;
+use crate::local::{OpenError, OpenReport, io_error};
 use crate::segment::FOOTER_SIZE;
 use crate::storage::{Storage, StorageFile};
 use std::io;

@@ -133,9 +133,8 @@ impl Measured {
             for _ in 0..ROUNDS {
                 paces.push(target.pace(load, window, self.span)?);
             }
-            paces.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-            let Pace { per_second, p50 } = paces[ROUNDS / 2];
-            self.add(&format!("WebSocket {what}, {window} in flight"), per_second, (window == 1).then_some(p50));
+            let Pace { per_second, p50 } = median(&mut paces);
+            self.add(&format!("WebSocket {what}, {window} in flight"), per_second, p50);
         }
         Ok(())
     }
@@ -216,8 +215,8 @@ fn line_json(line: &Line) -> Value {
     json!({ "layer": line.layer, "per_second": line.per_second, "p50_us": p50 })
 }
 
-/// The median of some measurements.
-fn median(rates: &mut [f64]) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+/// The median of measurements, of which there is one at least.
+fn median<T: Copy + PartialOrd>(values: &mut [T]) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("invariant: what is measured is a number"));
+    values[values.len() / 2]
 }

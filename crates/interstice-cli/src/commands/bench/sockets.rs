@@ -35,12 +35,12 @@ pub(super) enum Load {
 }
 
 /// How fast it went.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) struct Pace {
     /// Answers a second.
     pub(super) per_second: f64,
     /// Half of the answers took less; only with one call in flight.
-    pub(super) p50: Duration,
+    pub(super) p50: Option<Duration>,
 }
 
 /// A node with the bank, and a client of it.
@@ -138,7 +138,8 @@ async fn pipeline(url: &str, load: Load, window: u32, span: Duration) -> Result<
         }
         if now - started >= span {
             let per_second = count as f64 / (now - started).as_secs_f64();
-            return Ok(Pace { per_second, p50: median(&mut latencies) });
+            let p50 = (window == 1).then(|| super::median(&mut latencies));
+            return Ok(Pace { per_second, p50 });
         }
     }
 }
@@ -170,9 +171,4 @@ pub(super) fn raw_sync(directory: &Path) -> io::Result<RawSync> {
     latencies.sort();
     let [min, p50, p99, max] = [0, RAW_SYNCS / 2, RAW_SYNCS * 99 / 100, RAW_SYNCS - 1].map(|rank| latencies[rank]);
     Ok(RawSync { min, p50, p99, max })
-}
-
-fn median(values: &mut [Duration]) -> Duration {
-    values.sort();
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
