@@ -35,9 +35,9 @@ fn fault(fault: &interstice_log::verify::Fault) -> FaultFound {
     FaultFound { kind: fault.kind.to_owned(), byte: fault.byte, offset: fault.offset, evidence: fault.evidence.clone() }
 }
 
-/// The report of a check as it is shown; `catalog` names the tables.
-pub fn replay_checked(report: &CheckReport, catalog: &Catalog) -> ReplayChecked {
-    let divergences: Vec<_> = report.divergences.iter().map(|divergence| found(divergence, catalog)).collect();
+/// The report of a check as it is shown.
+pub fn replay_checked(report: &CheckReport) -> ReplayChecked {
+    let divergences: Vec<_> = report.divergences.iter().map(|divergence| found(divergence, &report.catalog)).collect();
     ReplayChecked { ok: divergences.is_empty(), checked: report.checked, divergences, incomparable: 0 }
 }
 

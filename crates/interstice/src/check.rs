@@ -2,6 +2,7 @@
 
 use crate::framing::UnpackError;
 use crate::opened::transactions;
+use interstice_engine::catalog::Catalog;
 use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -10,12 +11,14 @@ use interstice_log::log::CommitLog;
 use std::sync::Arc;
 
 /// What a check found.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct CheckReport {
     /// Transactions that ran again.
     pub checked: u64,
     /// Those that came out otherwise.
     pub divergences: Vec<Divergence>,
+    /// The modules in force at the end.
+    pub catalog: Arc<Catalog>,
 }
 
 /// Why a check could not go to the end.
@@ -42,5 +45,6 @@ pub fn check<L: CommitLog>(log: &L, loader: Arc<dyn ModuleLoader>, limits: Limit
             report.divergences.push(divergence);
         }
     }
+    report.catalog = Arc::clone(engine.catalog());
     Ok(report)
 }

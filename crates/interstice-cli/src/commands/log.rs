@@ -118,7 +118,7 @@ pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, F
             let log = directory.log()?;
             let report = interstice::check::check(&log, loader()?, Limits::default());
             let report = report.map_err(|error| directory.corrupt(&error))?;
-            document(reports::replay_checked(&report, directory.recover()?.catalog()))
+            document(reports::replay_checked(&report))
         }
     };
     let checked: ReplayChecked = body(&document)?;

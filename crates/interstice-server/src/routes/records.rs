@@ -42,10 +42,9 @@ pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerifie
 }
 
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
-    let catalog = node.catalog();
     let report = on_a_thread(move || node.log.check(Arc::clone(&node.loader), node.limits)).await?;
     let report = report.map_err(|error| unreadable(&error))?;
-    Ok(envelope(reports::replay_checked(&report, &catalog)))
+    Ok(envelope(reports::replay_checked(&report)))
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
