@@ -96,7 +96,7 @@ pub const HOST_CALLS: &[Signature] = &[
         GET,
         &[I32, I32, I32, I32, I32, I32],
         Some(I32),
-        "(handle, index, values, length, out, capacity): length of the row, or NOT_FOUND",
+        "(handle, unique index, values, length, out, capacity): length of the row, or NOT_FOUND",
     ),
     call(COUNT, &[I32], Some(I64), "(handle): rows"),
     call(SCAN_OPEN, &[I32, I32, I32, I32, I32], Some(I32), "(handle, index, bounds, length, reverse): a scan"),

@@ -65,6 +65,18 @@ fn dead_letters(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
+fn one_row_is_asked_of_a_unique_index_that_is_there() {
+    let mut node = Node::new(&["inner"], small());
+    for (function, code) in [("find_many", "not-unique"), ("find_nowhere", "unknown-index")] {
+        let problem = node.call("inner", function).reply.unwrap_err();
+        assert_eq!(
+            (problem.code.as_ref(), problem.place.as_deref()),
+            (code, Some(&*format!("module `inner`, function `{function}`")))
+        );
+    }
+}
+
+#[test]
 fn a_chain_of_events_is_cut_at_its_limit() {
     for depth in [1, 5] {
         let mut node = Node::new(&["chain"], Limits { event_depth: depth, ..small() });

@@ -54,17 +54,29 @@ const COLUMNS: &str = r#""primary_key":[0],"public":true,"columns":[
 
 fn inner() -> Schema {
     schema(&format!(
-        r#"{{"module":"inner","version":"1.0.0","tables":[{{"name":"left",{COLUMNS}}},{{"name":"right",{COLUMNS}}}],"functions":[
+        r#"{{"module":"inner","version":"1.0.0","tables":[{{"name":"left",{COLUMNS}}},{{"name":"right",{COLUMNS},
+        "indexes":[{{"name":"value","columns":[1]}}]}}],"functions":[
         {{"name":"add_left","kind":"reducer","handles":[{{"table":"left","access":"insert"}}],"args":[],"returns":"unit"}},
         {{"name":"add_right","kind":"reducer","handles":[{{"table":"right","access":"insert"}}],"args":[],"returns":"unit"}},
         {{"name":"burn","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}},
         {{"name":"count_left","kind":"query","handles":[{{"table":"left","access":"read"}}],"args":[],"returns":"u64"}},
+        {{"name":"find_many","kind":"reducer","handles":[{{"table":"right","access":"read"}}],"args":[],"returns":"unit"}},
+        {{"name":"find_nowhere","kind":"reducer","handles":[{{"table":"right","access":"read"}}],"args":[],"returns":"unit"}},
         {{"name":"refuse_left","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}},
         {{"name":"trap","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}}]}}"#
     ))
 }
 
-const INNER: &[Function] = &[add, add, burn, count, refuse, trap];
+const INNER: &[Function] = &[
+    add,
+    add,
+    burn,
+    count,
+    |_, execution| find(execution, IndexId(1)),
+    |_, execution| find(execution, IndexId(2)),
+    refuse,
+    trap,
+];
 
 fn outer() -> Schema {
     let inner = inner();
@@ -137,6 +149,12 @@ fn trap(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer)
 
 fn count(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
     let result = execution.count(0).map(|count| count.to_le_bytes().to_vec()).map_err(ending);
+    (execution, result)
+}
+
+/// Asks for one row of an index by its values.
+fn find(mut execution: Box<Execution>, index: IndexId) -> (Box<Execution>, Answer) {
+    let result = execution.get(0, index, &[7; 8]).map(|_| Vec::new()).map_err(ending);
     (execution, result)
 }
 
