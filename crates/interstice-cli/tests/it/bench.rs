@@ -3,13 +3,11 @@
 //! Instructions are counted by callgrind, which does not mind what else the machine does. `instructions.txt` beside this file
 //! holds the committed count. A rise above 3 % fails; after a fall, commit the new count.
 
+use crate::callgrind::assert_instructions;
 use crate::support::{build, interstice, run};
-use std::process::Command;
 
 const FEW: u64 = 1_000;
 const MANY: u64 = 6_000;
-/// Rise that is let pass.
-const TOLERANCE: f64 = 0.03;
 
 #[test]
 fn all_layers_are_measured_in_one_run_and_nothing_is_left() {
@@ -52,36 +50,16 @@ fn another_module_is_not_the_bank() {
     run(&args).refused(1, "not-the-bank");
 }
 
-fn counted(module: &str, transfers: u64) -> u64 {
-    let transfers = transfers.to_string();
-    let measured = interstice(&["bench", "transfer", "--layer", "wasm", "--transfers", &transfers, "--module", module]);
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(measured.get_program())
-        .args(measured.get_args())
-        // One compiler thread: how work is shared out costs instructions too.
-        .env("RAYON_NUM_THREADS", "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1)?.trim().parse().ok());
-    collected.unwrap_or_else(|| panic!("callgrind says nothing: {text}"))
-}
-
 #[test]
 fn a_transfer_through_the_module_takes_no_more_instructions_than_are_committed() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("SKIPPED: valgrind is not installed");
-        return;
-    }
     let module = build("examples/bank");
-    let module = module.to_str().unwrap();
-    let committed: f64 = include_str!("instructions.txt").trim().parse().unwrap();
-    let found = (counted(module, MANY) - counted(module, FEW)) as f64 / (MANY - FEW) as f64;
-    println!("{found:.0} instructions a transfer, {committed:.0} are committed");
-    assert!(found <= committed * (1.0 + TOLERANCE), "{found:.0} instructions a transfer, {committed:.0} are committed");
-    assert!(
-        found >= committed * (1.0 - TOLERANCE),
-        "{found:.0} instructions a transfer: commit that to `instructions.txt`"
-    );
+    let process = |transfers: u64| {
+        let (transfers, module) = (transfers.to_string(), module.to_str().unwrap());
+        let layer = ["bench", "transfer", "--layer", "wasm", "--transfers", &transfers, "--module", module];
+        let mut process = interstice(&layer);
+        // One compiler thread: how work is shared out costs instructions too.
+        process.env("RAYON_NUM_THREADS", "1");
+        process
+    };
+    assert_instructions(include_str!("instructions.txt"), (FEW, MANY), process);
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bench;
+#[path = "../../../../fixtures/callgrind.rs"]
+mod callgrind;
 mod examples;
 mod full;
 mod kill;

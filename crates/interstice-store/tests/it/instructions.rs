@@ -4,6 +4,7 @@
 //! test binary runs under callgrind twice, with different numbers of transfers: the difference is what transfers cost.
 
 use crate::TABLE;
+use crate::callgrind::assert_instructions;
 use interstice_store::store::Store;
 use interstice_types::schema::TableSchema;
 use std::process::Command;
@@ -15,8 +16,6 @@ const TRANSFERS: &str = "INTERSTICE_MEASURED_TRANSFERS";
 const ACCOUNTS: u64 = 4_096;
 const FEW: u64 = 1_000;
 const MANY: u64 = 6_000;
-/// Rise that is let pass.
-const TOLERANCE: f64 = 0.03;
 
 fn account(id: u64, balance: i64) -> Vec<u8> {
     [&id.to_le_bytes()[..], &balance.to_le_bytes(), &[0; 8], &15_u32.to_le_bytes(), b"customer 000001"].concat()
@@ -59,33 +58,17 @@ fn measured_process() {
     }
 }
 
-fn counted(count: u64) -> u64 {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(std::env::current_exe().unwrap())
+fn process(count: u64) -> Command {
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    process
         .args(["--exact", "instructions::measured_process", "--test-threads=1"])
         .env(TRANSFERS, count.to_string())
         // Hash maps of the test runner draw their keys from there; nothing that is measured does.
-        .env("RUST_TEST_THREADS", "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let collected = text.lines().find_map(|line| line.split("Collected : ").nth(1)?.trim().parse().ok());
-    collected.unwrap_or_else(|| panic!("callgrind says nothing: {text}"))
+        .env("RUST_TEST_THREADS", "1");
+    process
 }
 
 #[test]
 fn a_transfer_takes_no_more_instructions_than_are_committed() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("SKIPPED: valgrind is not installed");
-        return;
-    }
-    let committed: f64 = include_str!("instructions.txt").trim().parse().unwrap();
-    let found = (counted(MANY) - counted(FEW)) as f64 / (MANY - FEW) as f64;
-    println!("{found:.0} instructions a transfer, {committed:.0} are committed");
-    assert!(found <= committed * (1.0 + TOLERANCE), "{found:.0} instructions a transfer, {committed:.0} are committed");
-    assert!(
-        found >= committed * (1.0 - TOLERANCE),
-        "{found:.0} instructions a transfer: commit that to `instructions.txt`"
-    );
+    assert_instructions(include_str!("instructions.txt"), (FEW, MANY), process);
 }

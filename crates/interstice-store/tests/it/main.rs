@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alter;
+#[path = "../../../../fixtures/callgrind.rs"]
+mod callgrind;
 mod instructions;
 mod tree;
 
