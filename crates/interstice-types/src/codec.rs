@@ -1,7 +1,7 @@
 //! The canonical codec: borsh bytes, driven by a [`Type`].
 //!
-//! [`canonicalise`] is the hot one: it walks untrusted bytes without building values, refuses what is not canonical,
-//! and rewrites the one thing that it may, the bits of a NaN.
+//! `walk` is the hot one: it walks untrusted bytes without building values, refuses what is not canonical,
+//! and finds the one thing that may be rewritten, the bits of a NaN.
 
 use crate::id::{Identity, Uuid};
 use crate::key;
@@ -345,16 +345,6 @@ pub fn check_all<'t>(types: impl IntoIterator<Item = &'t Type>, bytes: &[u8]) ->
     let mut reader = Reader::new(bytes);
     types.into_iter().try_for_each(|ty| skip(ty, &mut reader))?;
     reader.finish()
-}
-
-/// Checks that `row` is one canonical value of each of `types` in order and no more; rewrites the bits of NaNs.
-///
-/// # Errors
-/// What is not canonical: see [`DecodeError`].
-pub fn canonicalise<'t>(types: impl IntoIterator<Item = &'t Type>, row: &mut [u8]) -> Result<(), DecodeError> {
-    let odd = odd_nans(0, types, row)?;
-    odd.into_iter().for_each(|nan| nan.rewrite(row));
-    Ok(())
 }
 
 /// A NaN whose bits are not the ones that are stored.
