@@ -78,7 +78,7 @@ fn pace_of(layer: Layer, artefact: &[u8], length: Length) -> Result<f64, Failure
     let bank = || -> Result<Bank, Failure> { Ok(Bank::new(loader()?, artefact)?) };
     Ok(match (layer, length) {
         (Layer::Plain, _) => layers::plain(length),
-        (Layer::Store, _) => layers::store(length, &bank()?.accounts()?),
+        (Layer::Store, _) => layers::store(length, &layers::accounts(artefact)?),
         (Layer::Wasm, _) => bank()?.transfers(length),
         (Layer::Recovery, Length::Transfers(count)) => bank()?.recovery(count),
         (Layer::Recovery, Length::Span(_)) => bank()?.recovery(RECOVERED),

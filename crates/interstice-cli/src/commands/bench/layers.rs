@@ -7,11 +7,12 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
-use interstice_types::id::{Identity, TableId};
+use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::TableSchema;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Transaction;
+use interstice_wasm::artefact::schema_of;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -106,6 +107,19 @@ pub(super) fn plain(length: Length) -> f64 {
     rate
 }
 
+/// The schema of the accounts in the bank's artefact.
+///
+/// # Errors
+/// If it is another module's.
+pub(super) fn accounts(artefact: &[u8]) -> Result<TableSchema, Problem> {
+    let mut schema = schema_of(artefact)?;
+    let found = schema.tables.iter().position(|table| schema.module == "bank" && table.name == "account");
+    found.map(|index| schema.tables.swap_remove(index)).ok_or_else(|| {
+        Problem::new("not-the-bank", "the module has no table `bank.account`")
+            .hint("interstice bench transfer --module examples/bank")
+    })
+}
+
 /// Transfers a second on the store alone: constraints, changes and digest on, no module and no log.
 pub(super) fn store(length: Length, schema: &TableSchema) -> f64 {
     let mut tx = Store::new().begin();
@@ -174,10 +188,10 @@ impl Bank {
             names: ["bank".into(), "transfer".into()],
             inputs: 0,
         };
+        accounts(artefact)?;
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
         bank.begin(Request::Genesis { node: [0; 16] })?;
         bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
-        bank.accounts()?;
         Ok(bank)
     }
 
@@ -191,16 +205,6 @@ impl Bank {
     fn input(&mut self, request: Request) -> Input {
         self.inputs += 1;
         Input { now: Timestamp(self.inputs as i64), seed: self.inputs.to_le_bytes(), request }
-    }
-
-    /// The schema of the accounts.
-    pub(super) fn accounts(&self) -> Result<TableSchema, Problem> {
-        let id: Option<TableId> = self.engine.catalog().table("bank", "account");
-        let table = id.and_then(|id| self.engine.store().table(id)).ok_or_else(|| {
-            Problem::new("not-the-bank", "the module has no table `bank.account`")
-                .hint("interstice bench transfer --module examples/bank")
-        })?;
-        Ok(TableSchema::clone(table.schema()))
     }
 
     fn transfer(&mut self, draw: &mut Draw) -> Transaction {
