@@ -55,7 +55,7 @@ impl<'h> Header<'h> {
             seed: fixed[40..56].try_into().ok()?,
             stream: u64::from_le_bytes(eight(56)?),
             offset_hint: u64::from_le_bytes(eight(64)?),
-            calling_module: std::str::from_utf8(name).ok()?,
+            calling_module: if name.is_empty() { "" } else { std::str::from_utf8(name).ok()? },
         };
         Some((header, args))
     }

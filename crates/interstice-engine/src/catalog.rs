@@ -1,6 +1,7 @@
 //! The catalog: modules in force with every name resolved to a number, worked out from the system tables.
 
 use crate::module::ModuleFactory;
+use crate::problems;
 use crate::system::{self, ModuleRow};
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
@@ -66,6 +67,12 @@ pub struct EventReducer {
 }
 
 impl Catalog {
+    /// A function's place, for people.
+    pub(crate) fn place(&self, module: usize, function: u32) -> String {
+        let entry = &self.modules[module];
+        problems::place(&entry.schema.module, &entry.functions[function as usize].schema.name)
+    }
+
     /// Works the catalog out from the system tables; keeps the factories of artefacts that `before` had loaded.
     pub fn build(store: &Store, before: &Self) -> Self {
         let rows = system::modules(store);

@@ -14,7 +14,6 @@ mod scan;
 use crate::catalog::Catalog;
 use crate::limits::Limits;
 use crate::module::Module;
-use crate::problems;
 use host_hash::HostCall;
 use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
@@ -154,14 +153,16 @@ impl Execution {
     }
 
     /// Ends it. All modules must be back in their slots.
-    pub fn finish(self) -> Finished {
+    pub fn finish(self: Box<Self>) -> Finished {
         assert!(self.running.is_none(), "invariant: every function has ended");
         let work = self.meter.work();
-        let tx = match self.tables {
+        // Out of the box field by field: the whole of it is a large copy.
+        let Self { tables, instances, log, .. } = *self;
+        let tx = match tables {
             Tables::Write(tx) => Some(tx),
             Tables::Read(_) => None,
         };
-        Finished { tx, instances: self.instances, work, log: self.log }
+        Finished { tx, instances, work, log }
     }
 
     /// Fuel that is left.
@@ -169,9 +170,12 @@ impl Execution {
         self.meter.fuel()
     }
 
-    /// Takes note of what a module's own instructions left of the fuel.
-    pub fn set_fuel(&mut self, left: u64) {
-        self.meter.set_fuel(left);
+    /// Charges a module's own instructions.
+    ///
+    /// # Errors
+    /// [`HostError::Trapped`] if there is not so much fuel left: that ends the transaction.
+    pub fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
+        self.meter.burn(fuel)
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.
@@ -192,8 +196,7 @@ impl Execution {
     /// The running function's module and name, for people.
     pub fn place(&self) -> String {
         let frame = self.frame();
-        let entry = &self.catalog.modules()[frame.module];
-        problems::place(&entry.schema.module, &entry.functions[frame.function as usize].schema.name)
+        self.catalog.place(frame.module, frame.function)
     }
 
     /// What was changed so far, for tests and traces.

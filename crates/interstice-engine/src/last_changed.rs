@@ -8,7 +8,7 @@ use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
 use interstice_types::transaction::{Cause, Transaction};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// Counts of offsets: what changed at offset `n` needs `n + 1` of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

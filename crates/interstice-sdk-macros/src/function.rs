@@ -221,13 +221,16 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
         Flavour::Reducer => quote! { ::interstice_sdk::context::ReducerContext },
         Flavour::Query => quote! { ::interstice_sdk::context::QueryContext },
     };
+    // What no parameter asks for is not put together.
+    let asked = params.iter().any(|param| matches!(param, Parameter::Context));
+    let context = asked.then(|| quote! { let context = #context::new(header); });
     quote! {
+        #[allow(unused_variables)]
         fn call(
             header: &::interstice_sdk::generated::Header<'_>,
             args: &[u8],
         ) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::vec::Vec<u8>> {
-            #[allow(unused_variables)]
-            let context = #context::new(header);
+            #context
             #[allow(unused_variables, unused_mut)]
             let mut params = ::interstice_sdk::function::Params::new(args);
             #(#takes)*

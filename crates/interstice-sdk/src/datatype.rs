@@ -116,6 +116,20 @@ numbers! {
     f32 => F32, f64 => F64,
 }
 
+/// What costs more in a module than it has to.
+#[cfg(target_arch = "wasm32")]
+use crate::guest::{append, text_of};
+
+#[cfg(not(target_arch = "wasm32"))]
+fn append(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("the host gave text that is not UTF-8")
+}
+
 impl Datatype for u8 {
     fn ty() -> Type {
         Type::U8
@@ -137,7 +151,7 @@ impl Datatype for u8 {
 
     fn encode_list(items: &[Self], out: &mut Vec<u8>) {
         encode_length(items.len(), out);
-        out.extend_from_slice(items);
+        append(items, out);
     }
 
     fn decode_list(input: &mut Input<'_>) -> Vec<Self> {
@@ -187,25 +201,17 @@ impl Datatype for String {
     #[inline]
     fn decode(input: &mut Input<'_>) -> Self {
         let length = input.length();
-        text_of(input.take(length).to_vec())
+        let mut text = Vec::with_capacity(length);
+        append(input.take(length), &mut text);
+        text_of(text)
     }
-}
-
-/// The text that these bytes are.
-fn text_of(bytes: Vec<u8>) -> String {
-    #[cfg(target_arch = "wasm32")]
-    let bytes = match crate::guest::ascii(bytes) {
-        Ok(text) => return text,
-        Err(bytes) => bytes,
-    };
-    String::from_utf8(bytes).expect("the host gave text that is not UTF-8")
 }
 
 /// Appends the bytes of a string.
 #[inline]
 pub fn encode_str(text: &str, out: &mut Vec<u8>) {
     encode_length(text.len(), out);
-    out.extend_from_slice(text.as_bytes());
+    append(text.as_bytes(), out);
 }
 
 impl Datatype for Timestamp {

@@ -11,6 +11,8 @@ use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, S
 /// What the host keeps beside an instance.
 pub struct Host {
     execution: Option<Box<Execution>>,
+    /// Fuel that the guest was given for its own instructions and has not been charged for yet.
+    given_fuel: u64,
     memory: Option<Memory>,
     answer: Vec<u8>,
     /// The last bytes for the guest that did not fit where it wanted them.
@@ -31,6 +33,7 @@ impl Host {
             .build();
         Self {
             execution: None,
+            given_fuel: 0,
             memory: None,
             answer: Vec::new(),
             overflow: Vec::new(),
@@ -56,8 +59,21 @@ impl Host {
         self.ending = None;
     }
 
-    pub(crate) fn execution(&self) -> &Execution {
-        self.execution.as_ref().expect("invariant: asked during a call")
+    /// All the fuel there is, which the guest now gets. What host calls burn is not taken off the guest's share on each of
+    /// them, but when it is next asked what is left.
+    pub(crate) fn give_fuel(&mut self) -> u64 {
+        self.given_fuel = self.execution_mut().fuel();
+        self.given_fuel
+    }
+
+    /// Charges the guest's own instructions: of what it was given it has so much left.
+    ///
+    /// # Errors
+    /// [`HostError::Trapped`] if they and the host calls together took more than there was.
+    pub(crate) fn charge_fuel(&mut self, left: u64) -> HostResult<()> {
+        let used = self.given_fuel.saturating_sub(left);
+        self.given_fuel = left;
+        self.execution_mut().burn(used)
     }
 
     fn execution_mut(&mut self) -> &mut Execution {
@@ -78,6 +94,18 @@ impl Host {
         Error::msg("the call ends")
     }
 
+    /// Keeps a refusal for whoever asks for it; a trap ends the call.
+    #[cold]
+    fn fail(&mut self, error: HostError) -> Result<()> {
+        match error {
+            HostError::Refused(problem) => {
+                self.refused = Some(problem);
+                Ok(())
+            }
+            HostError::Trapped(problem) => Err(self.stop(CallError::Trapped(problem))),
+        }
+    }
+
     fn trap(&mut self, code: &'static str, message: impl Into<String>) -> Error {
         self.stop(CallError::Trapped(Problem::new(code, message)))
     }
@@ -93,13 +121,11 @@ struct Guest<'c> {
 
 impl<'c> Guest<'c> {
     fn enter(mut caller: Caller<'c, Host>) -> Result<Self> {
-        let left = caller.get_fuel()?;
         let host = caller.data_mut();
-        let (Some(memory), Some(execution)) = (host.memory, host.execution.as_mut()) else {
-            return Err(host.trap("no-tables", "a host call outside of a call"));
-        };
-        execution.set_fuel(left.min(execution.fuel()));
-        Ok(Self { caller, memory })
+        match (host.memory, &host.execution) {
+            (Some(memory), Some(_)) => Ok(Self { caller, memory }),
+            _ => Err(host.trap("no-tables", "a host call outside of a call")),
+        }
     }
 
     /// The bytes that the guest points at.
@@ -126,20 +152,13 @@ impl<'c> Guest<'c> {
         self.settle(result)
     }
 
-    /// Gives the guest the fuel that is left, and keeps what was refused.
+    /// Keeps what was refused; what trapped ends the call.
+    #[inline]
     fn settle<T>(&mut self, result: HostResult<T>) -> Result<Option<T>> {
-        let host = self.caller.data_mut();
-        let left = host.execution_mut().fuel();
-        let done = match result {
+        match result {
             Ok(value) => Ok(Some(value)),
-            Err(HostError::Refused(problem)) => {
-                host.refused = Some(problem);
-                Ok(None)
-            }
-            Err(HostError::Trapped(problem)) => Err(host.stop(CallError::Trapped(problem))),
-        };
-        self.caller.set_fuel(left)?;
-        done
+            Err(error) => self.caller.data_mut().fail(error).map(|()| None),
+        }
     }
 
     /// As [`with_bytes`](Self::with_bytes), for work that gives a row back: it is copied to where the guest has room.
@@ -347,11 +366,15 @@ fn refusal_bytes(problem: &Problem) -> Vec<u8> {
 
 /// A nested call: the execution moves on into the other module and comes back.
 fn call(guest: &mut Guest<'_>, import: u32, args: &[u8], out: i32, capacity: i32) -> Result<i64> {
-    let execution = guest.caller.data_mut().execution.take().expect("invariant: checked on entry");
+    let left = guest.caller.get_fuel()?;
+    let charged = guest.caller.data_mut().charge_fuel(left);
+    guest.settle(charged)?;
+    let host = guest.caller.data_mut();
+    let execution = host.execution.take().expect("invariant: checked on entry");
     let (execution, result) = execution.call(import, args);
-    let left = execution.fuel();
-    guest.caller.data_mut().execution = Some(execution);
-    guest.caller.set_fuel(left)?;
+    host.execution = Some(execution);
+    let given = host.give_fuel();
+    guest.caller.set_fuel(given)?;
     let (status, bytes) = match result {
         Ok(answer) => (i64::from(abi::RETURNED_OK), answer),
         Err(CallError::Returned(error)) => (i64::from(abi::RETURNED_ERROR), error),

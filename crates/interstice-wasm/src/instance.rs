@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::runtime::{MAX_INSTANCES, MAX_MEMORY_SIZE, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
 use interstice_abi::host::{self as abi, RETURNED_ERROR, RETURNED_OK};
-use interstice_engine::execution::Execution;
+use interstice_engine::execution::{Execution, HostError};
 use interstice_engine::module::{Call, CallError, Module};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
@@ -121,7 +121,7 @@ impl Live {
         self.arguments.clear();
         header.encode(&mut self.arguments);
         self.arguments.extend(call.args);
-        let fuel = self.store.data().execution().fuel();
+        let fuel = self.store.data_mut().give_fuel();
         self.store.set_fuel(fuel)?;
         let length = self.arguments.len() as i32;
         let pointer = match self.arguments.len() {
@@ -132,13 +132,16 @@ impl Live {
         self.call.call(&mut self.store, (call.function as i32, pointer, length))
     }
 
-    /// Takes the execution out again, with the fuel that is left.
+    /// Takes the execution out again, charged for the module's own instructions.
     fn finish(&mut self) -> (Box<Execution>, Option<CallError>) {
         let left = self.store.get_fuel().unwrap_or(0);
-        let (mut execution, ending) = self.store.data_mut().end();
-        let left = left.min(execution.fuel());
-        execution.set_fuel(left);
-        (execution, ending)
+        let host = self.store.data_mut();
+        let charged = host.charge_fuel(left);
+        let (execution, ending) = host.end();
+        match charged {
+            Err(HostError::Trapped(problem)) if ending.is_none() => (execution, Some(CallError::Trapped(problem))),
+            _ => (execution, ending),
+        }
     }
 
     /// Makes the instance as new; false if that cannot be done.

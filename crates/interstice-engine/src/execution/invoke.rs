@@ -7,12 +7,13 @@
 
 use super::host_hash::HostCall;
 use super::{Execution, Frame, HostError, Tables, trapped};
-use crate::catalog::FunctionEntry;
+use crate::catalog::{Catalog, FunctionEntry};
 use crate::module::{Call, CallError, Context, Module};
 use crate::problems;
 use interstice_types::codec;
 use interstice_types::problem::Problem;
-use interstice_types::schema::FunctionKind;
+use interstice_types::schema::{FunctionKind, FunctionSchema};
+use interstice_types::ty::Type;
 use std::sync::Arc;
 
 impl Execution {
@@ -25,18 +26,17 @@ impl Execution {
         function: u32,
         args: &[u8],
     ) -> (Box<Self>, Result<Vec<u8>, CallError>) {
-        let catalog = Arc::clone(&self.catalog);
-        let entry = &catalog.modules()[module];
-        let (name, called) = (&entry.schema.module, &entry.functions[function as usize]);
-        let mut instance = match self.take_instance(module, name) {
+        let mut instance = match self.take_instance(module) {
             Ok(instance) => instance,
             Err(problem) => {
-                let problem = problem.at(problems::place(name, &called.schema.name));
+                let problem = problem.at(self.catalog.place(module, function));
                 self.meter.trap(problem.clone());
                 return (self, Err(CallError::Trapped(problem)));
             }
         };
-        let calling_module = self.running.map(|frame| catalog.modules()[frame.module].schema.module.as_str());
+        // The name of a calling module must outlast the execution, which moves away.
+        let caller = self.running.map(|frame| (Arc::clone(&self.catalog), frame.module));
+        let calling_module = caller.as_ref().map(|(catalog, module)| catalog.modules()[*module].schema.module.as_str());
         let context = self.next_context(calling_module);
         let frame = Frame { module, function, scans: self.scans.len() };
         self.waiting.extend(self.running.replace(frame));
@@ -47,7 +47,7 @@ impl Execution {
         this.instances[module] = Some(instance);
         // What a module says behind a trap does not count: it may have swallowed it.
         let result = this.meter.take_trap().map_or(result, |problem| Err(CallError::Trapped(problem)));
-        let result = check_answer(result, name, called);
+        let result = check_answer(result, &this.catalog, (module, function));
         if let Err(CallError::Trapped(problem)) = &result {
             this.meter.trap(problem.clone());
         }
@@ -57,13 +57,14 @@ impl Execution {
         (this, result)
     }
 
-    fn take_instance(&mut self, module: usize, name: &str) -> Result<Box<dyn Module>, Problem> {
+    fn take_instance(&mut self, module: usize) -> Result<Box<dyn Module>, Problem> {
         let running = || self.waiting.iter().chain(&self.running);
         if running().count() >= self.limits.call_depth {
             let text = format!("calls are nested deeper than {}", self.limits.call_depth);
             return Err(Problem::new("call-depth", text));
         }
         self.instances.get_mut(module).and_then(Option::take).ok_or_else(|| {
+            let name = &self.catalog.modules()[module].schema.module;
             if running().any(|frame| frame.module == module) {
                 Problem::new("re-entered", format!("module `{name}` is on the call stack already"))
             } else {
@@ -127,23 +128,31 @@ impl Execution {
     }
 }
 
+/// What a module gives back is of the type that its schema says, the typed error too: whoever called relies on it.
 fn check_answer(
     result: Result<Vec<u8>, CallError>,
-    module: &str,
-    function: &FunctionEntry,
+    catalog: &Catalog,
+    (module, function): (usize, u32),
 ) -> Result<Vec<u8>, CallError> {
-    let place = || problems::place(module, &function.schema.name);
-    match result {
-        Ok(bytes) => match codec::check_all([&function.schema.returns], &bytes) {
-            Ok(()) => Ok(bytes),
-            Err(error) => {
-                let problem =
-                    Problem::new("invalid-answer", format!("the answer is not a {}: {error}", function.schema.returns));
-                Err(CallError::Trapped(problem.at(place())))
-            }
-        },
-        Err(CallError::Refused(problem)) => Err(CallError::Refused(problem.at(place()))),
-        Err(CallError::Trapped(problem)) => Err(CallError::Trapped(problem.at(place()))),
-        returned => returned,
+    let place = || catalog.place(module, function);
+    let FunctionSchema { returns, error, .. } = &catalog.modules()[module].functions[function as usize].schema;
+    let fault = match &result {
+        Ok(answer) => invalid_value("answer", Some(returns), answer),
+        Err(CallError::Returned(bytes)) => invalid_value("error", error.as_ref(), bytes),
+        Err(_) => None,
+    };
+    match (fault, result) {
+        (Some(problem), _) | (None, Err(CallError::Trapped(problem))) => Err(CallError::Trapped(problem.at(place()))),
+        (None, Err(CallError::Refused(problem))) => Err(CallError::Refused(problem.at(place()))),
+        (None, result) => result,
     }
+}
+
+/// Why `bytes` are not what a function may give back, if so.
+fn invalid_value(what: &str, ty: Option<&Type>, bytes: &[u8]) -> Option<Problem> {
+    let Some(ty) = ty else {
+        return Some(Problem::new("invalid-answer", format!("the function gave an {what} and declares none")));
+    };
+    let error = codec::check_all([ty], bytes).err()?;
+    Some(Problem::new("invalid-answer", format!("the {what} is not a {ty}: {error}")))
 }

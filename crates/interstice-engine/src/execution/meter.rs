@@ -12,7 +12,8 @@ pub(super) struct Meter {
     fuel: u64,
     host_calls: u64,
     host_hash: HostHash,
-    trap: Option<Problem>,
+    /// Boxed: it is hardly ever there, and an execution is copied now and then.
+    trap: Option<Box<Problem>>,
 }
 
 impl Meter {
@@ -31,20 +32,14 @@ impl Meter {
         self.fuel
     }
 
-    /// Takes note of what a module's own instructions left of the fuel.
-    pub(super) fn set_fuel(&mut self, left: u64) {
-        assert!(left <= self.fuel, "invariant: fuel is only burnt");
-        self.fuel = left;
-    }
-
     /// Keeps the first trap; gives the one that is kept.
     pub(super) fn trap(&mut self, problem: Problem) -> &Problem {
-        self.trap.get_or_insert(problem)
+        self.trap.get_or_insert_with(|| Box::new(problem))
     }
 
     /// The trap, which its holder now answers for.
     pub(super) fn take_trap(&mut self) -> Option<Problem> {
-        self.trap.take()
+        self.trap.take().map(|problem| *problem)
     }
 
     /// A host call begins, with a number and bytes from the guest.
@@ -54,7 +49,7 @@ impl Meter {
     #[inline]
     pub(super) fn enter(&mut self, call: HostCall, number: u64, bytes: &[u8]) -> Result<(), HostError> {
         if let Some(problem) = &self.trap {
-            return Err(HostError::Trapped(problem.clone()));
+            return Err(HostError::Trapped(Problem::clone(problem)));
         }
         self.burn(charge::HOST_CALL + bytes.len() as u64 / 16 * charge::SIXTEEN_BYTES)?;
         self.host_calls += 1;

@@ -76,6 +76,17 @@ fn one_row_is_asked_of_a_unique_index_that_is_there() {
     }
 }
 
+/// Whoever called the module relies on it, in another module without looking.
+#[test]
+fn a_typed_error_is_of_the_type_that_is_declared() {
+    let mut node = Node::new(&["inner"], small());
+    for (function, says) in [("give_error", "declares none"), ("give_text", "is not a string")] {
+        let problem = node.call("inner", function).reply.unwrap_err();
+        assert_eq!(problem.code, "invalid-answer", "{function}");
+        assert!(problem.message.contains(says), "{problem}");
+    }
+}
+
 #[test]
 fn a_chain_of_events_is_cut_at_its_limit() {
     for depth in [1, 5] {

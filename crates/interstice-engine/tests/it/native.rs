@@ -62,10 +62,15 @@ fn inner() -> Schema {
         {{"name":"count_left","kind":"query","handles":[{{"table":"left","access":"read"}}],"args":[],"returns":"u64"}},
         {{"name":"find_many","kind":"reducer","handles":[{{"table":"right","access":"read"}}],"args":[],"returns":"unit"}},
         {{"name":"find_nowhere","kind":"reducer","handles":[{{"table":"right","access":"read"}}],"args":[],"returns":"unit"}},
+        {{"name":"give_error","kind":"reducer","handles":[],"args":[],"returns":"unit"}},
+        {{"name":"give_text","kind":"reducer","handles":[],"args":[],"returns":"unit","error":"string"}},
         {{"name":"refuse_left","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}},
         {{"name":"trap","kind":"reducer","handles":[{{"table":"left","access":"write"}}],"args":[],"returns":"unit"}}]}}"#
     ))
 }
+
+/// The bytes of a string that is not UTF-8.
+const NOT_TEXT: [u8; 5] = [1, 0, 0, 0, 0xff];
 
 const INNER: &[Function] = &[
     add,
@@ -74,6 +79,8 @@ const INNER: &[Function] = &[
     count,
     |_, execution| find(execution, IndexId(1)),
     |_, execution| find(execution, IndexId(2)),
+    |_, execution| (execution, Err(CallError::Returned(NOT_TEXT.to_vec()))),
+    |_, execution| (execution, Err(CallError::Returned(NOT_TEXT.to_vec()))),
     refuse,
     trap,
 ];

@@ -19,7 +19,12 @@ thread_local! {
 
 /// Takes note of the call's seed.
 pub(super) fn begin(header: &Header<'_>) {
-    STATE.with_borrow_mut(|state| *state = State { seed: header.seed, stream: 2 * header.stream + 1, generator: None });
+    // Field by field: a whole state is as large as its generator, which hardly any call makes.
+    STATE.with_borrow_mut(|state| {
+        state.seed = header.seed;
+        state.stream = 2 * header.stream + 1;
+        state.generator = None;
+    });
 }
 
 /// What `getrandom` 0.3 and 0.4 call under the custom backend.
