@@ -34,6 +34,46 @@ pub trait CommitLog {
 
     /// Where the log ends.
     fn tail(&self) -> Tail;
+
+    /// Whether this history is the one in which `receipt` was given.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the frames that would say so cannot be read.
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {
+        if receipt.next_offset > self.tail().next_offset {
+            return Ok(Standing::Diverged);
+        }
+        match self.read(Position(0)) {
+            Err(ReadError::Trimmed { .. }) => Ok(Standing::Unverifiable),
+            Err(error) => Err(error),
+            Ok(frames) => standing_among(frames, receipt),
+        }
+    }
+}
+
+/// What a history says of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It was given in this history.
+    Held,
+    /// It was not: this history ends before it, or is another one.
+    Diverged,
+    /// The frames that would say so were given up.
+    Unverifiable,
+}
+
+/// Looks for the frame of `receipt` among `frames`, which begin before it.
+pub(crate) fn standing_among(
+    mut frames: impl Iterator<Item = Result<StoredFrame, ReadError>>,
+    receipt: &Receipt,
+) -> Result<Standing, ReadError> {
+    let completes = |stored: &StoredFrame| {
+        let end = stored.frame.first_offset + u64::from(stored.frame.count);
+        stored.frame.count > 0 && end >= receipt.next_offset
+    };
+    let found = frames.find(|stored| stored.as_ref().map_or(true, completes)).transpose()?;
+    let same = found.is_some_and(|stored| (stored.lineage, stored.chain) == (receipt.lineage, receipt.chain));
+    Ok(if same { Standing::Held } else { Standing::Diverged })
 }
 
 /// The one that may append.
