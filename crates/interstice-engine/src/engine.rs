@@ -147,6 +147,39 @@ impl Engine {
         }
     }
 
+    /// An engine at a later moment: after `next_offset` transactions, the newest of them at `time`, with the tables of then.
+    ///
+    /// Events that were pending are to be queued again ([`queue_again`](Self::queue_again)), with the transactions that
+    /// raised them.
+    pub fn restored(loader: Arc<dyn ModuleLoader>, limits: Limits, store: Store, moment: (Offset, Timestamp)) -> Self {
+        let (next_offset, time) = moment;
+        let catalog = Arc::new(Catalog::build(&store, &Catalog::default()));
+        let last_changed = LastChanged::all_at(next_offset, store.next_table_id());
+        Self { store, catalog, next_offset, time, last_changed, ..Self::new(loader, limits) }
+    }
+
+    /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in
+    /// order, from one on before which no such event was raised.
+    ///
+    /// # Errors
+    /// The first one of `before`.
+    pub fn queue_again<E>(&mut self, before: impl Iterator<Item = Result<Transaction, E>>) -> Result<(), E> {
+        let cursor = system::event_cursor(&self.store);
+        for transaction in before {
+            let transaction = transaction?;
+            assert!(transaction.offset < self.next_offset, "invariant: what comes later is applied");
+            let depth = match transaction.cause {
+                Cause::Event { depth, .. } => depth,
+                _ => 0,
+            };
+            self.queue.raise(&self.catalog, transaction.offset, depth, &transaction.changes);
+            if let Some(cursor) = cursor {
+                self.queue.forget(cursor);
+            }
+        }
+        Ok(())
+    }
+
     /// All tables as they are now. A clone of it is O(1).
     pub fn store(&self) -> &Store {
         &self.store
@@ -213,9 +246,10 @@ impl Engine {
         if found != transaction.state_digest {
             return Err(RecordedError::WrongDigest { offset, found, recorded: transaction.state_digest });
         }
-        if let Cause::Event(event) = transaction.cause {
-            let expected = self.queue.first().map(|pending| pending.id);
-            if expected != Some(event) {
+        if let Cause::Event { event, depth } = transaction.cause {
+            let expected = self.queue.first().map(|pending| (pending.id, pending.depth));
+            if expected != Some((event, depth)) {
+                let expected = expected.map(|(id, _)| id);
                 return Err(RecordedError::WrongEvent { offset, expected, found: event });
             }
         }
@@ -352,7 +386,8 @@ impl Engine {
             let name = self.function_name(target);
             system::write_dead_letter(tx, event.id, &name, problem, time).expect(room);
         }
-        self.commit(Cause::Event(event.id), outcome, finished, (time, seed))
+        let cause = Cause::Event { event: event.id, depth: event.depth };
+        self.commit(cause, outcome, finished, (time, seed))
     }
 
     fn event_refusal(&self, event: &PendingEvent, target: Target) -> Option<Problem> {
@@ -413,10 +448,10 @@ impl Engine {
         self.time = transaction.time;
         self.last_changed.advance(transaction, changes);
         let depth = match transaction.cause {
-            Cause::Event(id) => {
-                let event = self.queue.pop().expect("invariant: an event transaction has its event");
-                assert_eq!(event.id, id, "invariant: events are consumed in order");
-                event.depth
+            Cause::Event { event, depth } => {
+                let consumed = self.queue.pop().expect("invariant: an event transaction has its event");
+                assert_eq!(consumed.id, event, "invariant: events are consumed in order");
+                depth
             }
             Cause::Publish { .. } => {
                 self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));

@@ -2,6 +2,7 @@
 //!
 //! Every commit appends one entry for each (change, event reducer) that fits, in the order of [`EventId`]; every event
 //! transaction takes the first one off. Applying a log does the same, so a recovered queue is the queue before the crash.
+//! An engine that begins behind a snapshot queues what was pending then from the transactions that raised it.
 
 use crate::catalog::Catalog;
 use interstice_types::change::Change;
@@ -63,25 +64,41 @@ impl EventQueue {
             if !catalog.raises_events(table) {
                 continue;
             }
-            let Some((kind, rows)) = rows_of(change) else { continue };
             for (subscriber, reducer) in catalog.event_reducers().iter().enumerate() {
-                if reducer.table == table && reducer.on == kind {
+                if reducer.table == table && kind_of(change) == Some(reducer.on) {
                     let id = EventId { of, change: number as u32, subscriber: subscriber as u32 };
-                    self.pending.push_back(PendingEvent { id, depth: depth + 1, rows: rows.clone() });
+                    self.pending.push_back(PendingEvent { id, depth: depth + 1, rows: rows_of(change) });
                 }
             }
         }
     }
+
+    /// Forgets what was consumed before: everything up to and including `cursor`.
+    pub fn forget(&mut self, cursor: EventId) {
+        while self.pending.front().is_some_and(|pending| pending.id <= cursor) {
+            self.pending.pop_front();
+        }
+    }
 }
 
-fn rows_of(change: &Change) -> Option<(ChangeKind, Vec<RowBytes>)> {
-    let complete = "invariant: a change that the store made is complete";
+fn kind_of(change: &Change) -> Option<ChangeKind> {
     match change {
-        Change::Insert { row, .. } => Some((ChangeKind::Insert, vec![row.clone()])),
-        Change::Update { old, new, .. } => Some((ChangeKind::Update, vec![old.clone().expect(complete), new.clone()])),
-        Change::Delete { old, .. } => Some((ChangeKind::Delete, vec![old.clone().expect(complete)])),
+        Change::Insert { .. } => Some(ChangeKind::Insert),
+        Change::Update { .. } => Some(ChangeKind::Update),
+        Change::Delete { .. } => Some(ChangeKind::Delete),
         Change::Sequence { .. } | Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => {
             None
         }
+    }
+}
+
+/// What a reducer of this change gets. Where there is one, the change has its old row also as it stands in the log.
+fn rows_of(change: &Change) -> Vec<RowBytes> {
+    let complete = "invariant: a change that a reducer listens to has its old row";
+    match change {
+        Change::Insert { row, .. } => vec![row.clone()],
+        Change::Update { old, new, .. } => vec![old.clone().expect(complete), new.clone()],
+        Change::Delete { old, .. } => vec![old.clone().expect(complete)],
+        other => panic!("invariant: nobody listens to {other:?}"),
     }
 }

@@ -19,6 +19,11 @@ pub struct LastChanged {
 }
 
 impl LastChanged {
+    /// As if all tables up to `end` and the catalog had changed last at the end of `count` offsets.
+    pub(crate) fn all_at(count: Offset, end: TableId) -> Self {
+        Self { tables: Arc::new(vec![count; end.0 as usize]), catalog: count }
+    }
+
     /// Takes note of a commit.
     pub(crate) fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
         let count = transaction.offset + 1;

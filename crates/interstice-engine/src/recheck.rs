@@ -112,7 +112,7 @@ impl Engine {
                 let caller = self.identity_in(changes, *caller);
                 Request::Call { module: entry.schema.module.as_str().into(), function, args: args.clone(), caller }
             }
-            Cause::Event(_) => Request::NextEvent,
+            Cause::Event { .. } => Request::NextEvent,
         };
         Ok(self.step(Input { now: transaction.time, seed: transaction.seed, request }))
     }
@@ -165,7 +165,7 @@ impl Engine {
                 let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
                 entry.map_or_else(|| "?".to_owned(), |entry| named(entry, *function))
             }
-            Cause::Event(id) => match self.catalog.event_reducers().get(id.subscriber as usize) {
+            Cause::Event { event, .. } => match self.catalog.event_reducers().get(event.subscriber as usize) {
                 Some(reducer) => named(&self.catalog.modules()[reducer.module], reducer.function),
                 None => "?".to_owned(),
             },

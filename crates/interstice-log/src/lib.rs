@@ -34,6 +34,7 @@ pub mod log;
 pub mod memory;
 mod repair;
 pub mod segment;
+pub mod snapshot;
 mod spare;
 pub mod storage;
 pub mod verify;

@@ -250,10 +250,13 @@ impl<S: Storage> CommitLog for LocalLog<S> {
             return Err(TrimError::Regressed { asked: up_to, end: shared.tail.position });
         }
         while shared.segments.len() > 1 && shared.segments[1].first_frame <= up_to {
-            let name = shared.segments[0].name();
-            let removed = self.storage.remove(&name).and_then(|()| self.storage.sync_directory());
-            removed.map_err(|source| TrimError::Io { segment: name, source })?;
+            let segment = shared.segments[0].name();
+            let io = |source| TrimError::Io { segment: segment.clone(), source };
+            // Before the next one goes, the last one must be gone for good: a gap would be a missing segment.
+            self.storage.sync_directory().map_err(io)?;
+            self.storage.remove(&segment).map_err(io)?;
             shared.segments.remove(0);
+            self.storage.sync_directory().map_err(io)?;
         }
         Ok(())
     }

@@ -10,8 +10,11 @@ use crate::model::{Model, Op};
 use crate::rng::Rng;
 use interstice::check::check;
 use interstice::database::Database;
-use interstice::opened::Birth;
-use interstice_engine::engine::{Input, Output, Request};
+use interstice::opened::{Birth, Start, transactions};
+use interstice::snapshot::Snapshots;
+use interstice::snapshot::build::{BuildError, build_within};
+use interstice::snapshot::load::load;
+use interstice_engine::engine::{Engine, Input, Output, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_engine::read::Reader as QueryReader;
@@ -20,6 +23,7 @@ use interstice_log::frame::Lineage;
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
 use interstice_log::log::Preparation;
 use interstice_log::segment::LogId;
+use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::Storage;
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
@@ -66,6 +70,13 @@ pub struct Reached {
     pub power_cuts: u64,
     pub power_cuts_at_open: u64,
     pub split_transactions: u64,
+    pub snapshots: u64,
+    pub snapshots_failed: u64,
+    pub snapshots_spilled: u64,
+    pub snapshots_rotten: u64,
+    pub recovered_from_snapshot: u64,
+    pub recovered_with_pending_events: u64,
+    pub trims: u64,
 }
 
 impl Reached {
@@ -86,6 +97,13 @@ impl Reached {
         self.power_cuts += other.power_cuts;
         self.power_cuts_at_open += other.power_cuts_at_open;
         self.split_transactions += other.split_transactions;
+        self.snapshots += other.snapshots;
+        self.snapshots_failed += other.snapshots_failed;
+        self.snapshots_spilled += other.snapshots_spilled;
+        self.snapshots_rotten += other.snapshots_rotten;
+        self.recovered_from_snapshot += other.recovered_from_snapshot;
+        self.recovered_with_pending_events += other.recovered_with_pending_events;
+        self.trims += other.trims;
     }
 }
 
@@ -105,6 +123,12 @@ struct World {
     /// Work that the log gave out and that nobody has done yet.
     preparation: Option<Preparation>,
     seeds: Rng,
+    /// When snapshots are built, whether the log is trimmed behind them, which of their bytes rot.
+    snapshots: Rng,
+    /// Snapshots with a bit that turned.
+    rotten: u64,
+    /// Whether the log's beginning may be given up: else the whole history is run again at the end.
+    trims: bool,
     now: i64,
     reached: Reached,
 }
@@ -127,6 +151,9 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         spares: Rng::new(seed, 5),
         preparation: None,
         seeds: Rng::new(seed, 3),
+        snapshots: Rng::new(seed, 6),
+        rotten: 0,
+        trims: seed % 2 == 0,
         now: 1_000_000,
         reached: Reached::default(),
     };
@@ -149,6 +176,9 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
             world.settle()?;
         }
         world.prepare();
+        if world.snapshots.one_in(12) {
+            world.take_snapshot()?;
+        }
         if world.faults.one_in(40) {
             world.crash()?;
         }
@@ -269,7 +299,7 @@ impl World {
         let names = self.storage.list().map_err(|error| error.to_string())?;
         let count = |wanted: fn(&String) -> bool| names.iter().filter(|name| wanted(name)).count() as u64;
         Ok((
-            count(|name| name.starts_with(|first: char| first.is_ascii_digit())),
+            count(|name| std::path::Path::new(name).extension().is_some_and(|ending| ending == "log")),
             count(|name| name.starts_with("spare-")),
         ))
     }
@@ -340,7 +370,8 @@ impl World {
         self.reached.torn_tails += u64::from(report.torn_tail_bytes > 0);
         self.reached.rotations = self.reached.rotations.max(log.segments().len() as u64 - 1);
         let birth = Birth { node: [9; 16], now: Timestamp(self.now), seed: self.seeds.bytes() };
-        let opened = Database::open(log, Arc::new(NativeLoader), Limits::default(), birth);
+        let start = self.start(&log)?;
+        let opened = Database::open(log, start, birth);
         let (database, _) = opened.map_err(|error| format!("the database does not open: {error}"))?;
         let recovered = database.engine().next_offset();
         if recovered < self.acknowledged {
@@ -361,6 +392,77 @@ impl World {
         Ok(())
     }
 
+    /// Where recovery begins. If all of the log is there, a replay of it must come to the same state.
+    fn start(&mut self, log: &LocalLog<FaultyStorage>) -> Result<Start, String> {
+        let kit = || -> (Arc<dyn ModuleLoader>, Limits) { (Arc::new(NativeLoader), Limits::default()) };
+        let snapshots = Snapshots::new(self.storage.clone(), LogId([1; 16]));
+        let (start, left_aside) = load(log, &snapshots, kit()).map_err(|error| format!("no state loads: {error}"))?;
+        if left_aside.len() as u64 > self.rotten {
+            return Err(format!("snapshots are damaged without a reason: {left_aside:?}"));
+        }
+        let Some(next_offset) = start.from_snapshot else { return Ok(start) };
+        self.reached.recovered_from_snapshot += 1;
+        self.reached.recovered_with_pending_events += u64::from(!start.engine.pending_events().is_empty());
+        let Ok(all) = transactions(log) else { return Ok(start) };
+        let mut replayed = Engine::new(kit().0, Limits::default());
+        for transaction in all.take(next_offset as usize) {
+            let transaction = transaction.map_err(|error| error.to_string())?;
+            replayed.apply(&transaction).map_err(|error| error.to_string())?;
+        }
+        compare("digest of the snapshot", &start.engine.store().digest(), &replayed.store().digest())?;
+        compare("time of the snapshot", &start.engine.time(), &replayed.time())?;
+        compare("events of the snapshot", start.engine.pending_events(), replayed.pending_events())?;
+        Ok(start)
+    }
+
+    /// Builds a snapshot, in little memory; then perhaps gives up the log's beginning, or lets a byte rot.
+    fn take_snapshot(&mut self) -> Result<(), String> {
+        let database = self.database.as_mut().ok_or("invariant: the database is open")?;
+        let snapshots = Snapshots::new(self.storage.clone(), LogId([1; 16]));
+        let memory = 1 << self.snapshots.below(20);
+        match build_within(database.log(), &snapshots, memory) {
+            Ok(Some(built)) => {
+                self.reached.snapshots += 1;
+                self.reached.snapshots_spilled += u64::from(built.spilled > 1);
+            }
+            Ok(None) => return Ok(()),
+            // A snapshot that cannot be written is no failure of the database.
+            Err(BuildError::Io(_) | BuildError::Snapshot(SnapshotError::Io { .. })) => {
+                self.reached.snapshots_failed += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(format!("no snapshot: {error}")),
+        }
+        if self.trims && self.snapshots.one_in(2) {
+            self.trim(&snapshots)?;
+        } else if self.snapshots.one_in(8) {
+            self.rot()?;
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, snapshots: &Snapshots<FaultyStorage>) -> Result<(), String> {
+        // As a node does: what cannot be read holds the log.
+        let Ok(Some(bound)) = snapshots.trim_bound() else { return Ok(()) };
+        let database = self.database.as_mut().ok_or("invariant: the database is open")?;
+        let before = self.storage.list().map_err(|error| error.to_string())?.len();
+        if database.trim(bound).is_ok() && self.storage.list().map_err(|error| error.to_string())?.len() < before {
+            self.reached.trims += 1;
+        }
+        Ok(())
+    }
+
+    /// One bit of the newest snapshot turns.
+    fn rot(&mut self) -> Result<(), String> {
+        let names = self.storage.list().map_err(|error| error.to_string())?;
+        let Some(name) = names.iter().filter(|name| name.ends_with(".snapshot")).max() else { return Ok(()) };
+        let bit = self.snapshots.below(1 << 40);
+        self.storage.rot(name, bit).map_err(|error| error.to_string())?;
+        self.rotten += 1;
+        self.reached.snapshots_rotten += 1;
+        Ok(())
+    }
+
     fn query(&mut self) -> Result<(), String> {
         let database = self.database.as_ref().ok_or("invariant: the database is open")?;
         let model = self.states.last().ok_or("invariant: there is a first state")?;
@@ -377,6 +479,10 @@ impl World {
 
     fn check_log(&self) -> Result<(), String> {
         let database = self.database.as_ref().ok_or("invariant: the database is open")?;
+        if transactions(database.log()).is_err() {
+            // Its beginning was given up.
+            return Ok(());
+        }
         let report =
             check(database.log(), Arc::new(NativeLoader), Limits::default()).map_err(|error| error.to_string())?;
         match report.divergences.first() {

@@ -39,6 +39,12 @@ impl Store {
         self.tables.iter().flatten()
     }
 
+    /// Has new tables get ids from `next` on: those below it were used, also if their tables are gone.
+    pub fn skip_table_ids(&mut self, next: TableId) {
+        let tables = Arc::make_mut(&mut self.tables);
+        tables.resize(tables.len().max(next.0 as usize), None);
+    }
+
     /// The id that a new table gets.
     pub fn next_table_id(&self) -> TableId {
         TableId(self.tables.len() as u32)

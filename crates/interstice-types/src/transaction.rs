@@ -81,7 +81,12 @@ pub enum Cause {
         args: Vec<u8>,
     },
     /// A row change that a module listens to.
-    Event(EventId),
+    Event {
+        /// Which.
+        event: EventId,
+        /// Events in the chain that led here, this one included.
+        depth: u32,
+    },
 }
 
 /// Names one delivery of one row change. The order of these triples is the order of events.
@@ -193,7 +198,7 @@ impl Cause {
             Self::Configure => "configure",
             Self::Publish { .. } => "publish",
             Self::Call { .. } => "call",
-            Self::Event(_) => "event",
+            Self::Event { .. } => "event",
         }
     }
 
@@ -218,11 +223,12 @@ impl Cause {
                 varint::write(out, args.len() as u64);
                 out.extend(args);
             }
-            Self::Event(event) => {
+            Self::Event { event, depth } => {
                 out.push(cause_tag::EVENT);
                 varint::write(out, event.of);
                 varint::write(out, u64::from(event.change));
                 varint::write(out, u64::from(event.subscriber));
+                varint::write(out, u64::from(*depth));
             }
         }
     }
@@ -244,11 +250,14 @@ impl Cause {
                 caller: ClientId(reader.varint()?),
                 args: reader.short_bytes("arguments")?.to_vec(),
             },
-            cause_tag::EVENT => Self::Event(EventId {
-                of: reader.varint()?,
-                change: small(reader.varint()?)?,
-                subscriber: small(reader.varint()?)?,
-            }),
+            cause_tag::EVENT => Self::Event {
+                event: EventId {
+                    of: reader.varint()?,
+                    change: small(reader.varint()?)?,
+                    subscriber: small(reader.varint()?)?,
+                },
+                depth: small(reader.varint()?)?,
+            },
             found => return Err(DecodeError::InvalidTag { name: "Cause".to_owned(), found, position }),
         })
     }

@@ -2,12 +2,11 @@
 
 use crate::commit::{Committer, SettleError};
 use crate::framing::FrameBuilder;
-use crate::opened::{Birth, OpenError, OpenReport, Opened};
+use crate::opened::{Birth, OpenError, OpenReport, Opened, Start};
 use interstice_engine::engine::{Engine, Input, Output};
-use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
 use interstice_engine::read::Snapshot;
-use interstice_log::log::{CommitLog, Preparation, Receipt};
+use interstice_log::frame::Position;
+use interstice_log::log::{CommitLog, Preparation, Receipt, TrimError};
 use interstice_types::id::Offset;
 use std::sync::Arc;
 
@@ -21,17 +20,12 @@ pub struct Database<L: CommitLog> {
 }
 
 impl<L: CommitLog> Database<L> {
-    /// Recovers what is in `log`, claims it, and makes the system tables if it is new.
+    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables if it is new.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(
-        log: L,
-        loader: Arc<dyn ModuleLoader>,
-        limits: Limits,
-        birth: Birth,
-    ) -> Result<(Self, OpenReport), OpenError> {
-        let Opened { engine, log, committer, report } = Opened::open(log, loader, limits, birth)?;
+    pub fn open(log: L, start: Start, birth: Birth) -> Result<(Self, OpenReport), OpenError> {
+        let Opened { engine, log, committer, report } = Opened::open(log, start, birth)?;
         Ok((Self { engine, log, committer, frames: FrameBuilder::default(), waiting: Vec::new() }, report))
     }
 
@@ -72,6 +66,14 @@ impl<L: CommitLog> Database<L> {
     /// The log, to read.
     pub fn log(&self) -> &L {
         &self.log
+    }
+
+    /// Gives up the log before frame `up_to`, as far as whole segments allow.
+    ///
+    /// # Errors
+    /// [`TrimError`].
+    pub fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
+        self.log.trim(up_to)
     }
 
     /// The state now, with what is not yet durable.

@@ -128,8 +128,10 @@ fn tell_cause<'e>(
             told.insert("args".to_owned(), record(&schema.args, args));
             Some(schema)
         }
-        Cause::Event(event) => {
-            let reason = json!({"of": event.of.to_string(), "change": event.change, "subscriber": event.subscriber});
+        Cause::Event { event, depth } => {
+            let reason = json!({
+                "of": event.of.to_string(), "change": event.change, "subscriber": event.subscriber, "depth": depth
+            });
             told.insert("event".to_owned(), reason);
             let reducer = before.catalog().event_reducers().get(event.subscriber as usize)?;
             let entry = &modules[reducer.module];

@@ -74,20 +74,32 @@ pub enum UnpackError {
     },
 }
 
+/// Takes frames in order, which begin at the beginning of a transaction, and puts parts together.
+#[derive(Debug, Default)]
+pub struct Unpacker {
+    parts: Vec<u8>,
+}
+
 /// Transactions of a sequence of frames, parts put together.
 pub struct Transactions<I> {
     frames: I,
-    parts: Vec<u8>,
+    unpacker: Unpacker,
     ready: std::vec::IntoIter<Transaction>,
 }
 
 impl<I: Iterator<Item = Result<StoredFrame, ReadError>>> Transactions<I> {
     /// Of `frames`, which begin at the beginning of a transaction.
     pub fn new(frames: I) -> Self {
-        Self { frames, parts: Vec::new(), ready: Vec::new().into_iter() }
+        Self { frames, unpacker: Unpacker::default(), ready: Vec::new().into_iter() }
     }
+}
 
-    fn unpack(&mut self, stored: &StoredFrame) -> Result<Vec<Transaction>, UnpackError> {
+impl Unpacker {
+    /// The transactions that `stored` completes.
+    ///
+    /// # Errors
+    /// [`UnpackError`].
+    pub fn unpack(&mut self, stored: &StoredFrame) -> Result<Vec<Transaction>, UnpackError> {
         let frame = &stored.frame;
         if frame.kind != FrameKind::Transactions {
             return Ok(Vec::new());
@@ -130,7 +142,7 @@ impl<I: Iterator<Item = Result<StoredFrame, ReadError>>> Iterator for Transactio
                 return Some(Ok(transaction));
             }
             let unpacked = match self.frames.next()? {
-                Ok(stored) => self.unpack(&stored),
+                Ok(stored) => self.unpacker.unpack(&stored),
                 Err(error) => Err(error.into()),
             };
             match unpacked {

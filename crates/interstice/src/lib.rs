@@ -9,7 +9,7 @@
 //! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
-//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`describe`].
+//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`describe`].
 #![forbid(unsafe_code)]
 
 pub mod check;
@@ -18,4 +18,5 @@ pub mod database;
 pub mod describe;
 pub mod framing;
 pub mod opened;
+pub mod snapshot;
 pub mod sql;

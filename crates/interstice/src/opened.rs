@@ -10,6 +10,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::{LoadError, ModuleLoader};
 use interstice_log::frame::{Epoch, Position};
 use interstice_log::log::{ClaimError, CommitLog, ReadError};
+use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use std::sync::Arc;
 
@@ -23,6 +24,23 @@ pub struct Opened<L: CommitLog> {
     pub committer: Committer<L::Writer>,
     /// What opening found.
     pub report: OpenReport,
+}
+
+/// Where recovery begins.
+pub struct Start {
+    /// The state there.
+    pub engine: Engine,
+    /// The frame behind it.
+    pub position: Position,
+    /// The count of offsets of the snapshot that it was loaded from, if it was.
+    pub from_snapshot: Option<Offset>,
+}
+
+impl Start {
+    /// At the beginning of the log.
+    pub fn empty(loader: Arc<dyn ModuleLoader>, limits: Limits) -> Self {
+        Self { engine: Engine::new(loader, limits), position: Position(0), from_snapshot: None }
+    }
 }
 
 /// Time and randomness for what the database does by itself while it opens.
@@ -39,8 +57,10 @@ pub struct Birth {
 /// What opening found.
 #[derive(Debug, Default)]
 pub struct OpenReport {
-    /// Transactions that were in the log.
+    /// Transactions that were read from the log.
     pub recovered: u64,
+    /// The count of offsets of the snapshot that they came behind.
+    pub from_snapshot: Option<Offset>,
     /// Modules that could not be loaded, and why. Everything that does not need them works.
     pub unavailable: Vec<(String, LoadError)>,
 }
@@ -63,21 +83,21 @@ pub enum OpenError {
 }
 
 impl<L: CommitLog> Opened<L> {
-    /// Recovers what is in `log`, claims it, and makes the system tables if it is new.
+    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables if it is new.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(mut log: L, loader: Arc<dyn ModuleLoader>, limits: Limits, birth: Birth) -> Result<Self, OpenError> {
-        let mut engine = Engine::new(loader, limits);
-        let recovered = recover(&log, &mut engine)?;
+    pub fn open(mut log: L, start: Start, birth: Birth) -> Result<Self, OpenError> {
+        let Start { mut engine, position, from_snapshot } = start;
+        let recovered = recover(&log, &mut engine, position)?;
         let tail = log.tail();
         let writer = log.claim(tail.position, Epoch(tail.epoch.0 + 1))?;
         let unavailable = engine.load_modules();
         let mut committer = Committer::new(writer);
-        if recovered == 0 {
+        if engine.next_offset() == 0 {
             begin(&mut engine, &mut committer, birth)?;
         }
-        Ok(Self { engine, log, committer, report: OpenReport { recovered, unavailable } })
+        Ok(Self { engine, log, committer, report: OpenReport { recovered, from_snapshot, unavailable } })
     }
 }
 
@@ -96,10 +116,10 @@ fn begin<W: interstice_log::log::CommitLogWriter>(
     committer.settle().map(|_| ())
 }
 
-/// Applies all of `log` to `engine`; returns how many transactions there were.
-fn recover<L: CommitLog>(log: &L, engine: &mut Engine) -> Result<u64, OpenError> {
+/// Applies what is in `log` from frame `from` on; returns how many transactions there were.
+fn recover<L: CommitLog>(log: &L, engine: &mut Engine, from: Position) -> Result<u64, OpenError> {
     let mut recovered = 0;
-    for transaction in transactions(log)? {
+    for transaction in Transactions::new(log.read(from).map_err(UnpackError::from)?) {
         engine.apply(&transaction?)?;
         recovered += 1;
     }

@@ -44,6 +44,13 @@ fn no_seed_breaks_a_promise() {
         ("power cuts", reached.power_cuts),
         ("power cuts while opening", reached.power_cuts_at_open),
         ("split transactions", reached.split_transactions),
+        ("snapshots", reached.snapshots),
+        ("snapshots that failed", reached.snapshots_failed),
+        ("snapshots that spilled", reached.snapshots_spilled),
+        ("snapshots that rotted", reached.snapshots_rotten),
+        ("recoveries from a snapshot", reached.recovered_from_snapshot),
+        ("recoveries from a snapshot with pending events", reached.recovered_with_pending_events),
+        ("trims", reached.trims),
     ] {
         assert!(n > 0, "no history reached: {what}");
     }

@@ -44,7 +44,7 @@ fn records_go_there_and_back() {
         Cause::Genesis { node: [1; 16] },
         Cause::Configure,
         Cause::Publish { module: "bank".to_owned(), caller: ClientId(3) },
-        Cause::Event(EventId { of: 9, change: 2, subscriber: 1 }),
+        Cause::Event { event: EventId { of: 9, change: 2, subscriber: 1 }, depth: 3 },
     ];
     let outcomes =
         [Outcome::Rejected(vec![1]), Outcome::Trapped(Vec::new()), Outcome::Ok(Vec::new()), Outcome::Ok(vec![0; 200])];

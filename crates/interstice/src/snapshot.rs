@@ -1,0 +1,88 @@
+//! Snapshots: the state at an offset, made of files that no longer change, never of live memory.
+//!
+//! A snapshot at offset *n* is a pure function of the snapshot before it and the transactions from there to *n*:
+//!
+//! 1. Fold the transactions into the last state of each (table, key), in bounded memory, spilled to sorted runs ([`fold`]).
+//! 2. Merge the runs with the snapshot before, newest first, into rows in the order of table and key ([`merge`]).
+//! 3. Add up the state digest meanwhile. It must be the one that the log recorded at *n*: every snapshot verifies itself.
+//! 4. Find where the events begin that are still pending at *n*: the log is never trimmed past that.
+//!
+//! Loading one is the way back ([`load`]): rows into tables, the digest compared, pending events queued again.
+//!
+//! *Memory*: [`MAX_FOLD_SIZE`] for what is folded, [`MAX_RUNS`] windows of runs, a chunk of the snapshot before and one of the
+//! new one: below 128 MiB beside the largest row, whatever the state and its history are.
+
+pub mod build;
+mod fold;
+pub mod load;
+mod manifest;
+mod merge;
+mod run;
+mod shapes;
+
+pub use fold::MAX_FOLD_SIZE;
+pub use manifest::{EventsFrom, Manifest};
+pub use merge::MAX_RUNS;
+
+use interstice_log::frame::Position;
+use interstice_log::segment::LogId;
+use interstice_log::snapshot::{self as files, SnapshotError, SnapshotReader};
+use interstice_log::storage::Storage;
+use std::io;
+
+/// How many snapshots are kept: the newest, and the one to fall back on.
+pub const KEPT_SNAPSHOTS: usize = 2;
+
+/// The snapshots of one log.
+#[derive(Debug, Clone)]
+pub struct Snapshots<S> {
+    storage: S,
+    log_id: LogId,
+}
+
+impl<S: Storage> Snapshots<S> {
+    /// Those in `storage`, of the log `log_id`.
+    pub fn new(storage: S, log_id: LogId) -> Self {
+        Self { storage, log_id }
+    }
+
+    /// Where their files are.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// The counts of offsets that there are snapshots of, in ascending order.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn list(&self) -> io::Result<Vec<u64>> {
+        files::list(&self.storage)
+    }
+
+    /// The frame before which the log may be trimmed: where the older of the kept snapshots, or an event that was pending at
+    /// it, has its beginning. `None` while there are not enough snapshots to fall back on. Every byte of both is checked.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if one of them cannot be read or is damaged.
+    pub fn trim_bound(&self) -> Result<Option<Position>, SnapshotError> {
+        let found = self.list().map_err(|source| SnapshotError::Io { name: "the snapshots".to_owned(), source })?;
+        let Some(oldest) = found.len().checked_sub(KEPT_SNAPSHOTS) else { return Ok(None) };
+        let mut bound = None::<Position>;
+        for next_offset in &found[oldest..] {
+            files::verify(&self.storage, *next_offset)?;
+            let reader = SnapshotReader::open(&self.storage, *next_offset)?;
+            let manifest = Manifest::decode(reader.manifest()).map_err(|reason| reader.contradicts(&reason))?;
+            let needed = Position(manifest.events_from.position).min(manifest.end());
+            bound = Some(bound.map_or(needed, |bound| bound.min(needed)));
+        }
+        Ok(bound)
+    }
+
+    /// Removes all but the newest [`KEPT_SNAPSHOTS`]. Right behind a build, for then the newest is new and the one before was
+    /// just read from its beginning to its end.
+    fn prune(&self) -> io::Result<()> {
+        let found = self.list()?;
+        let surplus = found.len().saturating_sub(KEPT_SNAPSHOTS);
+        found[..surplus].iter().try_for_each(|next_offset| files::remove(&self.storage, *next_offset))
+    }
+}
