@@ -10,14 +10,13 @@ use crate::problems;
 use crate::publish;
 use crate::system;
 use interstice_store::store::Store;
-use interstice_store::table::ApplyError;
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::id::{ClientId, Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::FunctionKind;
 use interstice_types::time::Timestamp;
-use interstice_types::transaction::{Cause, EventId, Outcome, Transaction, Work};
+use interstice_types::transaction::{Cause, Outcome, Transaction, Work};
 use std::sync::Arc;
 
 /// The state machine of a node.
@@ -31,7 +30,7 @@ pub struct Engine {
     pub(crate) next_offset: Offset,
     pub(crate) time: Timestamp,
     pub(crate) last_changed: LastChanged,
-    last_caller: Option<(Identity, ClientId)>,
+    pub(crate) last_caller: Option<(Identity, ClientId)>,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -89,47 +88,6 @@ pub struct Output {
     pub log: Vec<LogLine>,
 }
 
-/// Why a recorded transaction is not the next of this engine. The engine is of no use any more.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordedError {
-    /// It is not the one that comes next.
-    #[error("transaction {found} where {expected} comes next")]
-    WrongOffset {
-        /// What comes next.
-        expected: Offset,
-        /// What came.
-        found: Offset,
-    },
-    /// Its changes do not fit the rows.
-    #[error("the changes of transaction {offset} do not fit: {source}")]
-    DoesNotFit {
-        /// Which.
-        offset: Offset,
-        /// Why.
-        source: ApplyError,
-    },
-    /// The rows after it are not the rows that were there when it was recorded.
-    #[error("after transaction {offset} the state digest is {found:032x}, recorded is {recorded:032x}")]
-    WrongDigest {
-        /// Which.
-        offset: Offset,
-        /// The digest of the rows.
-        found: u128,
-        /// The digest in the record.
-        recorded: u128,
-    },
-    /// It consumed an event that was not the next one.
-    #[error("transaction {offset} consumed event {found:?}, the next one is {expected:?}")]
-    WrongEvent {
-        /// Which.
-        offset: Offset,
-        /// What comes next.
-        expected: Option<EventId>,
-        /// What it consumed.
-        found: EventId,
-    },
-}
-
 impl Engine {
     /// An engine without a past. Its first input is [`Request::Genesis`], or the first recorded transaction.
     pub fn new(loader: Arc<dyn ModuleLoader>, limits: Limits) -> Self {
@@ -145,39 +103,6 @@ impl Engine {
             last_changed: LastChanged::default(),
             last_caller: None,
         }
-    }
-
-    /// An engine at a later moment: after `next_offset` transactions, the newest of them at `time`, with the tables of then.
-    ///
-    /// Events that were pending are to be queued again ([`queue_again`](Self::queue_again)), with the transactions that
-    /// raised them.
-    pub fn restored(loader: Arc<dyn ModuleLoader>, limits: Limits, store: Store, moment: (Offset, Timestamp)) -> Self {
-        let (next_offset, time) = moment;
-        let catalog = Arc::new(Catalog::build(&store, &Catalog::default()));
-        let last_changed = LastChanged::all_at(next_offset, store.next_table_id());
-        Self { store, catalog, next_offset, time, last_changed, ..Self::new(loader, limits) }
-    }
-
-    /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in
-    /// order, from one on before which no such event was raised.
-    ///
-    /// # Errors
-    /// The first one of `before`.
-    pub fn queue_again<E>(&mut self, before: impl Iterator<Item = Result<Transaction, E>>) -> Result<(), E> {
-        let cursor = system::event_cursor(&self.store);
-        for transaction in before {
-            let transaction = transaction?;
-            assert!(transaction.offset < self.next_offset, "invariant: what comes later is applied");
-            let depth = match transaction.cause {
-                Cause::Event { depth, .. } => depth,
-                _ => 0,
-            };
-            self.queue.raise(&self.catalog, transaction.offset, depth, &transaction.changes);
-            if let Some(cursor) = cursor {
-                self.queue.forget(cursor);
-            }
-        }
-        Ok(())
     }
 
     /// All tables as they are now. A clone of it is O(1).
@@ -229,32 +154,6 @@ impl Engine {
             },
             Request::NextEvent => self.event(time, input.seed),
         }
-    }
-
-    /// Makes a recorded transaction's changes. Runs no module code.
-    ///
-    /// # Errors
-    /// [`RecordedError`] if it is not the next one of this engine.
-    pub fn apply(&mut self, transaction: &Transaction) -> Result<(), RecordedError> {
-        let offset = transaction.offset;
-        if offset != self.next_offset {
-            return Err(RecordedError::WrongOffset { expected: self.next_offset, found: offset });
-        }
-        let mut changes = transaction.changes.clone();
-        self.store.apply(&mut changes).map_err(|source| RecordedError::DoesNotFit { offset, source })?;
-        let found = self.store.digest();
-        if found != transaction.state_digest {
-            return Err(RecordedError::WrongDigest { offset, found, recorded: transaction.state_digest });
-        }
-        if let Cause::Event { event, depth } = transaction.cause {
-            let expected = self.queue.first().map(|pending| (pending.id, pending.depth));
-            if expected != Some((event, depth)) {
-                let expected = expected.map(|(id, _)| id);
-                return Err(RecordedError::WrongEvent { offset, expected, found: event });
-            }
-        }
-        self.advance(transaction, &changes);
-        Ok(())
     }
 
     /// Makes the modules in force ready to run; what cannot be loaded answers calls with `module-unavailable`.
@@ -443,7 +342,7 @@ impl Engine {
     }
 
     /// The bookkeeping behind a commit, the same whether it was just made or is read from a log.
-    fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
+    pub(crate) fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
         self.next_offset = transaction.offset + 1;
         self.time = transaction.time;
         self.last_changed.advance(transaction, changes);

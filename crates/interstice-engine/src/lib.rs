@@ -14,7 +14,7 @@
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
 //! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], [`event`], [`last_changed`],
-//! [`recheck`], [`read`], [`system`].
+//! [`recorded`], [`recheck`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
@@ -29,4 +29,5 @@ pub mod problems;
 pub mod publish;
 pub mod read;
 pub mod recheck;
+pub mod recorded;
 pub mod system;

@@ -5,8 +5,9 @@
 //! 3. Compare outcome, changes, work and digest.
 //! 4. Go back to the clone and apply the record: whatever the comparison said, the engine goes on from history.
 
-use crate::engine::{Engine, Input, Output, RecordedError, Request};
+use crate::engine::{Engine, Input, Output, Request};
 use crate::module::LoadError;
+use crate::recorded::RecordedError;
 use crate::system;
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};

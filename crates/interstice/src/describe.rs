@@ -5,9 +5,10 @@
 
 use crate::framing::{Transactions, UnpackError};
 use crate::opened::transactions;
-use interstice_engine::engine::{Engine, RecordedError};
+use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::recorded::RecordedError;
 use interstice_engine::system;
 use interstice_log::log::CommitLog;
 use interstice_store::store::Store;

@@ -5,9 +5,10 @@
 
 use crate::commit::{Committer, SettleError};
 use crate::framing::{FrameBuilder, Transactions, UnpackError};
-use interstice_engine::engine::{Engine, Input, RecordedError, Request};
+use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{LoadError, ModuleLoader};
+use interstice_engine::recorded::RecordedError;
 use interstice_log::frame::{Epoch, Position};
 use interstice_log::log::{ClaimError, CommitLog, ReadError};
 use interstice_types::id::Offset;

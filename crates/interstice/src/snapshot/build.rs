@@ -128,12 +128,11 @@ pub fn build_within<L: CommitLog, S: Storage>(
 }
 
 type Base<F> = (SnapshotReader<F>, Manifest);
+/// What to build upon, beside newer snapshots that are damaged.
+type Found<F> = (Option<Base<F>>, Vec<Offset>);
 
 /// The newest snapshot that the log confirms, beside newer ones that are damaged: those are as good as none.
-fn newest<L: CommitLog, S: Storage>(
-    log: &L,
-    snapshots: &Snapshots<S>,
-) -> Result<(Option<Base<S::File>>, Vec<Offset>), BuildError> {
+fn newest<L: CommitLog, S: Storage>(log: &L, snapshots: &Snapshots<S>) -> Result<Found<S::File>, BuildError> {
     let mut damaged = Vec::new();
     for next_offset in snapshots.list()?.into_iter().rev() {
         match load::open(log, snapshots, next_offset).and_then(load::checked) {

@@ -169,13 +169,11 @@ impl<F: StorageFile> RunReader<F> {
         let table = TableId(self.number()?);
         let size = self.number()? as usize;
         let key = Key::new(self.take(size)?);
-        let row = match self.take(1)? {
-            [0] => None,
-            _ => {
-                let size = self.number()? as usize;
-                Some(RowBytes::from(self.take(size)?))
-            }
-        };
+        let mut row = None;
+        if self.take(1)? != [0] {
+            let size = self.number()? as usize;
+            row = Some(RowBytes::from(self.take(size)?));
+        }
         Ok(Some(Entry { table, key, row }))
     }
 
