@@ -127,6 +127,9 @@ pub(crate) enum Command {
     /// The transaction log
     #[command(subcommand)]
     Log(Log),
+    /// States at an offset, made of the log, that recovery begins with
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Recorded transactions, run again
     #[command(subcommand)]
     Replay(Replay),
@@ -202,6 +205,28 @@ pub(crate) enum Log {
     /// Check every byte; exit code 4 if something is wrong
     Verify {
         /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Snapshot {
+    /// Make one now, at the end of the log
+    Create {
+        /// In a data directory on which no node runs
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Those that there are
+    List {
+        /// In a data directory instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Check every byte of them; exit code 4 if one is damaged
+    Verify {
+        /// In a data directory instead of a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },

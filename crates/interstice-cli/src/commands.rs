@@ -9,11 +9,12 @@ mod modules;
 mod publish;
 mod schema;
 mod serve;
+mod snapshot;
 mod sql;
 mod status;
 mod subscribe;
 
-use crate::args::{Args, Command, Log, Replay, Schema};
+use crate::args::{Args, Command, Log, Replay, Schema, Snapshot};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -41,6 +42,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Log(Log::Inspect { offset, data }) => log::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { range, data }) => log::dump(&node, data.as_deref(), range, output),
         Command::Log(Log::Verify { data }) => log::verify(&node, data.as_deref()),
+        Command::Snapshot(Snapshot::Create { data }) => snapshot::create(&node, data.as_deref()),
+        Command::Snapshot(Snapshot::List { data }) => snapshot::list(&node, data.as_deref(), false),
+        Command::Snapshot(Snapshot::Verify { data }) => snapshot::list(&node, data.as_deref(), true),
         Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
         Command::Bench(options) => bench::run(options, output),
     }

@@ -1,12 +1,19 @@
 //! A data directory, read without a node.
 
 use crate::failure::{Failure, log_not_opened};
-use interstice::opened::transactions;
+use interstice::framing::Transactions;
+use interstice::opened::Start;
+use interstice::snapshot::Snapshots;
+use interstice::snapshot::load::{LoadError, load_before};
 use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
-use interstice_log::local::LocalLog;
+use interstice_log::local::{LocalLog, OpenError};
+use interstice_log::log::CommitLog;
+use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
+use interstice_server::reports;
+use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_wasm::runtime::Runtime;
 use std::path::{Path, PathBuf};
@@ -14,6 +21,8 @@ use std::sync::Arc;
 
 /// Where the log is in a data directory.
 const LOG: &str = "log";
+/// Where the snapshots are.
+const SNAPSHOTS: &str = "snapshots";
 
 /// A data directory, opened for reading.
 pub(crate) struct Directory {
@@ -49,11 +58,49 @@ impl Directory {
         Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(place))
     }
 
+    /// Its snapshots.
+    pub(crate) fn snapshots(&self, log: &LocalLog<DirectoryStorage>) -> Snapshots<DirectoryStorage> {
+        Snapshots::new(DirectoryStorage::at(&self.path.join(SNAPSHOTS)), log.log_id())
+    }
+
+    /// Its snapshots, to add one.
+    pub(crate) fn make_snapshots(
+        &self,
+        log: &LocalLog<DirectoryStorage>,
+    ) -> Result<Snapshots<DirectoryStorage>, Failure> {
+        let path = self.path.join(SNAPSHOTS);
+        let storage = DirectoryStorage::create(&path).map_err(|error| Failure::file(&path, &error))?;
+        Ok(Snapshots::new(storage, log.log_id()))
+    }
+
+    /// Takes the directory, so that no node begins to write it.
+    pub(crate) fn lock(&self) -> Result<std::fs::File, Failure> {
+        let lock = self.storage.try_lock().map_err(|error| Failure::file(&self.path, &error))?;
+        lock.ok_or_else(|| log_not_opened(&OpenError::InUse, &self.path))
+    }
+
+    /// A state with at most so many offsets behind it, from which its log goes on.
+    pub(crate) fn start(&self, log: &LocalLog<DirectoryStorage>, most: Offset) -> Result<Start, Failure> {
+        let loaded = load_before(log, &self.snapshots(log), most, (loader()?, Limits::default()));
+        match loaded {
+            Ok((start, _)) => Ok(start),
+            Err(error @ LoadError::NoBeginning { .. }) => Err(reports::trimmed(&error).into()),
+            Err(error) => Err(self.corrupt(&error)),
+        }
+    }
+
+    /// The earliest state from which its log goes on.
+    pub(crate) fn earliest(&self, log: &LocalLog<DirectoryStorage>) -> Result<Start, Failure> {
+        let most = self.snapshots(log).earliest(log).map_err(|error| Failure::file(&self.path, &error))?;
+        self.start(log, most)
+    }
+
     /// The state after its last transaction, with its modules ready to run.
     pub(crate) fn recover(&self) -> Result<Engine, Failure> {
         let log = self.log()?;
-        let mut engine = Engine::new(loader()?, Limits::default());
-        for transaction in transactions(&log).map_err(|error| self.corrupt(&error))? {
+        let Start { mut engine, position, .. } = self.start(&log, Offset::MAX)?;
+        let frames = log.read(position).map_err(|error| self.corrupt(&error))?;
+        for transaction in Transactions::new(frames) {
             let transaction = transaction.map_err(|error| self.corrupt(&error))?;
             engine.apply(&transaction).map_err(|error| self.corrupt(&error))?;
         }

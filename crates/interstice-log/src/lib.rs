@@ -33,6 +33,7 @@ pub mod local;
 pub mod log;
 pub mod memory;
 mod repair;
+pub mod retention;
 pub mod segment;
 pub mod snapshot;
 mod spare;

@@ -173,6 +173,15 @@ impl<S: Storage> LocalLog<S> {
         &self.storage
     }
 
+    pub(crate) fn segment_size(&self) -> u64 {
+        self.options.segment_size
+    }
+
+    /// Names it, whatever happens to its history.
+    pub fn log_id(&self) -> LogId {
+        lock(&self.shared).segments[0].log_id
+    }
+
     /// The segments there are.
     pub fn segments(&self) -> Vec<SegmentHeader> {
         lock(&self.shared).segments.clone()
@@ -244,7 +253,7 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         }
     }
 
-    fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
+    fn trim(&self, up_to: Position) -> Result<(), TrimError> {
         let mut shared = lock(&self.shared);
         if up_to > shared.tail.position {
             return Err(TrimError::Regressed { asked: up_to, end: shared.tail.position });

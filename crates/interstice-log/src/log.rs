@@ -30,7 +30,7 @@ pub trait CommitLog {
     ///
     /// # Errors
     /// [`TrimError`].
-    fn trim(&mut self, up_to: Position) -> Result<(), TrimError>;
+    fn trim(&self, up_to: Position) -> Result<(), TrimError>;
 
     /// Where the log ends.
     fn tail(&self) -> Tail;

@@ -74,7 +74,7 @@ impl CommitLog for MemoryLog {
         }
     }
 
-    fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
+    fn trim(&self, up_to: Position) -> Result<(), TrimError> {
         let mut shared = self.shared();
         if up_to > shared.tail.position {
             return Err(TrimError::Regressed { asked: up_to, end: shared.tail.position });

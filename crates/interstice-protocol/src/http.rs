@@ -1,5 +1,9 @@
 //! HTTP: routes, and the JSON shapes of what goes over them, each in an envelope with a versioned name.
 
+mod snapshots;
+
+pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
+
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
@@ -40,6 +44,10 @@ pub mod route {
     pub const LOG_DUMP: &str = "/v1/log/dump";
     /// [`LogVerified`](super::LogVerified)
     pub const LOG_VERIFY: &str = "/v1/log/verify";
+    /// GET [`SnapshotList`](super::SnapshotList); POST nothing, get [`SnapshotBuilt`](super::SnapshotBuilt).
+    pub const SNAPSHOTS: &str = "/v1/snapshots";
+    /// [`SnapshotList`](super::SnapshotList), every byte looked at.
+    pub const SNAPSHOTS_VERIFY: &str = "/v1/snapshots/verify";
     /// POST nothing, get [`ReplayChecked`](super::ReplayChecked).
     pub const REPLAY_CHECK: &str = "/v1/replay/check";
 }
@@ -226,6 +234,10 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Where the data are; `None` in memory.
     pub data: Option<String>,
+    /// The count of offsets of the newest snapshot.
+    pub snapshot: Option<Offset>,
+    /// What fails without stopping the node.
+    pub alarms: Vec<Problem>,
 }
 
 /// What verifying the log found.
@@ -338,14 +350,15 @@ pub fn status_of(problem: &Problem) -> u16 {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
         | "invalid-literal" | "statement-too-long" | "not-subscribable" | "result-too-large" => 400,
-        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" => 404,
+        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
-        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" => 409,
+        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path"
+        | "no-snapshots" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
         | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
-        | "too-many-scans" => 500,
+        | "too-many-scans" | "unreadable-log" | "snapshot-failed" => 500,
         "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
         _ => 422,
     }

@@ -2,20 +2,22 @@
 //!
 //! ```text
 //! data/node.json   {"node": hex, "format": 1, "created": time}
+//! data/config.toml what the node does with its log and snapshots; see `settings`
 //! data/log/        the log; its file `lock` is held while a node runs
+//! data/snapshots/  the newest two snapshots of it
 //! data/cache/      compiled code; may be removed while no node runs
 //! data/key         32 random bytes, mode 0600: what this node writes for itself, it knows again
 //! ```
 
+use crate::settings::Settings;
 use crate::start::StartError;
-use interstice::opened::transactions;
+use interstice::snapshot::Snapshots;
 use interstice_log::frame::Lineage;
-use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenOptions};
+use interstice_log::local::{LocalLog, OpenOptions};
 use interstice_log::segment::{FORMAT_VERSION, LogId};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{decode_hex, to_hex};
 use interstice_types::time::Timestamp;
-use interstice_types::transaction::Cause;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -27,6 +29,8 @@ const NODE_FILE: &str = "node.json";
 /// The directory of the log.
 const LOG_DIRECTORY: &str = "log";
 
+/// The directory of snapshots.
+const SNAPSHOT_DIRECTORY: &str = "snapshots";
 /// The file of the node's secret.
 const KEY_FILE: &str = "key";
 /// The directory of compiled code.
@@ -53,6 +57,8 @@ pub(crate) struct Fresh {
 pub(crate) struct Data {
     pub(crate) node: [u8; 16],
     pub(crate) log: LocalLog<DirectoryStorage>,
+    pub(crate) snapshots: Snapshots<DirectoryStorage>,
+    pub(crate) settings: Settings,
     /// Where compiled code is kept.
     pub(crate) cache: PathBuf,
     /// The node's secret.
@@ -67,21 +73,25 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("making the data directory"))?;
     refuse_newer(path)?;
+    let settings = Settings::read(path)?;
     let storage = DirectoryStorage::create(&path.join(LOG_DIRECTORY)).map_err(failed("making the log in"))?;
     let options = OpenOptions {
-        segment_size: DEFAULT_SEGMENT_SIZE,
+        segment_size: settings.log.segment,
         log_id: LogId(fresh.node),
         lineage: Lineage(fresh.lineage),
         salt_seed: fresh.salt_seed,
     };
     let (log, _) = LocalLog::open(storage, options).map_err(|error| StartError::of_log(path, error))?;
-    // The log knows best: a crash may have come between its first transaction and `node.json`.
-    let node = recorded_node(path, &log)?.unwrap_or(fresh.node);
+    // A log is named after the node that made it: a crash may have come between its first transaction and `node.json`.
+    let node = log.log_id().0;
+    let snapshots =
+        DirectoryStorage::create(&path.join(SNAPSHOT_DIRECTORY)).map_err(failed("making the snapshots in"))?;
+    let snapshots = Snapshots::new(snapshots, log.log_id());
     if !path.join(NODE_FILE).exists() {
         write_node_file(path, &node, fresh.now).map_err(failed("writing node.json in"))?;
     }
     let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
-    Ok(Data { node, log, cache: path.join(CACHE_DIRECTORY), key })
+    Ok(Data { node, log, snapshots, settings, cache: path.join(CACHE_DIRECTORY), key })
 }
 
 /// The node's secret: what is there, else `fresh`. One that a crash left unfinished is made anew: it guards only what can be
@@ -108,18 +118,6 @@ fn refuse_newer(path: &Path) -> Result<(), StartError> {
         return Err(StartError::NewerFormat { path: path.to_owned(), reason });
     }
     decode_hex::<16>(&file.node).map(|_| ()).ok_or_else(|| corrupt("`node` is not 32 hex digits".to_owned()))
-}
-
-fn recorded_node(path: &Path, log: &LocalLog<DirectoryStorage>) -> Result<Option<[u8; 16]>, StartError> {
-    let corrupt = |error: interstice::framing::UnpackError| StartError::Corrupt {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let first = transactions(log).map_err(corrupt)?.next().transpose().map_err(corrupt)?;
-    Ok(first.and_then(|transaction| match transaction.cause {
-        Cause::Genesis { node } => Some(node),
-        _ => None,
-    }))
 }
 
 /// Under another name first: the file is whole, or it is not there.

@@ -1,18 +1,34 @@
-//! Reading the log of a running node: telling it, verifying it, running it again.
+//! The past of a running node: its log and its snapshots, told, verified, run again, folded, trimmed.
 
+use crate::settings::{Keep, RetentionSettings};
 use interstice::check::{CheckError, CheckReport, check};
 use interstice::describe::{DescribeError, descriptions};
+use interstice::framing::{Transactions, UnpackError};
+use interstice::opened::Start;
+use interstice::snapshot::build::{BuildError, Built, build};
+use interstice::snapshot::load::{LoadError, load, load_before};
+use interstice::snapshot::{Looked, Snapshots};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
 use interstice_log::log::CommitLog;
 use interstice_log::memory::MemoryLog;
+use interstice_log::retention::{Surplus, copy};
+use interstice_log::segment::SegmentHeader;
+use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::Storage;
+use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::verify::{VerifyReport, verify};
 use interstice_types::id::Offset;
+use interstice_types::time::Timestamp;
 use serde_json::Value as Json;
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What loading a state and running modules on it takes.
+pub(crate) type Kit = (Arc<dyn ModuleLoader>, Limits);
 
 /// A commit log that a node can run on.
 pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync + 'static {
@@ -21,41 +37,207 @@ pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync
     /// # Errors
     /// If the log cannot be listed.
     fn verify(&self) -> io::Result<VerifyReport>;
+
+    /// About how many bytes of log stand behind offset `next_offset`.
+    fn size_behind(&self, next_offset: Offset) -> u64;
+
+    /// The segments before `bound` that may go as long as `keep` bytes stay, the oldest first.
+    fn surplus(&self, bound: Position, keep: u64) -> Vec<Surplus>;
+
+    /// Copies a segment into the directory `to`.
+    ///
+    /// # Errors
+    /// What either directory says.
+    fn archive(&self, segment: &SegmentHeader, to: &Path) -> io::Result<()>;
 }
 
 impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
     fn verify(&self) -> io::Result<VerifyReport> {
         verify(self.storage())
     }
+
+    fn size_behind(&self, next_offset: Offset) -> u64 {
+        LocalLog::size_behind(self, next_offset)
+    }
+
+    fn surplus(&self, bound: Position, keep: u64) -> Vec<Surplus> {
+        LocalLog::surplus(self, bound, keep)
+    }
+
+    fn archive(&self, segment: &SegmentHeader, to: &Path) -> io::Result<()> {
+        let to = DirectoryStorage::create(to)?;
+        copy(self.storage(), &to, &segment.name()).map(|_| ())
+    }
 }
 
 impl NodeLog for MemoryLog {
     fn verify(&self) -> io::Result<VerifyReport> {
-        let tail = self.tail();
+        let tail = CommitLog::tail(self);
         Ok(VerifyReport { segments: Vec::new(), transactions: tail.next_offset, head: tail.chain })
     }
+
+    fn size_behind(&self, _: Offset) -> u64 {
+        0
+    }
+
+    fn surplus(&self, _: Position, _: u64) -> Vec<Surplus> {
+        Vec::new()
+    }
+
+    fn archive(&self, _: &SegmentHeader, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A log and the snapshots that were made of it.
+pub(crate) struct Past<L> {
+    pub(crate) log: L,
+    /// `None` in memory.
+    pub(crate) snapshots: Option<Snapshots<DirectoryStorage>>,
+    /// Held while a snapshot is made, or the log trimmed behind one.
+    pub(crate) making: Mutex<()>,
+}
+
+/// Why the log was not trimmed. It is as it was, but for what went before.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RetainError {
+    /// A snapshot that recovery would need is damaged.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// What a segment holds cannot be read.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// It cannot be copied or removed.
+    #[error("{0}")]
+    Io(String),
 }
 
 /// The same for any log, behind one pointer.
 pub(crate) trait LogAccess: Send + Sync {
     /// Up to `limit` transactions from `from` on.
-    fn describe(&self, loader: Arc<dyn ModuleLoader>, from: Offset, limit: usize) -> Result<Vec<Json>, DescribeError>;
-    /// Runs everything again.
-    fn check(&self, loader: Arc<dyn ModuleLoader>, limits: Limits) -> Result<CheckReport, CheckError>;
+    fn describe(&self, kit: Kit, from: Offset, limit: usize) -> Result<Vec<Json>, PastError>;
+
+    /// Runs everything again that there is.
+    fn check(&self, kit: Kit) -> Result<CheckReport, PastError>;
+
     /// Looks at every byte.
     fn verify(&self) -> io::Result<VerifyReport>;
+
+    /// The snapshots; if `whole`, every byte of them. `None` in memory.
+    fn snapshots(&self, whole: bool) -> Option<io::Result<Vec<Looked>>>;
+
+    /// Makes a snapshot at the end of what is durable, unless there is one. `None` in memory.
+    fn make_snapshot(&self) -> Option<Result<Option<Built>, BuildError>>;
+
+    /// About how many bytes, and how many transactions there are behind offset `next_offset`.
+    fn behind(&self, next_offset: Offset) -> (u64, u64);
+
+    /// Gives up what need not be kept; returns how many segments that were.
+    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<usize, RetainError>;
 }
 
-impl<L: NodeLog> LogAccess for L {
-    fn describe(&self, loader: Arc<dyn ModuleLoader>, from: Offset, limit: usize) -> Result<Vec<Json>, DescribeError> {
-        descriptions(self, loader, from)?.take(limit).collect()
+/// Why the past cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PastError {
+    /// There is no state to begin with.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What follows cannot be told.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// What follows cannot be run again.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+impl<L: NodeLog> Past<L> {
+    pub(crate) fn new(log: L, snapshots: Option<Snapshots<DirectoryStorage>>) -> Self {
+        Self { log, snapshots, making: Mutex::default() }
     }
 
-    fn check(&self, loader: Arc<dyn ModuleLoader>, limits: Limits) -> Result<CheckReport, CheckError> {
-        check(self, loader, limits)
+    /// Where recovery begins, beside what was left aside.
+    pub(crate) fn newest(&self, (loader, limits): Kit) -> Result<(Start, Vec<SnapshotError>), LoadError> {
+        match &self.snapshots {
+            Some(snapshots) => load(&self.log, snapshots, (loader, limits)),
+            None => Ok((Start::empty(loader, limits), Vec::new())),
+        }
+    }
+
+    /// A state with at most so many offsets behind it.
+    fn start(&self, most: Offset, (loader, limits): Kit) -> Result<Start, LoadError> {
+        match &self.snapshots {
+            Some(snapshots) => load_before(&self.log, snapshots, most, (loader, limits)).map(|(start, _)| start),
+            None => Ok(Start::empty(loader, limits)),
+        }
+    }
+
+    fn earliest(&self, kit: Kit) -> Result<Start, LoadError> {
+        let most = self.snapshots.as_ref().map_or(Ok(0), |snapshots| snapshots.earliest(&self.log))?;
+        self.start(most, kit)
+    }
+
+    /// Those of `segments` behind which the next one began before `oldest`.
+    fn older(&self, segments: Vec<Surplus>, oldest: Timestamp) -> Result<Vec<Surplus>, UnpackError> {
+        let mut older = Vec::new();
+        for surplus in segments {
+            let behind = self.log.read(surplus.end).map_err(UnpackError::from)?;
+            match Transactions::new(behind).next().transpose()? {
+                Some(first) if first.time < oldest => older.push(surplus),
+                _ => break,
+            }
+        }
+        Ok(older)
+    }
+}
+
+impl<L: NodeLog> LogAccess for Past<L> {
+    fn describe(&self, kit: Kit, from: Offset, limit: usize) -> Result<Vec<Json>, PastError> {
+        let told = descriptions(&self.log, self.start(from, kit)?, from)?;
+        Ok(told.take(limit).collect::<Result<_, _>>()?)
+    }
+
+    fn check(&self, kit: Kit) -> Result<CheckReport, PastError> {
+        Ok(check(&self.log, self.earliest(kit)?)?)
     }
 
     fn verify(&self) -> io::Result<VerifyReport> {
-        NodeLog::verify(self)
+        NodeLog::verify(&self.log)
+    }
+
+    fn snapshots(&self, whole: bool) -> Option<io::Result<Vec<Looked>>> {
+        self.snapshots.as_ref().map(|snapshots| snapshots.look(whole))
+    }
+
+    fn make_snapshot(&self) -> Option<Result<Option<Built>, BuildError>> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshots.as_ref().map(|snapshots| build(&self.log, snapshots))
+    }
+
+    fn behind(&self, next_offset: Offset) -> (u64, u64) {
+        let transactions = CommitLog::tail(&self.log).next_offset.saturating_sub(next_offset);
+        (self.log.size_behind(next_offset), transactions)
+    }
+
+    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<usize, RetainError> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(snapshots), false) = (&self.snapshots, settings.keep == Keep::All) else { return Ok(0) };
+        let Some(bound) = snapshots.trim_bound()? else { return Ok(0) };
+        let surplus = match settings.keep {
+            Keep::All => Vec::new(),
+            Keep::Bytes(keep) => self.log.surplus(bound, keep),
+            Keep::Time(span) => {
+                let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+                self.older(self.log.surplus(bound, 0), Timestamp(now.0.saturating_sub(span)))?
+            }
+        };
+        let failed = |error: &dyn std::fmt::Display| RetainError::Io(error.to_string());
+        if let Some(archive) = &settings.archive {
+            let copied = surplus.iter().try_for_each(|surplus| self.log.archive(&surplus.segment, archive));
+            copied.map_err(|error| failed(&error))?;
+        }
+        if let Some(last) = surplus.last() {
+            self.log.trim(last.end).map_err(|error| failed(&error))?;
+        }
+        Ok(surplus.len())
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::ask::{Ask, Batch};
 use crate::lifeline::Lifeline;
-use crate::log_access::LogAccess;
+use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
+use crate::snapshot_thread::Background;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) loader: Arc<dyn ModuleLoader>,
     pub(crate) limits: Limits,
     pub(crate) log: Box<dyn LogAccess>,
+    pub(crate) background: Background,
     pub(crate) facts: Facts,
     /// Tells sockets to send what is left and close.
     pub(crate) closing: watch::Sender<bool>,
@@ -85,11 +87,17 @@ impl Node {
             loader,
             limits,
             log,
+            background: Background::default(),
             facts,
             closing: watch::Sender::new(false),
             catalog: RwLock::new(catalog),
             next_session: AtomicU64::new(0),
         }
+    }
+
+    /// What loading a state and running modules on it takes.
+    pub(crate) fn kit(&self) -> Kit {
+        (Arc::clone(&self.loader), self.limits)
     }
 
     /// The modules in force. What they say is durable.

@@ -1,14 +1,20 @@
 //! What tools found, in the shapes that it is shown in: the same from a node and from a data directory.
 
 use interstice::check::CheckReport;
+use interstice::snapshot::Looked;
+use interstice::snapshot::build::Built;
 use interstice::sql::Select;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::read::Snapshot;
 use interstice_engine::recheck::Divergence;
 use interstice_log::verify::{SegmentReport, VerifyReport};
-use interstice_protocol::http::{DivergenceFound, FaultFound, LogVerified, ReplayChecked, RowSet, SegmentVerified};
+use interstice_protocol::http::{
+    DivergenceFound, FaultFound, LogVerified, ReplayChecked, RowSet, SegmentVerified, SnapshotBuilt, SnapshotFound,
+    SnapshotList,
+};
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
+use interstice_types::time::Timestamp;
 use interstice_types::{codec, json};
 
 /// The report of a verification as it is shown.
@@ -51,6 +57,42 @@ fn found(divergence: &Divergence, catalog: &Catalog) -> DivergenceFound {
         recorded: divergence.recorded.clone(),
         replayed: divergence.replayed.clone(),
     }
+}
+
+/// The beginning of the log was given up, and what is asked for with it.
+pub fn trimmed(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new("trimmed", error.to_string()).hint(
+        "`interstice snapshot list` says from which offset on history is kept; older segments may be in the archive",
+    )
+}
+
+/// Snapshots as they are shown.
+pub fn snapshot_list(looked: &[Looked]) -> SnapshotList {
+    let found = |looked: &Looked| {
+        let manifest = looked.manifest.as_ref();
+        SnapshotFound {
+            next_offset: looked.next_offset,
+            time: manifest.ok().map(|manifest| Timestamp(manifest.time).to_string()),
+            rows: manifest.map_or(0, |manifest| manifest.tables.iter().map(|table| table.rows).sum()),
+            bytes: looked.bytes,
+            ok: manifest.is_ok(),
+            fault: manifest.err().map(ToString::to_string),
+        }
+    };
+    let snapshots: Vec<_> = looked.iter().map(found).collect();
+    SnapshotList { ok: snapshots.iter().all(|snapshot| snapshot.ok), snapshots }
+}
+
+/// What came of building a snapshot, if the log had more than the newest one; `end` is where the log ends.
+pub fn snapshot_built(built: Option<Built>, end: Offset) -> SnapshotBuilt {
+    let nothing = SnapshotBuilt { created: false, next_offset: end, rows: 0, bytes: 0, folded: 0 };
+    built.map_or(nothing, |built| SnapshotBuilt {
+        created: true,
+        next_offset: built.next_offset,
+        rows: built.rows,
+        bytes: built.size,
+        folded: built.folded,
+    })
 }
 
 /// The newest transaction that a snapshot includes. There is one: genesis comes before any socket.

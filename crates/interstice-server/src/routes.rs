@@ -37,6 +37,8 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::LOG_DUMP, get(records::dump))
         .route(route::LOG_VERIFY, get(records::verify))
         .route(route::REPLAY_CHECK, post(records::check))
+        .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
+        .route(route::SNAPSHOTS_VERIFY, get(records::verify_snapshots))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(refuse_foreign_pages))
@@ -136,6 +138,8 @@ async fn unknown_route(request: Request) -> Refusal {
         route::LOG_DUMP,
         route::LOG_VERIFY,
         route::REPLAY_CHECK,
+        route::SNAPSHOTS,
+        route::SNAPSHOTS_VERIFY,
     ];
     let path = request.uri().path();
     Problem::new("unknown-route", format!("there is nothing at `{path}`")).did_you_mean(path, known).into()

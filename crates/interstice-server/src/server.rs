@@ -6,12 +6,14 @@
 use crate::commit_thread::CommitThread;
 use crate::data::{self, Fresh};
 use crate::engine_thread::EngineThread;
-use crate::log_access::NodeLog;
+use crate::log_access::{NodeLog, Past};
 use crate::moment::{self, Moments};
 use crate::node::{Facts, MAX_JOBS, MAX_ROUNDS_SIZE, Node};
 use crate::queue::Queue;
 use crate::reader_thread;
 use crate::routes;
+use crate::settings::Settings;
+use crate::snapshot_thread;
 use crate::start::{Config, StartError};
 use interstice::opened::{Birth, OpenReport, Opened};
 use interstice_engine::module::ModuleLoader;
@@ -75,12 +77,14 @@ impl Server {
         match config.data.clone() {
             None => {
                 let log = MemoryLog::new(Lineage(fresh.lineage));
-                Self::run(log, (fresh.node, Wasm::new()?), (config, listener), moments)
+                let past = Past::new(log, None);
+                Self::run(past, (fresh.node, Wasm::new()?), (config, Settings::default(), listener), moments)
             }
             Some(path) => {
                 let data = data::open(&path, &fresh)?;
                 let runtime = Wasm::with_cache(data.cache, data.key)?;
-                Self::run(data.log, (data.node, runtime), (config, listener), moments)
+                let past = Past::new(data.log, Some(data.snapshots));
+                Self::run(past, (data.node, runtime), (config, data.settings, listener), moments)
             }
         }
     }
@@ -93,33 +97,43 @@ impl Server {
         let listener = listen(config.listen)?;
         let mut moments = Moments::new()?;
         let node = moments.seed();
-        Self::run(log, (node, Wasm::new()?), (config, listener), moments)
+        Self::run(Past::new(log, None), (node, Wasm::new()?), (config, Settings::default(), listener), moments)
     }
 
     fn run<L: NodeLog>(
-        log: L,
+        past: Past<L>,
         (id, runtime): ([u8; 16], Wasm),
-        (config, listener): (Config, TcpListener),
+        (config, settings, listener): (Config, Settings, TcpListener),
         mut moments: Moments,
     ) -> Result<Self, StartError> {
         let loader: Arc<dyn ModuleLoader> = Arc::new(runtime);
         let birth = Birth { node: id, now: moment::now(), seed: moments.seed() };
-        let Opened { engine, log, committer, report } = Opened::open(log, Arc::clone(&loader), config.limits, birth)
-            .map_err(|error| StartError::of_open(config.data.as_deref(), &error))?;
+        let data = config.data.as_deref();
+        let loaded = past.newest((Arc::clone(&loader), config.limits));
+        let (start, left_aside) = loaded.map_err(|error| StartError::of_load(data, &error))?;
+        let newest = start.from_snapshot;
+        let Past { log, snapshots, .. } = past;
+        let opened = Opened::open(log, start, birth).map_err(|error| StartError::of_open(data, &error))?;
+        let Opened { engine, log, committer, report } = opened;
+        let log = Box::new(Past::new(log, snapshots));
         let facts = Facts { node: id, data: config.data.clone(), started: Instant::now() };
         let catalog = Arc::clone(engine.catalog());
-        let node = Arc::new(Node::new(catalog, (loader, config.limits), Box::new(log), facts));
+        let node = Arc::new(Node::new(catalog, (loader, config.limits), log, facts));
+        node.background.set_snapshot(newest);
+        let damaged = left_aside.iter().map(|error| Problem::new("snapshot-damaged", error.to_string()));
+        damaged.for_each(|problem| node.background.report("recovery", Err(problem)));
         node.gauges.set_engine(engine.next_offset(), engine.pending_events().len());
         node.gauges.set_durable(committer.durable());
 
         let (rounds, jobs) = (Arc::new(Queue::new(MAX_ROUNDS_SIZE)), Arc::new(Queue::new(MAX_JOBS)));
         let engine = EngineThread::new(engine, Arc::clone(&node), Arc::clone(&rounds), moments);
         let committer = CommitThread::new(committer, Arc::clone(&node), rounds, Arc::clone(&jobs));
-        let reading = Arc::clone(&node);
+        let (reading, folding) = (Arc::clone(&node), Arc::clone(&node));
         let threads = vec![
             spawn("engine", ENGINE_STACK_SIZE, move || engine.run())?,
             spawn("committer", COMMITTER_STACK_SIZE, move || committer.run())?,
             spawn("reader", ENGINE_STACK_SIZE, move || reader_thread::run(&reading, &jobs))?,
+            spawn("snapshots", COMMITTER_STACK_SIZE, move || snapshot_thread::run(&folding, &settings))?,
         ];
         let (address, sockets) = serve(&node, listener)?;
         Ok(Self { node, address, report, threads, sockets: Some(sockets) })
@@ -173,6 +187,7 @@ impl Server {
     fn end(&mut self) {
         let Some(sockets) = self.sockets.take() else { return };
         self.node.inbox.close();
+        self.node.background.end();
         for thread in self.threads.drain(..) {
             // A panic has failed the lifeline already.
             let _ = thread.join();

@@ -1,9 +1,11 @@
 //! What a node is started with, and why one does not start.
 
 use interstice::opened::OpenError;
+use interstice::snapshot::load::LoadError;
 use interstice_engine::limits::Limits;
-use interstice_engine::module::LoadError;
+use interstice_engine::module::LoadError as NoModule;
 use interstice_log::local::OpenError as LogError;
+use interstice_log::snapshot::SnapshotError;
 use interstice_types::problem::Problem;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -70,6 +72,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The settings in the data directory make no sense.
+    #[error("the settings in `{}` make no sense: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and in which line.
+        reason: String,
+    },
     /// Somebody else listens there.
     #[error("the address {address} is in use")]
     AddressInUse {
@@ -84,7 +94,7 @@ pub enum StartError {
     },
     /// This machine cannot run WebAssembly.
     #[error("this machine cannot run WebAssembly: {0}")]
-    Runtime(#[from] LoadError),
+    Runtime(#[from] NoModule),
     /// The operating system said no.
     #[error("{what}: {source}")]
     Io {
@@ -104,7 +114,7 @@ impl StartError {
             Self::NewerFormat { .. } => 10,
             Self::InUse { .. } => 11,
             Self::AddressInUse { .. } => 1,
-            Self::NotLoopback { .. } => 2,
+            Self::NotLoopback { .. } | Self::Settings { .. } => 2,
         }
     }
 
@@ -121,6 +131,9 @@ impl StartError {
             Self::ReadOnly { path, .. } => ("read-only", format!("look at it with `ls -ld {}`", path.display())),
             Self::Full { path, .. } => {
                 ("disk-full", format!("make room for a segment of the log, 64 MiB: `df -h {}`", path.display()))
+            }
+            Self::Settings { path, .. } => {
+                ("invalid-settings", format!("mend it, or move it away: `mv {0} {0}.old`", path.display()))
             }
             Self::AddressInUse { address } => {
                 let next = address.port().wrapping_add(1).max(1024);
@@ -156,6 +169,19 @@ impl StartError {
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path: path.to_owned(), source },
             _ => Self::Io { what, source },
+        }
+    }
+
+    pub(crate) fn of_load(path: Option<&std::path::Path>, error: &LoadError) -> Self {
+        let path = path.map(std::path::Path::to_owned).unwrap_or_default();
+        match error {
+            LoadError::Snapshot(SnapshotError::NewerFormat { .. }) => {
+                Self::NewerFormat { path, reason: error.to_string() }
+            }
+            LoadError::Io(_) | LoadError::Snapshot(SnapshotError::Io { .. }) => {
+                Self::Io { what: "reading the snapshots".to_owned(), source: io::Error::other(error.to_string()) }
+            }
+            _ => Self::Corrupt { path, reason: error.to_string() },
         }
     }
 

@@ -12,7 +12,7 @@ use crate::model::{Model, Op};
 use crate::rng::Rng;
 use interstice::check::check;
 use interstice::database::Database;
-use interstice::opened::{Birth, transactions};
+use interstice::opened::{Birth, Start, transactions};
 use interstice_engine::engine::{Input, Output, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -410,8 +410,8 @@ impl World {
             // Its beginning was given up.
             return Ok(());
         }
-        let report =
-            check(database.log(), Arc::new(NativeLoader), Limits::default()).map_err(|error| error.to_string())?;
+        let report = check(database.log(), Start::empty(Arc::new(NativeLoader), Limits::default()))
+            .map_err(|error| error.to_string())?;
         match report.divergences.first() {
             None => Ok(()),
             Some(divergence) => Err(format!("run again, the log diverges: {divergence}")),

@@ -1,11 +1,9 @@
 //! Checking a log: every transaction's cause runs again, and everything that it recorded is compared.
 
-use crate::framing::UnpackError;
-use crate::opened::transactions;
+use crate::framing::{Transactions, UnpackError};
+use crate::opened::Start;
 use interstice_engine::catalog::Catalog;
-use interstice_engine::engine::Engine;
-use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
+use interstice_engine::module::LoadError;
 use interstice_engine::recheck::{Divergence, RecheckError, Verdict};
 use interstice_log::log::CommitLog;
 use std::sync::Arc;
@@ -27,19 +25,30 @@ pub enum CheckError {
     /// The log cannot be read.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// A module that was in force at the start does not load here.
+    #[error("module `{module}` does not load: {source}")]
+    Load {
+        /// Its name.
+        module: String,
+        /// Why.
+        source: LoadError,
+    },
     /// A transaction cannot be run or applied.
     #[error(transparent)]
     Recheck(#[from] RecheckError),
 }
 
-/// Runs every transaction of `log` again, in a fresh engine.
+/// Runs every transaction of `log` behind `start` again.
 ///
 /// # Errors
 /// [`CheckError`].
-pub fn check<L: CommitLog>(log: &L, loader: Arc<dyn ModuleLoader>, limits: Limits) -> Result<CheckReport, CheckError> {
-    let mut engine = Engine::new(loader, limits);
+pub fn check<L: CommitLog>(log: &L, start: Start) -> Result<CheckReport, CheckError> {
+    let Start { mut engine, position, .. } = start;
+    if let Some((module, source)) = engine.load_modules().into_iter().next() {
+        return Err(CheckError::Load { module, source });
+    }
     let mut report = CheckReport::default();
-    for transaction in transactions(log)? {
+    for transaction in Transactions::new(log.read(position).map_err(UnpackError::from)?) {
         report.checked += 1;
         if let Verdict::Divergent(divergence) = engine.recheck(&transaction?)? {
             report.divergences.push(divergence);

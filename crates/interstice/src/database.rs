@@ -72,7 +72,7 @@ impl<L: CommitLog> Database<L> {
     ///
     /// # Errors
     /// [`TrimError`].
-    pub fn trim(&mut self, up_to: Position) -> Result<(), TrimError> {
+    pub fn trim(&self, up_to: Position) -> Result<(), TrimError> {
         self.log.trim(up_to)
     }
 

@@ -4,10 +4,8 @@
 //! which the transactions before it were applied.
 
 use crate::framing::{Transactions, UnpackError};
-use crate::opened::transactions;
+use crate::opened::Start;
 use interstice_engine::engine::Engine;
-use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
 use interstice_engine::recorded::RecordedError;
 use interstice_engine::system;
 use interstice_log::log::CommitLog;
@@ -19,7 +17,6 @@ use interstice_types::schema::FunctionSchema;
 use interstice_types::transaction::{Cause, Outcome, Transaction};
 use interstice_types::ty::Field;
 use serde_json::{Map, Value as Json, json};
-use std::sync::Arc;
 
 /// Why a log cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -39,17 +36,17 @@ pub struct Descriptions<I> {
     from: Offset,
 }
 
-/// Tells the transactions of `log` from offset `from` on. Those before are applied, and not told.
+/// Tells the transactions of `log` from offset `from` on. Those between `start` and that are applied, and not told.
 ///
 /// # Errors
-/// If the log's beginning is gone.
+/// If the log does not go on from `start`.
 pub fn descriptions<L: CommitLog>(
     log: &L,
-    loader: Arc<dyn ModuleLoader>,
+    start: Start,
     from: Offset,
 ) -> Result<Descriptions<L::Frames>, DescribeError> {
-    let engine = Engine::new(loader, Limits::default());
-    Ok(Descriptions { transactions: transactions(log)?, engine, from })
+    let transactions = Transactions::new(log.read(start.position).map_err(UnpackError::from)?);
+    Ok(Descriptions { transactions, engine: start.engine, from })
 }
 
 impl<I> Descriptions<I>

@@ -25,13 +25,26 @@ pub use manifest::{EventsFrom, Manifest};
 pub use merge::MAX_RUNS;
 
 use interstice_log::frame::Position;
+use interstice_log::log::CommitLog;
 use interstice_log::segment::LogId;
 use interstice_log::snapshot::{self as files, SnapshotError, SnapshotReader};
-use interstice_log::storage::Storage;
+use interstice_log::storage::{Storage, StorageFile};
+use interstice_types::id::Offset;
 use std::io;
 
 /// How many snapshots are kept: the newest, and the one to fall back on.
 pub const KEPT_SNAPSHOTS: usize = 2;
+
+/// A snapshot that was looked at.
+#[derive(Debug)]
+pub struct Looked {
+    /// The count of offsets that it stands for.
+    pub next_offset: Offset,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// What it says of itself, or what is wrong.
+    pub manifest: Result<Manifest, SnapshotError>,
+}
 
 /// The snapshots of one log.
 #[derive(Debug, Clone)]
@@ -51,12 +64,27 @@ impl<S: Storage> Snapshots<S> {
         &self.storage
     }
 
-    /// The counts of offsets that there are snapshots of, in ascending order.
+    /// The counts of offsets that there are snapshots of, in ascending order; none where there is no directory.
     ///
     /// # Errors
     /// What the storage says.
     pub fn list(&self) -> io::Result<Vec<u64>> {
-        files::list(&self.storage)
+        match files::list(&self.storage) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    /// The most offsets that a start may have behind it so that as much as possible of `log` is in front: none if the log has
+    /// its beginning, else those of the oldest snapshot.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn earliest<L: CommitLog>(&self, log: &L) -> io::Result<Offset> {
+        match log.read(Position(0)) {
+            Ok(_) => Ok(0),
+            Err(_) => Ok(self.list()?.first().copied().unwrap_or(0)),
+        }
     }
 
     /// The frame before which the log may be trimmed: where the older of the kept snapshots, or an event that was pending at
@@ -69,13 +97,30 @@ impl<S: Storage> Snapshots<S> {
         let Some(oldest) = found.len().checked_sub(KEPT_SNAPSHOTS) else { return Ok(None) };
         let mut bound = None::<Position>;
         for next_offset in &found[oldest..] {
-            files::verify(&self.storage, *next_offset)?;
-            let reader = SnapshotReader::open(&self.storage, *next_offset)?;
-            let manifest = Manifest::decode(reader.manifest()).map_err(|reason| reader.contradicts(&reason))?;
+            let manifest = self.manifest(*next_offset, true)?;
             let needed = Position(manifest.events_from.position).min(manifest.end());
             bound = Some(bound.map_or(needed, |bound| bound.min(needed)));
         }
         Ok(bound)
+    }
+
+    /// Each snapshot with the bytes of its file, and its manifest or what is wrong. If `whole`, every byte is looked at, else
+    /// header, manifest and footer.
+    ///
+    /// # Errors
+    /// What the storage says when it cannot list them.
+    pub fn look(&self, whole: bool) -> io::Result<Vec<Looked>> {
+        let look = |next_offset: Offset| {
+            let bytes = self.storage.open(&files::name_of(next_offset)).and_then(|file| file.size()).unwrap_or(0);
+            Looked { next_offset, bytes, manifest: self.manifest(next_offset, whole) }
+        };
+        Ok(self.list()?.into_iter().map(look).collect())
+    }
+
+    fn manifest(&self, next_offset: Offset, whole: bool) -> Result<Manifest, SnapshotError> {
+        let mut reader = SnapshotReader::open(&self.storage, next_offset)?;
+        while whole && reader.next_chunk()?.is_some() {}
+        Manifest::decode(reader.manifest()).map_err(|reason| reader.contradicts(&reason))
     }
 
     /// Removes all but the newest [`KEPT_SNAPSHOTS`]. Right behind a build, for then the newest is new and the one before was

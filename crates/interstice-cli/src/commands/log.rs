@@ -1,13 +1,12 @@
 //! `log inspect`, `log dump`, `log verify` and `replay check`, on a node or a data directory.
 
 use crate::args::{Format, Range};
-use crate::directory::{Directory, loader};
+use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::{Node, body};
 use crate::output::Output;
 use crate::report::{FOUND, Report, cell};
 use interstice::describe::descriptions;
-use interstice_engine::limits::Limits;
 use interstice_protocol::http::{Envelope, LogVerified, ReplayChecked, SegmentVerified, route};
 use interstice_server::reports;
 use interstice_types::problem::Problem;
@@ -57,7 +56,8 @@ fn each(node: &Node, data: Option<&Path>, range: &Range, mut take: impl FnMut(Va
     };
     let directory = Directory::open(data)?;
     let log = directory.log()?;
-    let told = descriptions(&log, loader()?, range.from).map_err(|error| directory.corrupt(&error))?;
+    let told = descriptions(&log, directory.start(&log, range.from)?, range.from)
+        .map_err(|error| directory.corrupt(&error))?;
     for transaction in told.take(usize::try_from(end.saturating_sub(range.from)).unwrap_or(usize::MAX)) {
         take(transaction.map_err(|error| directory.corrupt(&error))?);
     }
@@ -116,7 +116,7 @@ pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, F
         Some(data) => {
             let directory = Directory::open(data)?;
             let log = directory.log()?;
-            let report = interstice::check::check(&log, loader()?, Limits::default());
+            let report = interstice::check::check(&log, directory.earliest(&log)?);
             let report = report.map_err(|error| directory.corrupt(&error))?;
             document(reports::replay_checked(&report))
         }
@@ -137,6 +137,6 @@ pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, F
     Ok(Report::new(document, lines.join("\n")).items("divergences").exit(exit))
 }
 
-fn document<T: interstice_protocol::http::Shape>(body: T) -> Value {
+pub(super) fn document<T: interstice_protocol::http::Shape>(body: T) -> Value {
     serde_json::to_value(Envelope::new(body)).expect("invariant: a report has a JSON form")
 }

@@ -22,8 +22,10 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
         ("pending events", status.pending_events.to_string()),
         ("sessions", status.sessions.to_string()),
         ("uptime", format!("{} s", status.uptime_seconds)),
+        ("snapshot", status.snapshot.map_or_else(|| "none".to_owned(), |next_offset| next_offset.to_string())),
     ];
-    let rows: Vec<_> = pairs.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let alarms = status.alarms.iter().map(|problem| ("alarm", format!("{}: {}", problem.code, problem.message)));
+    let rows: Vec<_> = pairs.into_iter().chain(alarms).map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(Report::new(document, columns(&rows)))
 }
 

@@ -89,6 +89,9 @@ fn tallies(node: &Node) -> BTreeMap<String, String> {
 fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
     let rounds: u32 = std::env::var("INTERSTICE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
     let directory = tempfile::tempdir().unwrap();
+    // Segments are changed and snapshots are made in most of the rounds: a kill meets either sooner or later.
+    let settings = "[log]\nsegment = \"128 KiB\"\n[snapshots]\ntransactions = 500\n";
+    std::fs::write(directory.path().join("config.toml"), settings).unwrap();
     let node = Node::start(directory.path());
     node.publish("examples/hello");
     node.publish("examples/caller");
@@ -121,6 +124,8 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
     assert!(counted.values().all(|count| count == "1"), "an event was delivered twice");
     assert_eq!(counted.keys().cloned().collect::<BTreeSet<_>>(), greeted, "an event was lost or invented");
     node.run(&["replay", "check"]).ok();
+    node.run(&["snapshot", "verify"]).ok();
+    assert!(node.run(&["status", "-o", "json"]).ok().json()["snapshot"].is_number(), "no snapshot was made");
     node.kill();
     run(&["log", "verify", "--data", directory.path().to_str().unwrap()]).ok();
     println!(

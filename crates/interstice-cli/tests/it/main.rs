@@ -10,4 +10,5 @@ mod kill;
 mod refusals;
 mod reset;
 mod session;
+mod snapshots;
 mod support;

@@ -25,6 +25,11 @@ impl DirectoryStorage {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The directory `path`, which need not be there: nothing can be listed or made in it then.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The directory `path`, which must be there.
     ///
     /// # Errors

@@ -88,5 +88,7 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
         sessions: node.gauges.sessions.load(Ordering::Relaxed),
         uptime_seconds: node.facts.started.elapsed().as_secs(),
         data: node.facts.data.as_ref().map(|path| path.display().to_string()),
+        snapshot: node.background.snapshot(),
+        alarms: node.background.alarms(),
     }))
 }

@@ -1,12 +1,15 @@
 //! The log over HTTP: told, verified, run again. Each on a thread of its own, for each walks over the whole log.
 
 use super::{Answered, Refusal, envelope};
+use crate::log_access::PastError;
 use crate::node::Node;
 use crate::reports;
+use crate::snapshot_thread;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use interstice_protocol::http::{LogVerified, ReplayChecked};
+use interstice::snapshot::load::LoadError;
+use interstice_protocol::http::{LogVerified, ReplayChecked, SnapshotBuilt, SnapshotList};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_protocol::problems;
 use interstice_types::id::Offset;
@@ -28,8 +31,8 @@ pub(super) async fn dump(
     Query(DumpQuery { from, limit }): Query<DumpQuery>,
 ) -> Result<Response, Refusal> {
     let limit = limit.unwrap_or(DEFAULT_TRANSACTION_COUNT).min(MAX_PAGE_COUNT);
-    let told = on_a_thread(move || node.log.describe(Arc::clone(&node.loader), from.unwrap_or(0), limit)).await?;
-    let told = told.map_err(|error| unreadable(&error))?;
+    let told = on_a_thread(move || node.log.describe(node.kit(), from.unwrap_or(0), limit)).await?;
+    let told = told.map_err(|error| past(&error))?;
     let mut lines: Vec<_> = told.iter().map(|line| line.to_string()).collect();
     // Every line ends, the last one too.
     lines.push(String::new());
@@ -42,9 +45,32 @@ pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerifie
 }
 
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
-    let report = on_a_thread(move || node.log.check(Arc::clone(&node.loader), node.limits)).await?;
-    let report = report.map_err(|error| unreadable(&error))?;
+    let report = on_a_thread(move || node.log.check(node.kit())).await?;
+    let report = report.map_err(|error| past(&error))?;
     Ok(envelope(reports::replay_checked(&report)))
+}
+
+pub(super) async fn snapshots(State(node): State<Arc<Node>>) -> Answered<SnapshotList> {
+    look(node, false).await
+}
+
+pub(super) async fn verify_snapshots(State(node): State<Arc<Node>>) -> Answered<SnapshotList> {
+    look(node, true).await
+}
+
+async fn look(node: Arc<Node>, whole: bool) -> Answered<SnapshotList> {
+    let looked = on_a_thread(move || node.log.snapshots(whole)).await?;
+    let looked = looked.unwrap_or_else(|| Ok(Vec::new())).map_err(|error| unreadable(&error))?;
+    Ok(envelope(reports::snapshot_list(&looked)))
+}
+
+pub(super) async fn make_snapshot(State(node): State<Arc<Node>>) -> Answered<SnapshotBuilt> {
+    let (built, newest) = on_a_thread(move || {
+        let built = snapshot_thread::make(&node);
+        (built, node.background.snapshot().unwrap_or(0))
+    })
+    .await?;
+    Ok(envelope(reports::snapshot_built(built?, newest)))
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
@@ -56,6 +82,14 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     let started = builder.spawn(move || drop(done.send(work())));
     started.map_err(|error| problems::unavailable(&format!("no thread could be started: {error}")))?;
     receiver.await.map_err(|_| problems::unavailable("the thread ended by a bug"))
+}
+
+/// What is asked for is not there any more, or cannot be read.
+fn past(error: &PastError) -> Problem {
+    match error {
+        PastError::Load(LoadError::NoBeginning { .. }) => reports::trimmed(error),
+        _ => unreadable(error),
+    }
 }
 
 fn unreadable(error: &impl std::fmt::Display) -> Problem {

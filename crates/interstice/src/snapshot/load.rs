@@ -47,7 +47,7 @@ pub enum LoadError {
         log_end: Offset,
     },
     /// The log's beginning was given up, and no snapshot stands for it.
-    #[error("the log begins at frame {first}, and no snapshot that can be read stands for what was before")]
+    #[error("the log begins at frame {first}, and no snapshot that can be read stands for what is asked for")]
     NoBeginning {
         /// The first frame that there is.
         first: u64,
@@ -76,10 +76,23 @@ impl From<LoadError> for BuildError {
 pub fn load<L: CommitLog, S: Storage>(
     log: &L,
     snapshots: &Snapshots<S>,
+    kit: (Arc<dyn ModuleLoader>, Limits),
+) -> Result<(Start, Vec<SnapshotError>), LoadError> {
+    load_before(log, snapshots, Offset::MAX, kit)
+}
+
+/// As [`load`], but with no more than `most` offsets behind it: where telling or checking begins.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn load_before<L: CommitLog, S: Storage>(
+    log: &L,
+    snapshots: &Snapshots<S>,
+    most: Offset,
     (loader, limits): (Arc<dyn ModuleLoader>, Limits),
 ) -> Result<(Start, Vec<SnapshotError>), LoadError> {
     let mut left_aside = Vec::new();
-    for next_offset in snapshots.list()?.into_iter().rev() {
+    for next_offset in snapshots.list()?.into_iter().rev().filter(|next_offset| *next_offset <= most) {
         match restore(log, open(log, snapshots, next_offset), (Arc::clone(&loader), limits)) {
             Ok(start) => return Ok((start, left_aside)),
             Err(LoadError::Snapshot(error @ (SnapshotError::Damaged { .. } | SnapshotError::Io { .. }))) => {

@@ -295,7 +295,7 @@ fn a_damaged_snapshot_is_replaced_and_not_built_upon() {
 
 #[test]
 fn without_its_beginning_and_without_a_snapshot_a_log_is_refused() {
-    let mut world = with_two_snapshots();
+    let world = with_two_snapshots();
     let bound = world.snapshots.trim_bound().unwrap().unwrap();
     world.log.trim(bound).unwrap();
     world.compare();

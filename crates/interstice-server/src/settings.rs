@@ -1,0 +1,172 @@
+//! `data/config.toml`: what a node does with its log and its snapshots. Every key may be left out; an unknown one is refused.
+//!
+//! ```toml
+//! [log]
+//! segment = "64 MiB"            # size at which a segment is sealed; at least 32 KiB
+//!
+//! [snapshots]                   # a new one behind whichever comes first, if anything was committed
+//! bytes = "256 MiB"             # of log behind the newest one
+//! transactions = 5_000_000      # behind the newest one
+//! interval = "1h"               # since the newest one
+//!
+//! [retention]
+//! keep = "all"                  # or a size, as in "10 GiB", or a time, as in "30 days": of log, never less than recovery needs
+//! archive = "/var/backups/log"  # segments are copied there before they go
+//! ```
+
+use crate::start::StartError;
+use bytesize::ByteSize;
+use interstice_log::local::{DEFAULT_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
+use serde::{Deserialize, Deserializer};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file in a data directory.
+pub const SETTINGS_FILE: &str = "config.toml";
+
+/// Settings of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The log.
+    pub log: LogSettings,
+    /// When snapshots are made.
+    pub snapshots: SnapshotSettings,
+    /// What of the log is kept.
+    pub retention: RetentionSettings,
+}
+
+/// Settings of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// Size at which a segment is sealed, in bytes.
+    #[serde(deserialize_with = "size")]
+    pub segment: u64,
+}
+
+/// When snapshots are made.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotSettings {
+    /// Bytes of log behind the newest one.
+    #[serde(deserialize_with = "size")]
+    pub bytes: u64,
+    /// Transactions behind the newest one.
+    pub transactions: u64,
+    /// Time since the newest one.
+    #[serde(deserialize_with = "duration")]
+    pub interval: Duration,
+}
+
+/// What of the log is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// How much, beyond what recovery needs.
+    pub keep: Keep,
+    /// Where segments are copied before they go.
+    pub archive: Option<PathBuf>,
+}
+
+/// How much of the log is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it.
+    #[default]
+    All,
+    /// So many bytes.
+    Bytes(u64),
+    /// What was committed in so much time.
+    Time(Duration),
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { segment: DEFAULT_SEGMENT_SIZE }
+    }
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self { bytes: 256 << 20, transactions: 5_000_000, interval: Duration::from_secs(3600) }
+    }
+}
+
+impl Settings {
+    /// Those in the data directory `data`; the defaults where there is no file.
+    ///
+    /// # Errors
+    /// [`StartError::Settings`] with what is wrong, and in which line.
+    pub fn read(data: &Path) -> Result<Self, StartError> {
+        let path = data.join(SETTINGS_FILE);
+        let invalid = |reason: String| StartError::Settings { path: path.clone(), reason };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(invalid(error.to_string())),
+        };
+        let settings: Self = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        if settings.log.segment < MIN_SEGMENT_SIZE {
+            let least = ByteSize(MIN_SEGMENT_SIZE).display().iec();
+            return Err(invalid(format!("`log.segment` must be at least {least}")));
+        }
+        Ok(settings)
+    }
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    ByteSize::deserialize(deserializer).map(|size| size.0)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let size = text.parse::<ByteSize>().map(|size| Self::Bytes(size.0));
+        let kept = size.or_else(|_| humantime::parse_duration(&text).map(Self::Time));
+        kept.map_err(|_| serde::de::Error::custom(format!("`{text}` is neither `all` nor a size nor a time")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join(SETTINGS_FILE), text).unwrap();
+        Settings::read(data.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_default() {
+        assert_eq!(read("").unwrap(), Settings::default());
+        assert_eq!(Settings::read(Path::new("/nowhere")).unwrap(), Settings::default());
+        let settings = read("[snapshots]\nbytes = \"1 MiB\"\n[retention]\nkeep = \"30 days\"\n").unwrap();
+        assert_eq!(settings.snapshots, SnapshotSettings { bytes: 1 << 20, ..SnapshotSettings::default() });
+        assert_eq!(settings.retention.keep, Keep::Time(Duration::from_secs(30 * 24 * 3600)));
+        assert_eq!(read("retention = { keep = \"2 GiB\" }").unwrap().retention.keep, Keep::Bytes(2 << 30));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_where() {
+        for (text, says) in [
+            ("[log]\nsegmnet = 1", "segmnet"),
+            ("[log]\nsegment = \"1 KiB\"", "at least 32"),
+            ("[retention]\nkeep = \"most\"", "neither `all` nor a size nor a time"),
+            ("[snapshots]\ninterval = 5", "line 2"),
+            ("[snapshots", "line 1"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The snapshot thread: makes snapshots when it is time, and gives up log behind them. Neither ever holds a commit up, and what
+//! fails here fails by itself: the node goes on, and its status says so.
+
+use crate::lifeline::FailOnPanic;
+use crate::moment;
+use crate::node::Node;
+use crate::settings::{Settings, SnapshotSettings};
+use interstice_types::id::Offset;
+use interstice_types::problem::Problem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two looks whether it is time.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What became of background work, and whether it is to end.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ending: bool,
+    /// The newest snapshot.
+    snapshot: Option<Offset>,
+    /// What failed last, by the name of the task.
+    alarms: Vec<(&'static str, Problem)>,
+}
+
+impl Background {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the thread to end.
+    pub(crate) fn end(&self) {
+        self.state().ending = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next look; false if the thread is to end.
+    fn wait(&self) -> bool {
+        let ending = |state: &mut State| !state.ending;
+        let waited = self.changed.wait_timeout_while(self.state(), LOOK_INTERVAL, ending);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.ending
+    }
+
+    /// What a task came to: a problem is an alarm until the task succeeds.
+    pub(crate) fn report(&self, task: &'static str, outcome: Result<(), Problem>) {
+        let mut state = self.state();
+        state.alarms.retain(|(of, _)| *of != task);
+        state.alarms.extend(outcome.err().map(|problem| (task, problem)));
+    }
+
+    /// The newest snapshot, if there is one.
+    pub(crate) fn snapshot(&self) -> Option<Offset> {
+        self.state().snapshot
+    }
+
+    pub(crate) fn set_snapshot(&self, next_offset: Option<Offset>) {
+        self.state().snapshot = next_offset;
+    }
+
+    /// What fails.
+    pub(crate) fn alarms(&self) -> Vec<Problem> {
+        self.state().alarms.iter().map(|(_, problem)| problem.clone()).collect()
+    }
+}
+
+/// Works until it is told to end.
+pub(crate) fn run(node: &Node, settings: &Settings) {
+    let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "snapshots" };
+    let mut newest = Instant::now();
+    while node.background.wait() {
+        let behind = node.background.snapshot().unwrap_or(0);
+        if !is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
+            continue;
+        }
+        // Also after a failure: it is tried again when it would be due again.
+        newest = Instant::now();
+        if make(node).is_ok() {
+            let kept = node.log.retain(&settings.retention, moment::now());
+            let outcome = kept.map(|_| ()).map_err(|error| Problem::new("retention-failed", error.to_string()));
+            node.background.report("retention", outcome);
+        }
+    }
+}
+
+fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: Duration) -> bool {
+    let grown = bytes >= settings.bytes || transactions >= settings.transactions;
+    transactions > 0 && (grown || age >= settings.interval)
+}
+
+/// Makes a snapshot, takes note of it, and says what failed.
+pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Built>, Problem> {
+    let Some(made) = node.log.make_snapshot() else {
+        return Err(Problem::new("no-snapshots", "a node in memory has no snapshots")
+            .hint("start it with `--data DIR` instead of `--memory`"));
+    };
+    let made = made.map_err(|error| {
+        Problem::new("snapshot-failed", error.to_string())
+            .hint("nothing is lost: the log and the snapshots before it stand")
+    });
+    if let Ok(Some(built)) = &made {
+        node.background.set_snapshot(Some(built.next_offset));
+    }
+    node.background.report("snapshot", made.as_ref().map(|_| ()).map_err(Clone::clone));
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_due_behind_whichever_comes_first_and_never_without_a_commit() {
+        let settings = SnapshotSettings { bytes: 10, transactions: 5, interval: Duration::from_secs(60) };
+        let due = |bytes, transactions, seconds| is_due(&settings, (bytes, transactions), Duration::from_secs(seconds));
+        assert!(!due(9, 4, 59) && due(10, 4, 0) && due(0, 5, 0) && due(0, 1, 60) && !due(100, 0, 100));
+    }
+
+    #[test]
+    fn an_alarm_stands_until_its_task_succeeds() {
+        let background = Background::default();
+        background.report("snapshot", Err(Problem::new("one", "")));
+        background.report("retention", Err(Problem::new("two", "")));
+        background.report("snapshot", Err(Problem::new("three", "")));
+        let codes = |background: &Background| -> Vec<_> {
+            background.alarms().iter().map(|problem| problem.code.to_string()).collect()
+        };
+        assert_eq!(codes(&background), ["two", "three"]);
+        background.report("retention", Ok(()));
+        assert_eq!(codes(&background), ["three"]);
+    }
+}
