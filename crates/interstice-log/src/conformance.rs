@@ -3,10 +3,10 @@
 //! # Panics
 //! Each function panics where a rule is broken: they are tests.
 
-use crate::frame::{Epoch, Frame, FrameKind, MAX_FRAME_PAYLOAD, Position};
-use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, TrimError};
+use crate::frame::{Epoch, Frame, FrameKind, Lineage, MAX_FRAME_PAYLOAD, Position};
+use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Standing, TrimError};
 
-/// Every rule, each on a log of its own.
+/// Every rule, each on a log of its own, which is made with the smallest segments that it can have.
 pub fn all<L: CommitLog>(make: impl Fn() -> L) {
     reads_back_in_order(make());
     splits_large_transactions(make());
@@ -15,6 +15,8 @@ pub fn all<L: CommitLog>(make: impl Fn() -> L) {
     poisons_what_follows_a_failure(make());
     refuses_frames_that_do_not_fit(make());
     trims(make());
+    certifies_when_it_is_idle(make());
+    knows_its_receipts(make());
 }
 
 fn frame(offset: u64, text: &str) -> Frame {
@@ -92,21 +94,30 @@ fn voids_a_stale_writer<L: CommitLog>(mut log: L) {
     assert_eq!(payloads(&log), [&b"kept"[..], b"new", b"newer"]);
 }
 
+/// Fifty frames in flight, the twenty-sixth of which names a position that is not the next one.
 fn poisons_what_follows_a_failure<L: CommitLog>(mut log: L) {
     let mut writer = claim(&mut log, 1);
-    let tail = writer.tail();
-    writer.append(tail.position, &frame(0, "good"));
-    writer.append(tail.position, &frame(1, "wrong place"));
-    writer.append(writer.tail().position, &frame(1, "after"));
+    let start = writer.tail().position;
+    for offset in 0..50 {
+        let position = if offset == 25 { start } else { writer.tail().position };
+        writer.append(position, &frame(offset, "good"));
+    }
     let resolved = writer.settle();
     let tickets: Vec<_> = resolved.iter().map(|(ticket, _)| ticket.0).collect();
-    assert!(tickets.is_sorted(), "acknowledgements are in order");
-    assert!(matches!(resolved[0].1, Resolution::Durable(_)));
-    assert!(matches!(resolved[1].1, Resolution::Fenced { .. }));
-    assert_eq!(resolved[2].1, Resolution::Poisoned);
-    writer.append(writer.tail().position, &frame(1, "later"));
+    assert!(tickets.is_sorted() && tickets.len() == 50, "acknowledgements are in order");
+    for (number, (_, resolution)) in resolved.iter().enumerate() {
+        match number {
+            0..25 => {
+                assert!(matches!(resolution, Resolution::Durable(receipt) if receipt.next_offset == number as u64 + 1));
+            }
+            25 => assert!(matches!(resolution, Resolution::Fenced { .. })),
+            _ => assert_eq!(*resolution, Resolution::Poisoned),
+        }
+    }
+    let position = writer.tail().position;
+    writer.append(position, &frame(25, "later"));
     assert_eq!(writer.settle()[0].1, Resolution::Poisoned);
-    assert_eq!(payloads(&log), [b"good"]);
+    assert_eq!(payloads(&log), [b"good"; 25]);
 }
 
 /// What cannot be read back in order is refused before it is written.
@@ -137,4 +148,70 @@ fn trims<L: CommitLog>(mut log: L) {
     log.trim(Position(2)).unwrap_or_else(|error| panic!("trim: {error}"));
     let kept = log.read(Position(2)).map(Iterator::count);
     assert_eq!(kept.ok(), Some((end.0 - 2) as usize), "what is not trimmed is still there");
+}
+
+fn certifies_when_it_is_idle<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    let tail = writer.tail();
+    writer.append(tail.position, &frame(0, "waits"));
+    let resolved = writer.seal();
+    assert!(
+        matches!(resolved[..], [(_, Resolution::Durable(_)), (_, Resolution::Durable(_))]),
+        "what waits, then the seal"
+    );
+    assert_eq!(log.tail().position.0, tail.position.0 + 2);
+    assert_eq!(log.tail().next_offset, 1, "a seal takes no offset");
+    append_all(&mut writer, &["after"]);
+    assert_eq!(payloads(&log), [&b"waits"[..], b"after"]);
+    claim(&mut log, 2);
+    assert!(
+        matches!(writer.seal()[..], [(_, Resolution::Fenced { .. })]),
+        "a writer that was replaced certifies nothing"
+    );
+}
+
+/// Receipts of transactions and of a seal, before and after the frames of some of them were given up.
+fn knows_its_receipts<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    let mut receipts = Vec::new();
+    for offset in 0..4 {
+        let position = writer.tail().position;
+        writer.append(position, &Frame::transactions(offset, 1, vec![offset as u8; MAX_FRAME_PAYLOAD]));
+        receipts.extend(writer.settle().iter().map(|(_, resolution)| receipt(resolution)));
+    }
+    let last = receipts[3];
+    let sealed = receipt(&writer.seal()[0].1);
+    let standing =
+        |log: &L, receipt: &Receipt| log.standing(receipt).unwrap_or_else(|error| panic!("standing: {error}"));
+    assert!(receipts.iter().chain([&sealed]).all(|receipt| standing(&log, receipt) == Standing::Held));
+    let never_given = [
+        Receipt { next_offset: 5, ..last },
+        Receipt { next_offset: 3, ..last },
+        Receipt { chain: [9; 32], ..last },
+        Receipt { lineage: Lineage([9; 16]), ..last },
+        Receipt { next_offset: 0, ..last },
+    ];
+    for receipt in &never_given {
+        assert_eq!(standing(&log, receipt), Standing::Diverged, "{receipt:?}");
+    }
+    let position = Position(log.tail().position.0 - 2);
+    log.trim(position).unwrap_or_else(|error| panic!("trim: {error}"));
+    assert!(
+        matches!(log.read(Position(0)).map(|_| ()), Err(ReadError::Trimmed { .. })),
+        "the segments are small enough"
+    );
+    assert_eq!(standing(&log, &receipts[0]), Standing::Unverifiable);
+    assert_eq!(standing(&log, &Receipt { chain: [9; 32], ..receipts[0] }), Standing::Unverifiable);
+    assert!([&last, &sealed].iter().all(|receipt| standing(&log, receipt) == Standing::Held));
+    for receipt in &never_given[..1] {
+        assert_eq!(standing(&log, receipt), Standing::Diverged, "{receipt:?}");
+    }
+    assert_eq!(standing(&log, &Receipt { chain: [9; 32], ..last }), Standing::Diverged);
+}
+
+fn receipt(resolution: &Resolution) -> Receipt {
+    match resolution {
+        Resolution::Durable(receipt) => *receipt,
+        other => panic!("the append is not durable: {other:?}"),
+    }
 }

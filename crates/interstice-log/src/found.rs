@@ -1,11 +1,12 @@
-//! Finding a log: every segment is walked, each must begin where the one before ended, and the evidence at the end of the last
-//! one says what is torn and what is missing.
+//! Finding a log: the mark is read, every segment is walked, each must begin where the one before ended, and the evidence at
+//! the end of the last one says what is torn and what is missing.
 
-use crate::evidence::{Evidence, Verdict, judge};
+use crate::evidence::{Evidence, Proven, Verdict, judge};
 use crate::frame::Epoch;
 use crate::local::{OpenError, io_error};
 use crate::log::Tail;
-use crate::segment::{Behind, HeaderFault, SegmentHeader, Stop, Walk, is_segment_name, read_header};
+use crate::mark::{MARK_NAME, Mark, MarkFile};
+use crate::segment::{Behind, HeaderFault, SegmentHeader, Stop, Walk, is_segment_name, read_header, segment_name};
 use crate::storage::{Storage, StorageFile};
 
 /// A log found by walking its files.
@@ -19,6 +20,7 @@ pub(crate) struct Found {
     pub(crate) cut: Option<(u64, u64)>,
     /// Where the frames of the last segment begin that nothing proves durable.
     pub(crate) unproven_from: u64,
+    pub(crate) marks: MarkFile,
 }
 
 /// Finds a log that a writer may be appending to: a second look tells its work in progress from damage.
@@ -35,21 +37,40 @@ pub(crate) fn find_beside_a_writer<S: Storage>(storage: &S) -> Result<Option<Fou
 
 /// Finds a log and walks all of it.
 pub(crate) fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+    let marks = MarkFile::read(storage).map_err(io_error("reading the mark"))?;
+    if let Some(found) = marks.newer() {
+        return Err(OpenError::NewerFormat { segment: MARK_NAME.to_owned(), found });
+    }
     let mut names = storage.list().map_err(io_error("listing the log"))?;
     names.retain(|name| is_segment_name(name));
     names.sort();
+    if names.is_empty() {
+        return no_segment(&marks).map(|()| None);
+    }
     let mut found: Option<Found> = None;
     for (number, name) in names.iter().enumerate() {
-        found = Some(walk_segment(storage, name, found, number + 1 < names.len())?);
+        let successor = names.get(number + 1);
+        found = Some(walk_segment(storage, (name, successor), found, &marks)?);
     }
     Ok(found)
 }
 
+/// Refuses a directory that has a mark of transactions, but no segment.
+fn no_segment(marks: &MarkFile) -> Result<(), OpenError> {
+    let Some(mark) = marks.newest() else { return Ok(()) };
+    let evidence = missing_all(mark.proven());
+    if judge(&evidence) != Verdict::Corrupt {
+        return Ok(());
+    }
+    let (segment, reason) = (segment_name(0), "there is no segment".to_owned());
+    Err(OpenError::Corrupt { segment, byte: 0, offset: 0, reason, evidence: evidence.to_string() })
+}
+
 fn walk_segment<S: Storage>(
     storage: &S,
-    name: &str,
+    (name, successor): (&str, Option<&String>),
     before: Option<Found>,
-    has_successor: bool,
+    marks: &MarkFile,
 ) -> Result<Found, OpenError> {
     let expected = before.as_ref().map(|found| found.tail);
     let (header, mut walk) = begin_walk(storage, name, expected)?;
@@ -63,33 +84,74 @@ fn walk_segment<S: Storage>(
             evidence,
         });
     }
+    let mark = marks.of(&header);
     let mut boundary = Boundary { byte: walk.byte(), tail: walk.tail(), whole: true };
     let mut starts = Vec::new();
+    let mut contradicted_by = contradiction(mark, &walk.tail());
     while let Some(frame) = walk.next_frame()? {
         starts.push((frame.frame.first_offset, boundary.byte));
         boundary.whole = frame.frame.last_part;
         if boundary.whole {
             (boundary.byte, boundary.tail) = (walk.byte(), walk.tail());
         }
+        contradicted_by = contradicted_by.or_else(|| contradiction(mark, &walk.tail()));
     }
     if let Some(Stop::Newer(version)) = walk.stop() {
         return Err(OpenError::NewerFormat { segment: name.to_owned(), found: u32::from(*version) });
     }
     let behind = walk.behind()?;
-    let behind = Behind { durable: behind.durable.max(walk.synced_through()).max(header.first_offset), ..behind };
-    let durable = behind.durable;
-    let cut = end_of_segment(&walk, &boundary, (name, has_successor), behind)?;
-    let unproven = starts.iter().find(|(first_offset, _)| *first_offset >= durable);
+    let proven = mark.map_or(behind.proven, |mark| behind.proven.or(mark.proven()));
+    let evidence = Evidence {
+        successor: successor.cloned(),
+        clean_stop: is_clean(&walk, &behind),
+        sealed: walk.stop() == Some(&Stop::Sealed),
+        whole: boundary.whole,
+        valid: boundary.tail.next_offset,
+        proven,
+        contradicted_by,
+    };
+    let cut = cut_of(&walk, name, &evidence)?.then_some((boundary.byte, behind.used_to));
+    let unproven = starts.iter().find(|(first_offset, _)| *first_offset >= proven.count);
     let mut segments = before.map(|found| found.segments).unwrap_or_default();
     segments.push(header);
     Ok(Found {
         segments,
         tail: boundary.tail,
         byte: boundary.byte,
-        sealed: walk.stop() == Some(&Stop::Sealed) && cut.is_none(),
+        sealed: evidence.sealed && cut.is_none(),
         cut,
         unproven_from: unproven.map_or(boundary.byte, |(_, byte)| *byte),
+        marks: *marks,
     })
+}
+
+/// What a mark proves that was written for another frame than the one which ends at `tail`.
+pub(crate) fn contradiction(mark: Option<Mark>, tail: &Tail) -> Option<Proven> {
+    mark.filter(|mark| mark.contradicts(tail)).map(|mark| mark.proven())
+}
+
+/// Whether a walk has ended where nothing more was written.
+pub(crate) fn is_clean<F: StorageFile>(walk: &Walk<F>, behind: &Behind) -> bool {
+    match walk.stop() {
+        Some(Stop::Sealed) => true,
+        Some(Stop::CleanEnd) => behind.used_to <= walk.byte(),
+        _ => false,
+    }
+}
+
+/// The evidence of a directory without segments, of which a mark is left.
+pub(crate) fn missing_all(proven: Proven) -> Evidence {
+    let (successor, contradicted_by) = (None, None);
+    Evidence { successor, clean_stop: true, sealed: false, whole: true, valid: 0, proven, contradicted_by }
+}
+
+/// Why a walk has ended before it should.
+pub(crate) fn reason_of<F: StorageFile>(walk: &Walk<F>, evidence: &Evidence) -> String {
+    match walk.stop() {
+        _ if evidence.contradicted_by.is_some() => "the log is not the one that its mark was written for".to_owned(),
+        Some(Stop::Invalid { reason }) => reason.clone(),
+        _ => "the segment ends before it should".to_owned(),
+    }
 }
 
 /// The last place at which a transaction ended.
@@ -131,31 +193,17 @@ fn begin_walk<S: Storage>(
     Ok((header, walk))
 }
 
-/// What is to be cut behind the last whole transaction, from and to which byte.
-fn end_of_segment<F: StorageFile>(
-    walk: &Walk<F>,
-    boundary: &Boundary,
-    (name, has_successor): (&str, bool),
-    behind: Behind,
-) -> Result<Option<(u64, u64)>, OpenError> {
-    let (valid, durable) = (boundary.tail.next_offset, behind.durable);
-    let sealed = walk.stop() == Some(&Stop::Sealed);
-    let clean_stop = sealed || walk.stop() == Some(&Stop::CleanEnd) && behind.used_to == walk.byte();
-    let evidence = Evidence { has_successor, clean_stop, sealed, whole: boundary.whole, valid, durable };
-    match judge(&evidence) {
-        Verdict::Clean => return Ok(None),
-        Verdict::Torn => return Ok(Some((boundary.byte, behind.used_to))),
-        Verdict::Corrupt => {}
+/// Whether something is to be cut behind the last whole transaction.
+fn cut_of<F: StorageFile>(walk: &Walk<F>, name: &str, evidence: &Evidence) -> Result<bool, OpenError> {
+    match judge(evidence) {
+        Verdict::Clean => Ok(false),
+        Verdict::Torn => Ok(true),
+        Verdict::Corrupt => Err(OpenError::Corrupt {
+            segment: name.to_owned(),
+            byte: walk.byte(),
+            offset: walk.tail().next_offset,
+            reason: reason_of(walk, evidence),
+            evidence: evidence.to_string(),
+        }),
     }
-    let reason = match walk.stop() {
-        Some(Stop::Invalid { reason }) => reason.clone(),
-        _ => "the segment ends before it should".to_owned(),
-    };
-    let evidence = if has_successor {
-        "a later segment is there".to_owned()
-    } else {
-        format!("{durable} transactions were proven durable, {valid} are valid")
-    };
-    let (byte, offset) = (walk.byte(), walk.tail().next_offset);
-    Err(OpenError::Corrupt { segment: name.to_owned(), byte, offset, reason, evidence })
 }

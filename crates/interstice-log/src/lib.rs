@@ -18,10 +18,11 @@
 //! 00000000000000000000.log   [ header 4096 ][ frame ][ frame ] … [ footer 96 ]
 //! 00000000000000040960.log   [ header 4096 ][ frame ] … 0 0 0 0 0 0   (open: zeros behind the last frame)
 //! frame                      [ header 152 ][ payload, padded to 8 ]
+//! durable.mark               [ slot 512 ] … [ slot 512 ] …  (how far the log is durable, said outside of it)
 //! ```
 //!
-//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`evidence`], `found`, [`local`], [`writer`], `spare`, [`memory`],
-//! [`verify`].
+//! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`mark`], [`evidence`], `found`, [`local`], [`writer`], `spare`,
+//! [`memory`], [`verify`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "conformance")]
@@ -31,6 +32,7 @@ mod found;
 pub mod frame;
 pub mod local;
 pub mod log;
+pub mod mark;
 pub mod memory;
 mod repair;
 pub mod retention;

@@ -1,15 +1,19 @@
 //! The log on this machine: a directory of segments.
 //!
 //! Opening, in order:
-//! 1. Lock the directory; list segments by first offset.
+//! 1. Lock the directory; read the mark; list segments by first offset.
 //! 2. Walk every segment; each must begin where the one before ended, and all but the last must be sealed.
 //! 3. Judge the end of the last one ([`judge`](crate::evidence::judge)); refuse if anything proven durable is missing.
 //! 4. Copy a torn tail to `quarantine-…`, sync it; overwrite the tail with zeros.
 //! 5. Write what is not proven durable again, byte for byte, and sync: nothing is served before it is durable.
+//! 6. Write the mark anew.
 
 use crate::found::{Found, find, find_beside_a_writer};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
-use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Tail, TrimError};
+use crate::log::{
+    ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Standing, Tail, TrimError, standing_among,
+};
+use crate::mark::MarkFile;
 use crate::repair::{remove_spares, repair_tail};
 use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, salt};
 use crate::spare::{Spare, create_segment};
@@ -45,6 +49,8 @@ pub struct OpenReport {
     pub torn_tail_bytes: u64,
     /// The file that holds them now.
     pub quarantine: Option<String>,
+    /// What was wrong with the mark, if something was. It is written anew.
+    pub mark: Option<String>,
 }
 
 /// Why a log was not opened. Its files are as they were.
@@ -54,9 +60,9 @@ pub enum OpenError {
     #[error("the log is in use by another process")]
     InUse,
     /// It was written by a newer version.
-    #[error("segment {segment} has format {found}, this version reads up to {FORMAT_VERSION}")]
+    #[error("file {segment} has format {found}, this version reads up to {FORMAT_VERSION}")]
     NewerFormat {
-        /// The segment's name.
+        /// The name of the segment, or of the mark.
         segment: String,
         /// Its format.
         found: u32,
@@ -125,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) failed: Option<String>,
     /// Held while bytes of the open segment are written, and while its writer is replaced.
     pub(crate) office: Arc<Mutex<()>>,
+    /// The counter of the next mark.
+    pub(crate) mark_counter: u64,
 }
 
 impl<S: Storage> LocalLog<S> {
@@ -143,8 +151,11 @@ impl<S: Storage> LocalLog<S> {
             report.created = true;
             create(&storage, &options)?
         };
+        let header = found.segments.last().expect("invariant: a found log has a segment");
+        report.mark = found.marks.finding(header, found.tail.position > Position(0)).map(|finding| finding.to_string());
+        let counter = found.marks.renew(&storage, header.log_id, &found.tail).map_err(io_error("writing the mark"))?;
         let options = OpenOptions { segment_size: options.segment_size.max(MIN_SEGMENT_SIZE), ..options };
-        Ok((Self::assemble(storage, options, found, Some(lock)), report))
+        Ok((Self::assemble(storage, options, (found, counter), Some(lock)), report))
     }
 
     /// Opens the log for reading, also one that another process appends to. Changes nothing; sees the valid prefix.
@@ -156,15 +167,17 @@ impl<S: Storage> LocalLog<S> {
         let found = find_beside_a_writer(&storage)?.ok_or_else(missing)?;
         let first = found.segments[0];
         let options = OpenOptions { segment_size: 0, log_id: first.log_id, lineage: first.lineage, salt_seed: [0; 16] };
-        Ok(Self::assemble(storage, options, found, None))
+        Ok(Self::assemble(storage, options, (found, 0), None))
     }
 
-    fn assemble(storage: S, options: OpenOptions, found: Found, lock: Option<S::Lock>) -> Self {
+    fn assemble(storage: S, options: OpenOptions, (found, mark_counter): (Found, u64), lock: Option<S::Lock>) -> Self {
         let Found { segments, tail, byte, sealed, .. } = found;
         let office = Arc::default();
         let epoch = tail.epoch;
         let (spare, failed) = (Spare::None, None);
-        let shared = Shared { segments, tail, epoch, byte, sealed, mid_transaction: false, spare, failed, office };
+        let mid_transaction = false;
+        let shared =
+            Shared { segments, tail, epoch, byte, sealed, mid_transaction, spare, failed, office, mark_counter };
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
@@ -273,6 +286,17 @@ impl<S: Storage> CommitLog for LocalLog<S> {
     fn tail(&self) -> Tail {
         lock(&self.shared).tail
     }
+
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {
+        let segments = self.segments();
+        let first = segments[0];
+        if receipt.next_offset > self.tail().next_offset {
+            return Ok(Standing::Diverged);
+        }
+        // The frame stands in the last segment that begins before its last offset is complete.
+        let start = segments.iter().rfind(|segment| segment.first_offset < receipt.next_offset).unwrap_or(&first);
+        standing_among(self.read(start.first_frame)?, receipt, first.first_frame > Position(0))
+    }
 }
 
 /// Frames of a log, read from its files.
@@ -357,5 +381,6 @@ fn create<S: Storage>(storage: &S, options: &OpenOptions) -> Result<Found, OpenE
         sealed: false,
         cut: None,
         unproven_from: byte,
+        marks: MarkFile::read(storage).map_err(io_error("reading the mark"))?,
     })
 }

@@ -4,7 +4,7 @@
 //! expects; every frame carries its writer's epoch, and frames of an older one are void; acknowledgements resolve strictly
 //! in order and the first failure poisons all that follow.
 
-use crate::frame::{ChainHash, Epoch, Frame, Lineage, Position, StoredFrame};
+use crate::frame::{ChainHash, Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
 use std::io;
 
 /// A durable sequence of frames.
@@ -35,7 +35,8 @@ pub trait CommitLog {
     /// Where the log ends.
     fn tail(&self) -> Tail;
 
-    /// Whether this history is the one in which `receipt` was given.
+    /// Whether this history is the one in which `receipt` was given. This looks from the beginning; an implementation that
+    /// knows where to look says so itself.
     ///
     /// # Errors
     /// [`ReadError`] if the frames that would say so cannot be read.
@@ -44,9 +45,8 @@ pub trait CommitLog {
             return Ok(Standing::Diverged);
         }
         match self.read(Position(0)) {
-            Err(ReadError::Trimmed { .. }) => Ok(Standing::Unverifiable),
-            Err(error) => Err(error),
-            Ok(frames) => standing_among(frames, receipt),
+            Err(ReadError::Trimmed { first, .. }) => standing_among(self.read(first)?, receipt, true),
+            frames => standing_among(frames?, receipt, false),
         }
     }
 }
@@ -62,18 +62,29 @@ pub enum Standing {
     Unverifiable,
 }
 
-/// Looks for the frame of `receipt` among `frames`, which begin before it.
+/// Looks for the frame of `receipt` among `frames`: the one that completes its last offset, or one without offsets behind
+/// that. Whether frames before these were given up decides what it means if they begin too late.
 pub(crate) fn standing_among(
-    mut frames: impl Iterator<Item = Result<StoredFrame, ReadError>>,
+    frames: impl Iterator<Item = Result<StoredFrame, ReadError>>,
     receipt: &Receipt,
+    trimmed: bool,
 ) -> Result<Standing, ReadError> {
-    let completes = |stored: &StoredFrame| {
-        let end = stored.frame.first_offset + u64::from(stored.frame.count);
-        stored.frame.count > 0 && end >= receipt.next_offset
-    };
-    let found = frames.find(|stored| stored.as_ref().map_or(true, completes)).transpose()?;
-    let same = found.is_some_and(|stored| (stored.lineage, stored.chain) == (receipt.lineage, receipt.chain));
-    Ok(if same { Standing::Held } else { Standing::Diverged })
+    let mut begins_too_late = trimmed;
+    for stored in frames {
+        let stored = stored?;
+        if begins_too_late && stored.frame.first_offset >= receipt.next_offset {
+            return Ok(Standing::Unverifiable);
+        }
+        begins_too_late = false;
+        let next_offset = stored.frame.first_offset.saturating_add(u64::from(stored.frame.count));
+        if next_offset > receipt.next_offset {
+            break;
+        }
+        if (next_offset, stored.lineage, stored.chain) == (receipt.next_offset, receipt.lineage, receipt.chain) {
+            return Ok(Standing::Held);
+        }
+    }
+    Ok(if begins_too_late { Standing::Unverifiable } else { Standing::Diverged })
 }
 
 /// The one that may append.
@@ -83,6 +94,14 @@ pub trait CommitLogWriter: Send {
 
     /// Makes all that was appended durable with one sync, and says for each, in order, what became of it.
     fn settle(&mut self) -> Vec<(Ticket, Resolution)>;
+
+    /// Makes all that was appended durable like [`settle`](Self::settle), and certifies it: by a seal frame, whose resolution
+    /// is the last one, and by whatever else the log has for that. For when nothing more is waiting.
+    fn seal(&mut self) -> Vec<(Ticket, Resolution)> {
+        let tail = self.tail();
+        self.append(tail.position, &Frame::marker(FrameKind::Seal, tail.next_offset));
+        self.settle()
+    }
 
     /// Work ahead of need, if there is some: whoever has another thread runs it there, so that no later append waits for it.
     ///

@@ -6,6 +6,7 @@
 //! Footer, 96 bytes behind the last frame of a sealed segment: magic `ISFT` ‖ zero u32 ‖ first offset u64 ‖ next offset u64
 //! ‖ next frame u64 ‖ own position u64 ‖ chain hash 32 ‖ zeros ‖ salted CRC32C u32 of all before it.
 
+use crate::evidence::{Proof, Proven};
 use crate::frame::{
     self, ALIGNMENT, ChainHash, Epoch, FRAME_HEADER_SIZE, FRAME_MAGIC, Header, Lineage, Position, StoredFrame,
     array_at, frame_size, salted_crc, u32_at, u64_at,
@@ -56,7 +57,7 @@ pub enum HeaderFault {
 impl SegmentHeader {
     /// The segment's file name.
     pub fn name(&self) -> String {
-        format!("{:020}.log", self.first_offset)
+        segment_name(self.first_offset)
     }
 
     /// Its bytes.
@@ -145,15 +146,35 @@ pub struct Walk<F> {
     byte: u64,
     tail: Tail,
     stop: Option<Stop>,
-    synced_through: u64,
+    proven: Proven,
     next_part: u32,
+}
+
+/// Bytes between two valid frames that are not the frames which were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// Byte behind the last valid frame before it.
+    pub from_byte: u64,
+    /// Byte of the frame or footer behind it.
+    pub to_byte: u64,
+    /// The first offset that stood in it.
+    pub from_offset: u64,
+    /// The first offset that did not.
+    pub to_offset: u64,
+}
+
+/// Bytes that only this segment can have.
+enum Trace {
+    Frame(Box<Header>),
+    /// A footer, and the end that it gives the log.
+    Footer(Tail),
 }
 
 /// What stands behind the last valid frame of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behind {
-    /// Count of offsets that frames and footers there prove durable.
-    pub durable: u64,
+    /// What the segment proves, there and before.
+    pub proven: Proven,
     /// Byte behind the last one that is not zero.
     pub used_to: u64,
 }
@@ -167,7 +188,8 @@ impl<F: StorageFile> Walk<F> {
         let size = file.size()?;
         let tail = header.start(epoch);
         let byte = SEGMENT_HEADER_SIZE as u64;
-        Ok(Self { file, header, size, byte, tail, stop: None, synced_through: 0, next_part: 0 })
+        let proven = Proven { count: header.first_offset, by: Proof::Beginning, byte: 0 };
+        Ok(Self { file, header, size, byte, tail, stop: None, proven, next_part: 0 })
     }
 
     /// Byte behind the last valid frame.
@@ -180,14 +202,14 @@ impl<F: StorageFile> Walk<F> {
         self.tail
     }
 
+    /// What the valid frames prove.
+    pub fn proven(&self) -> Proven {
+        self.proven
+    }
+
     /// Size of the file.
     pub fn size(&self) -> u64 {
         self.size
-    }
-
-    /// The highest `synced_through` of the valid frames.
-    pub fn synced_through(&self) -> u64 {
-        self.synced_through
     }
 
     /// The file.
@@ -247,12 +269,13 @@ impl<F: StorageFile> Walk<F> {
         if let Some(reason) = stored.frame.fault(self.tail.next_offset, self.next_part) {
             return Ok(Err(invalid(reason)));
         }
+        let by = Proof::Frame(stored.position);
+        self.proven = self.proven.or(Proven { count: stored.synced_through, by, byte: self.byte });
         self.byte += size;
         self.tail.position.0 = self.tail.position.0.saturating_add(1);
         self.tail.next_offset += u64::from(stored.frame.count);
         self.tail.epoch = stored.epoch;
         self.tail.chain = stored.chain;
-        self.synced_through = self.synced_through.max(stored.synced_through);
         self.next_part = stored.frame.next_part();
         Ok(Ok(stored))
     }
@@ -295,39 +318,109 @@ impl<F: StorageFile> Walk<F> {
     pub fn behind(&self) -> Result<Behind, ReadError> {
         /// Bytes looked at in one go.
         const WINDOW: u64 = 1 << 20;
-        let mut behind = Behind { durable: 0, used_to: self.byte };
+        let mut behind = Behind { proven: self.proven, used_to: self.byte };
         if self.stop == Some(Stop::Sealed) {
             return Ok(behind);
         }
         let mut at = self.byte;
         while at < self.size {
-            let size = (self.size - at).min(WINDOW + FRAME_HEADER_SIZE as u64);
-            let mut window = vec![0; size as usize];
-            self.read_at(&mut window, at)?;
+            let window = self.window(at, WINDOW)?;
             if let Some(last) = window.iter().rposition(|byte| *byte != 0) {
                 behind.used_to = at + last as u64 + 1;
-                for start in (0..window.len().min(WINDOW as usize)).step_by(ALIGNMENT as usize) {
-                    let proven = self.proven_by(&window[start..], at + start as u64);
-                    behind.durable = behind.durable.max(proven.unwrap_or(0));
-                }
+                self.traces(&window, at, WINDOW, |trace, byte| {
+                    let (count, by) = match trace {
+                        Trace::Frame(header) => (header.place.synced_through, Proof::Frame(header.place.position)),
+                        Trace::Footer(tail) => (tail.next_offset, Proof::Footer),
+                    };
+                    behind.proven = behind.proven.or(Proven { count, by, byte });
+                    false
+                });
             }
             at += WINDOW;
         }
         Ok(behind)
     }
 
-    /// The count of offsets that `bytes`, found at byte `at`, prove durable, if they are a header or a footer.
-    fn proven_by(&self, bytes: &[u8], at: u64) -> Option<u64> {
+    /// Goes on, once it has ended at bytes that are no frame, at the next frame or footer that only this segment can have.
+    /// `None` if there is none. The parts of a transaction whose first one is lost are lost with it.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] if the storage fails.
+    pub fn resume(&mut self) -> Result<Option<Hole>, ReadError> {
+        /// Bytes looked at in one go: few, for a damaged segment may have many holes.
+        const WINDOW: u64 = 16 << 10;
+        let mut at = self.byte + ALIGNMENT;
+        while at < self.size {
+            let window = self.window(at, WINDOW)?;
+            let mut found = None;
+            self.traces(&window, at, WINDOW, |trace, byte| {
+                let begins = match &trace {
+                    Trace::Frame(header) => header.part == 0 && header.first_offset >= self.tail.next_offset,
+                    Trace::Footer(_) => true,
+                };
+                if begins {
+                    found = Some((trace, byte));
+                }
+                begins
+            });
+            if let Some((trace, byte)) = found {
+                return Ok(Some(self.resume_at(&trace, byte)));
+            }
+            at += WINDOW;
+        }
+        Ok(None)
+    }
+
+    fn resume_at(&mut self, trace: &Trace, byte: u64) -> Hole {
+        let (from_byte, from_offset) = (self.byte, self.tail.next_offset);
+        (self.byte, self.next_part) = (byte, 0);
+        match trace {
+            Trace::Frame(header) => {
+                let place = &header.place;
+                let (position, epoch, next_offset) = (place.position, place.epoch, header.first_offset);
+                self.tail = Tail { position, next_offset, epoch, chain: place.previous, lineage: place.lineage };
+                self.stop = None;
+            }
+            Trace::Footer(tail) => (self.tail, self.stop) = (*tail, Some(Stop::Sealed)),
+        }
+        Hole { from_byte, to_byte: byte, from_offset, to_offset: self.tail.next_offset }
+    }
+
+    /// The bytes from `at` on: as many as asked for, and those of a header that begins among them.
+    fn window(&self, at: u64, size: u64) -> Result<Vec<u8>, ReadError> {
+        let mut window = vec![0; (self.size - at).min(size + FRAME_HEADER_SIZE as u64) as usize];
+        self.read_at(&mut window, at)?;
+        Ok(window)
+    }
+
+    /// Shows the traces that begin in the first `size` bytes of `window`, which was read at byte `at`, until one is taken.
+    fn traces(&self, window: &[u8], at: u64, size: u64, mut take: impl FnMut(Trace, u64) -> bool) {
+        for start in (0..window.len().min(size as usize)).step_by(ALIGNMENT as usize) {
+            // Both magics begin with it, and few other bytes do.
+            if window[start] != FRAME_MAGIC[0] {
+                continue;
+            }
+            let byte = at + start as u64;
+            if self.trace(&window[start..], byte).is_some_and(|trace| take(trace, byte)) {
+                return;
+            }
+        }
+    }
+
+    /// What `bytes`, found at byte `at`, are, if they are a header or a footer of this segment that the walk has not passed.
+    fn trace(&self, bytes: &[u8], at: u64) -> Option<Trace> {
         if bytes.len() >= FRAME_HEADER_SIZE && bytes[..4] == FRAME_MAGIC {
             let Ok(Some(header)) = frame::decode(&array_at(bytes, 0), &self.header.salt) else { return None };
             let place = &header.place;
             let ours = place.byte == at && place.lineage == self.header.lineage && place.position >= self.tail.position;
-            return ours.then_some(place.synced_through);
+            return ours.then(|| Trace::Frame(Box::new(header)));
         }
         if bytes.len() >= FOOTER_SIZE && bytes[..4] == FOOTER_MAGIC {
-            let crc = salted_crc(&self.header.salt, &bytes[..FOOTER_SIZE - 4]);
-            let ours = u64_at(bytes, 32) == at && crc == u32_at(bytes, FOOTER_SIZE - 4);
-            return ours.then(|| u64_at(bytes, 16));
+            let (next_offset, position) = (u64_at(bytes, 16), Position(u64_at(bytes, 24)));
+            let tail = Tail { position, next_offset, chain: array_at(bytes, 40), ..self.tail };
+            let goes_on = position >= self.tail.position && next_offset >= self.tail.next_offset;
+            let ours = goes_on && bytes[..FOOTER_SIZE] == encode_footer(&self.header, &tail, at)[..];
+            return ours.then_some(Trace::Footer(tail));
         }
         None
     }
@@ -341,6 +434,11 @@ fn invalid(reason: &str) -> Stop {
 pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
     let hash = blake3::Hasher::new().update(seed).update(&first_frame.0.to_le_bytes()).finalize();
     array_at(hash.as_bytes(), 0)
+}
+
+/// The name of the segment that begins with `first_offset`.
+pub(crate) fn segment_name(first_offset: u64) -> String {
+    format!("{first_offset:020}.log")
 }
 
 /// Whether `name` is that of a segment.

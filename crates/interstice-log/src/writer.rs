@@ -1,8 +1,9 @@
 //! The writer of a local log: frames gather in a buffer, one write and one sync make them durable.
 
-use crate::frame::{self, Frame, Place, Position};
+use crate::frame::{self, Frame, FrameKind, Place, Position};
 use crate::local::{OpenOptions, Shared, lock};
 use crate::log::{CommitLogWriter, Preparation, Receipt, Resolution, Tail, Ticket};
+use crate::mark::{self, MARK_NAME, Mark};
 use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
 use crate::spare::{self, Spare, SparePlan};
 use crate::storage::{Storage, StorageFile};
@@ -27,7 +28,9 @@ pub struct LocalWriter<S: Storage> {
     options: OpenOptions,
     shared: Arc<Mutex<Shared>>,
     file: S::File,
+    mark: S::File,
     segment: OpenSegment,
+    /// Whether the segment has its footer.
     sealed: bool,
     tail: Tail,
     synced_through: u64,
@@ -58,12 +61,14 @@ impl<S: Storage> LocalWriter<S> {
         tail: Tail,
     ) -> io::Result<Self> {
         let file = storage.open(&segment.header.name())?;
+        let mark = storage.open(MARK_NAME)?;
         let mid_transaction = lock(&shared).mid_transaction;
         Ok(Self {
             storage,
             options,
             shared,
             file,
+            mark,
             segment,
             sealed,
             tail,
@@ -125,7 +130,7 @@ impl<S: Storage> LocalWriter<S> {
             self.buffer.clear();
             return Err(Resolution::Fenced { reason: "another writer has claimed the log".to_owned() });
         }
-        self.seal().map_err(|error| self.indeterminate(&error))?;
+        self.finish_segment().map_err(|error| self.indeterminate(&error))?;
         let header = SegmentHeader {
             first_offset: self.tail.next_offset,
             first_frame: self.tail.position,
@@ -179,7 +184,7 @@ impl<S: Storage> LocalWriter<S> {
     }
 
     /// Makes what is in the buffer durable, then the footer.
-    fn seal(&mut self) -> io::Result<()> {
+    fn finish_segment(&mut self) -> io::Result<()> {
         self.flush()?;
         if !self.sealed {
             let footer = encode_footer(&self.segment.header, &self.tail, self.segment.byte);
@@ -188,6 +193,24 @@ impl<S: Storage> LocalWriter<S> {
             self.sealed = true;
             lock(&self.shared).sealed = true;
         }
+        Ok(())
+    }
+
+    /// Writes the mark for what is durable, all that was appended.
+    ///
+    /// # Errors
+    /// What became of the seal frame, if the mark failed: nothing is written any more.
+    fn certify(&mut self) -> Result<(), Resolution> {
+        let office = Arc::clone(&lock(&self.shared).office);
+        let _held = office.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_replaced() {
+            // The log goes on without this writer, and so does the mark.
+            return Ok(());
+        }
+        let (counter, log_id) = (lock(&self.shared).mark_counter, self.segment.header.log_id);
+        let mark = Mark::new(log_id, counter, &self.tail);
+        mark::write(&mut self.mark, &mark).map_err(|error| self.indeterminate(&error))?;
+        lock(&self.shared).mark_counter = counter.wrapping_add(1);
         Ok(())
     }
 
@@ -270,6 +293,18 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
             };
             poisoned |= !matches!(resolution, Resolution::Durable(_));
             resolved.push((ticket, resolution));
+        }
+        resolved
+    }
+
+    fn seal(&mut self) -> Vec<(Ticket, Resolution)> {
+        let tail = self.tail;
+        self.append(tail.position, &Frame::marker(FrameKind::Seal, tail.next_offset));
+        let mut resolved = self.settle();
+        if let Some((_, seal @ Resolution::Durable(_))) = resolved.last_mut()
+            && let Err(failed) = self.certify()
+        {
+            *seal = failed;
         }
         resolved
     }

@@ -7,7 +7,7 @@
 mod snapshots;
 
 use crate::bank::{self, NativeLoader};
-use crate::faulty::FaultyStorage;
+use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::model::{Model, Op};
 use crate::rng::Rng;
 use interstice::check::check;
@@ -58,6 +58,7 @@ pub struct Reached {
     pub events: u64,
     pub dead_letters: u64,
     pub crashes: u64,
+    pub restarts: u64,
     pub failed_syncs: u64,
     pub torn_tails: u64,
     pub unacknowledged_survived: u64,
@@ -85,6 +86,7 @@ impl Reached {
         self.events += other.events;
         self.dead_letters += other.dead_letters;
         self.crashes += other.crashes;
+        self.restarts += other.restarts;
         self.failed_syncs += other.failed_syncs;
         self.torn_tails += other.torn_tails;
         self.unacknowledged_survived += other.unacknowledged_survived;
@@ -118,6 +120,8 @@ struct World {
     faults: Rng,
     power: Rng,
     spares: Rng,
+    /// What failed syncs do.
+    failures: Rng,
     /// Work that the log gave out and that nobody has done yet.
     preparation: Option<Preparation>,
     seeds: Rng,
@@ -147,6 +151,7 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         faults: Rng::new(seed, 2),
         power: Rng::new(seed, 4),
         spares: Rng::new(seed, 5),
+        failures: Rng::new(seed, 6),
         preparation: None,
         seeds: Rng::new(seed, 3),
         snapshots: Rng::new(seed, 6),
@@ -164,7 +169,7 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         world.act(&op)?;
         if config.failing_syncs && world.faults.one_in(80) {
             let n = 1 + world.faults.below(3);
-            world.storage.fail_sync_in(n);
+            world.storage.fail_sync_in(n, SyncFailure::any(&mut world.failures));
         }
         if config.failing_syncs && world.power.one_in(60) {
             let n = world.power.below(30);
@@ -338,7 +343,12 @@ impl World {
         self.database = None;
         self.promised.clear();
         self.reached.crashes += 1;
-        self.storage.crash(&mut self.faults);
+        if self.storage.is_off() || !self.failures.one_in(3) {
+            self.storage.crash(&mut self.faults);
+        } else {
+            self.reached.restarts += 1;
+            self.storage.restart();
+        }
         // Work that outlives its log must not hurt the next one: threads do.
         if let Some(preparation) = self.preparation.take().filter(|_| self.spares.one_in(2)) {
             let _ = preparation();

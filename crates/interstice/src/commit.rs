@@ -1,7 +1,7 @@
 //! The durable side of a database: frames in, durable offsets out, and nothing more after the first failure.
 
-use interstice_log::frame::{Frame, FrameKind};
-use interstice_log::log::{CommitLogWriter, Preparation, Receipt, Resolution};
+use interstice_log::frame::Frame;
+use interstice_log::log::{CommitLogWriter, Preparation, Receipt, Resolution, Ticket};
 use interstice_types::id::Offset;
 
 /// A log's writer that knows how far the log is durable, and stays failed once it has failed.
@@ -48,7 +48,24 @@ impl<W: CommitLogWriter> Committer<W> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        for (_, resolution) in self.writer.settle() {
+        let resolved = self.writer.settle();
+        self.resolve(resolved)
+    }
+
+    /// Certifies what is durable: until then the newest frames alone say that they were synced.
+    ///
+    /// # Errors
+    /// [`SettleError`], now and from now on.
+    pub fn seal(&mut self) -> Result<Offset, SettleError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let resolved = self.writer.seal();
+        self.resolve(resolved)
+    }
+
+    fn resolve(&mut self, resolved: Vec<(Ticket, Resolution)>) -> Result<Offset, SettleError> {
+        for (_, resolution) in resolved {
             let out_of_space = resolution.is_out_of_space();
             let reason = match resolution {
                 Resolution::Durable(receipt) => {
@@ -64,15 +81,6 @@ impl<W: CommitLogWriter> Committer<W> {
             return Err(error);
         }
         Ok(self.durable)
-    }
-
-    /// Makes a frame durable that certifies the ones before it: until then only they themselves say that they were synced.
-    ///
-    /// # Errors
-    /// [`SettleError`], now and from now on.
-    pub fn seal(&mut self) -> Result<Offset, SettleError> {
-        self.append(&[Frame::marker(FrameKind::Seal, self.durable)]);
-        self.settle()
     }
 
     /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod log_histories;
 mod power;
+mod repairs;
 
 use interstice_sim::scenario::{Config, Reached, run};
 
@@ -34,6 +36,7 @@ fn no_seed_breaks_a_promise() {
         ("events", events),
         ("dead letters", dead_letters),
         ("crashes", crashes),
+        ("ends of the process alone", reached.restarts),
         ("failed syncs", failed_syncs),
         ("torn tails", torn_tails),
         ("survivors", reached.unacknowledged_survived),
