@@ -5,7 +5,7 @@ use interstice::describe::{DescribeError, descriptions};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::local::LocalLog;
-use interstice_log::log::CommitLog;
+use interstice_log::log::{CommitLog, ReadError, Receipt, Standing, Tail};
 use interstice_log::memory::MemoryLog;
 use interstice_log::storage::Storage;
 use interstice_log::verify::{VerifyReport, verify};
@@ -31,7 +31,7 @@ impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
 
 impl NodeLog for MemoryLog {
     fn verify(&self) -> io::Result<VerifyReport> {
-        let tail = self.tail();
+        let tail = CommitLog::tail(self);
         Ok(VerifyReport { segments: Vec::new(), transactions: tail.next_offset, head: tail.chain })
     }
 }
@@ -44,6 +44,10 @@ pub(crate) trait LogAccess: Send + Sync {
     fn check(&self, loader: Arc<dyn ModuleLoader>, limits: Limits) -> Result<CheckReport, CheckError>;
     /// Looks at every byte.
     fn verify(&self) -> io::Result<VerifyReport>;
+    /// Whether its history is the one of `receipt`.
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
+    /// Where it ends.
+    fn tail(&self) -> Tail;
 }
 
 impl<L: NodeLog> LogAccess for L {
@@ -57,5 +61,13 @@ impl<L: NodeLog> LogAccess for L {
 
     fn verify(&self) -> io::Result<VerifyReport> {
         NodeLog::verify(self)
+    }
+
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {
+        CommitLog::standing(self, receipt)
+    }
+
+    fn tail(&self) -> Tail {
+        CommitLog::tail(self)
     }
 }

@@ -4,6 +4,7 @@ use crate::ask::{Ask, Batch};
 use crate::lifeline::Lifeline;
 use crate::log_access::LogAccess;
 use crate::queue::{Queue, Refused};
+use crate::receipts::Receipts;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) loader: Arc<dyn ModuleLoader>,
     pub(crate) limits: Limits,
     pub(crate) log: Box<dyn LogAccess>,
+    pub(crate) receipts: Receipts,
     pub(crate) facts: Facts,
     /// Tells sockets to send what is left and close.
     pub(crate) closing: watch::Sender<bool>,
@@ -49,7 +51,6 @@ pub(crate) struct Facts {
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     offset: AtomicU64,
-    durable: AtomicU64,
     pending_events: AtomicUsize,
     pub(crate) sessions: AtomicUsize,
 }
@@ -60,14 +61,9 @@ impl Gauges {
         self.pending_events.store(pending_events, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_durable(&self, durable: Offset) {
-        self.durable.store(durable, Ordering::Relaxed);
-    }
-
-    /// Transactions made, transactions durable, events pending.
-    pub(crate) fn read(&self) -> (Offset, Offset, usize) {
-        let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
-        (load(&self.offset), load(&self.durable), self.pending_events.load(Ordering::Relaxed))
+    /// Transactions made, events pending.
+    pub(crate) fn read(&self) -> (Offset, usize) {
+        (self.offset.load(Ordering::Relaxed), self.pending_events.load(Ordering::Relaxed))
     }
 }
 
@@ -85,6 +81,7 @@ impl Node {
             loader,
             limits,
             log,
+            receipts: Receipts::new(),
             facts,
             closing: watch::Sender::new(false),
             catalog: RwLock::new(catalog),

@@ -110,7 +110,6 @@ impl Server {
         let catalog = Arc::clone(engine.catalog());
         let node = Arc::new(Node::new(catalog, (loader, config.limits), Box::new(log), facts));
         node.gauges.set_engine(engine.next_offset(), engine.pending_events().len());
-        node.gauges.set_durable(committer.durable());
 
         let (rounds, jobs) = (Arc::new(Queue::new(MAX_ROUNDS_SIZE)), Arc::new(Queue::new(MAX_JOBS)));
         let engine = EngineThread::new(engine, Arc::clone(&node), Arc::clone(&rounds), moments);

@@ -40,20 +40,21 @@ impl<W: CommitLogWriter> Committer<W> {
         }
     }
 
-    /// Makes all that was appended durable with one sync; returns the count of durable offsets.
+    /// Makes all that was appended durable with one sync; returns the receipt of each frame, in order.
     ///
     /// # Errors
     /// [`SettleError`], now and from now on.
-    pub fn settle(&mut self) -> Result<Offset, SettleError> {
+    pub fn settle(&mut self) -> Result<Vec<Receipt>, SettleError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        let mut receipts = Vec::new();
         for (_, resolution) in self.writer.settle() {
             let out_of_space = resolution.is_out_of_space();
             let reason = match resolution {
                 Resolution::Durable(receipt) => {
                     self.durable = receipt.next_offset;
-                    self.receipt = Some(receipt);
+                    receipts.push(receipt);
                     continue;
                 }
                 Resolution::Fenced { reason } | Resolution::Indeterminate { reason } => reason,
@@ -63,16 +64,17 @@ impl<W: CommitLogWriter> Committer<W> {
             self.failed = Some(error.clone());
             return Err(error);
         }
-        Ok(self.durable)
+        self.receipt = receipts.last().copied().or(self.receipt);
+        Ok(receipts)
     }
 
     /// Makes a frame durable that certifies the ones before it: until then only they themselves say that they were synced.
     ///
     /// # Errors
     /// [`SettleError`], now and from now on.
-    pub fn seal(&mut self) -> Result<Offset, SettleError> {
+    pub fn seal(&mut self) -> Result<(), SettleError> {
         self.append(&[Frame::marker(FrameKind::Seal, self.durable)]);
-        self.settle()
+        self.settle().map(|_| ())
     }
 
     /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each

@@ -1,12 +1,14 @@
-//! The log over HTTP: told, verified, run again. Each on a thread of its own, for each walks over the whole log.
+//! The log over HTTP: told, verified, run again, each on a thread of its own, for each walks over the whole log; and receipts.
 
-use super::{Answered, Refusal, envelope};
+use super::{Answered, Refusal, envelope, read_json};
 use crate::node::Node;
+use crate::receipts::{self, unreadable};
 use crate::reports;
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use interstice_protocol::http::{LogVerified, ReplayChecked};
+use interstice_protocol::http::{LogVerified, ReceiptChecked, ReplayChecked};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_protocol::problems;
 use interstice_types::id::Offset;
@@ -47,6 +49,11 @@ pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayCheck
     Ok(envelope(reports::replay_checked(&report)))
 }
 
+pub(super) async fn receipt(State(node): State<Arc<Node>>, body: Body) -> Answered<ReceiptChecked> {
+    let standing = receipts::check(&node, read_json(body).await?).await?;
+    Ok(envelope(ReceiptChecked { standing }))
+}
+
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     /// Running a log again runs modules: they need the stack that the engine has.
     const STACK_SIZE: usize = 16 << 20;
@@ -56,8 +63,4 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     let started = builder.spawn(move || drop(done.send(work())));
     started.map_err(|error| problems::unavailable(&format!("no thread could be started: {error}")))?;
     receiver.await.map_err(|_| problems::unavailable("the thread ended by a bug"))
-}
-
-fn unreadable(error: &impl std::fmt::Display) -> Problem {
-    Problem::new("unreadable-log", error.to_string()).hint("see every fault with `interstice log verify`")
 }
