@@ -5,6 +5,7 @@ use crate::subscription::Feed;
 use interstice_protocol::frame::NO_REQUEST;
 use interstice_protocol::limits::MAX_CLIENT_MESSAGE_SIZE;
 use interstice_protocol::problems;
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::request::Request;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,20 +26,24 @@ struct State {
     /// WebSocket messages, each of whole requests and no larger than a node takes.
     outgoing: VecDeque<Vec<u8>>,
     ended: Option<ClientError>,
+    /// The receipt of the newest acknowledgement, of this connection or of an earlier one that it was told of.
+    receipt: Option<Receipt>,
     /// No handle is left: what waits is sent, and nothing more.
     leaving: bool,
 }
 
 /// Who waits for answers under an id.
 pub(crate) enum Waiter {
-    /// One answer; the permit is a place among the calls in flight.
-    Once(
-        oneshot::Sender<Result<Answer, ClientError>>,
-        #[expect(dead_code, reason = "held until the answer")] OwnedSemaphorePermit,
-    ),
+    /// The acknowledgement of a call, which rests on the receipt before it; the permit is a place among the calls in flight.
+    Call(AnswerSender, #[expect(dead_code, reason = "held until the answer")] OwnedSemaphorePermit),
+    /// The answer to anything else that has one answer.
+    Once(AnswerSender, #[expect(dead_code, reason = "held until the answer")] OwnedSemaphorePermit),
     /// Everything up to an error, or the answer to the end that was asked for.
     Feed(Feed),
 }
+
+/// Carries one answer to whoever asked.
+pub(crate) type AnswerSender = oneshot::Sender<Result<Answer, ClientError>>;
 
 /// What the task that writes does next.
 pub(crate) enum Outgoing {
@@ -76,6 +81,19 @@ impl Calls {
         }
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Keeps a receipt if it is the highest one.
+    pub(crate) fn keep_receipt(&self, receipt: Receipt) {
+        let kept = &mut self.state().receipt;
+        if kept.is_none_or(|kept| kept.offset < receipt.offset) {
+            *kept = Some(receipt);
+        }
+    }
+
+    /// The highest receipt.
+    pub(crate) fn receipt(&self) -> Option<Receipt> {
+        self.state().receipt
     }
 
     /// Takes whoever waits under `id` out.

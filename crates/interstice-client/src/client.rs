@@ -1,5 +1,8 @@
 //! A connection that many tasks share: each call is a future, each subscription a stream.
 //!
+//! Each acknowledgement of a call carries its [`Receipt`]; [`Client::receipt`] is the highest one. Whoever connects again
+//! presents it ([`Options::receipt`]), so that a node which has lost what it acknowledged is found out.
+//!
 //! Requests that are made while a message is being sent go together in the next one. Two tasks serve a connection, so that a
 //! node that waits for its answers to be read cannot stop what is being sent.
 //!
@@ -19,17 +22,18 @@
 //! # }
 //! ```
 
-use crate::calls::{Calls, Outgoing, Waiter};
+use crate::calls::{AnswerSender, Calls, Outgoing, Waiter};
 use crate::socket::{Answers, Socket, SocketError, receive};
 use crate::subscription::Subscription;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use interstice_protocol::limits::MAX_CALLS_IN_FLIGHT;
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::reply::Reply;
 use interstice_protocol::request::{Invocation, Request};
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A connection to a node. Clones share it; it ends when the last one and all subscriptions are dropped.
@@ -52,6 +56,17 @@ pub struct Answer {
     pub offset: Offset,
     /// Canonical bytes of the function's answer.
     pub value: Vec<u8>,
+    /// Of a call: proves which history its transaction stands in.
+    pub receipt: Option<Receipt>,
+}
+
+/// How to connect.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'o> {
+    /// The local development identity; the owner if there is none.
+    pub act_as: Option<&'o str>,
+    /// The highest receipt of an earlier connection: the node must have its history.
+    pub receipt: Option<Receipt>,
 }
 
 /// Why there is no answer.
@@ -93,6 +108,24 @@ impl Client {
         Ok(Self { handle: Arc::new(Handle { calls, places }) })
     }
 
+    /// Connects as [`connect`](Self::connect) does, and presents a receipt, if there is one, before anything else is asked.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `history-diverged` if the node has not the history in which the receipt was given.
+    pub async fn connect_with(url: &str, options: Options<'_>) -> Result<Self, ClientError> {
+        let client = Self::connect(url, options.act_as).await?;
+        if let Some(receipt) = options.receipt {
+            client.ask(&Request::Receipt(receipt), Waiter::Once).await?;
+            client.handle.calls.keep_receipt(receipt);
+        }
+        Ok(client)
+    }
+
+    /// The highest receipt: of the acknowledgements so far, and what was presented on connecting.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.handle.calls.receipt()
+    }
+
     /// Calls a reducer. The answer is there when what it did is durable.
     ///
     /// # Errors
@@ -101,7 +134,7 @@ impl Client {
     /// # Cancel safety
     /// A call that was begun goes on when its future is dropped; only its answer is lost.
     pub async fn call(&self, call: &Invocation<'_>) -> Result<Answer, ClientError> {
-        self.ask(&Request::Call(*call)).await
+        self.ask(&Request::Call(*call), Waiter::Call).await
     }
 
     /// Asks a query.
@@ -109,7 +142,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn query(&self, query: &Invocation<'_>) -> Result<Answer, ClientError> {
-        self.ask(&Request::Query(*query)).await
+        self.ask(&Request::Query(*query), Waiter::Once).await
     }
 
     /// Subscribes to the rows of a `SELECT` and every change of them; `initial` asks for the rows that are there, as the
@@ -121,11 +154,15 @@ impl Client {
         Subscription::begin(Arc::clone(&self.handle), sql, initial).await
     }
 
-    async fn ask(&self, request: &Request<'_>) -> Result<Answer, ClientError> {
+    async fn ask(
+        &self,
+        request: &Request<'_>,
+        waiter: impl FnOnce(AnswerSender, OwnedSemaphorePermit) -> Waiter,
+    ) -> Result<Answer, ClientError> {
         let places = Arc::clone(&self.handle.places);
         let place = places.acquire_owned().await.map_err(|_| ClientError::gone())?;
         let (sender, answer) = oneshot::channel();
-        self.handle.calls.ask(request, |_| Waiter::Once(sender, place))?;
+        self.handle.calls.ask(request, |_| waiter(sender, place))?;
         answer.await.unwrap_or_else(|_| Err(ClientError::gone()))
     }
 }
@@ -157,9 +194,10 @@ async fn write(mut sink: impl Sink<Message, Error = tungstenite::Error> + Unpin,
 
 /// Gives out what comes, until the connection ends.
 async fn read(mut stream: impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin, calls: Arc<Calls>) {
+    let mut receipt = None;
     loop {
         let given = match receive(&mut stream).await {
-            Ok(answers) => give_out(&answers, &calls).await,
+            Ok(answers) => give_out(&answers, &calls, &mut receipt).await,
             Err(error) => Err(error),
         };
         if let Err(error) = given {
@@ -168,15 +206,24 @@ async fn read(mut stream: impl Stream<Item = Result<Message, tungstenite::Error>
     }
 }
 
-async fn give_out(answers: &Answers, calls: &Calls) -> Result<(), SocketError> {
+/// `receipt` is the one on which acknowledgements rest that come next.
+async fn give_out(answers: &Answers, calls: &Calls, receipt: &mut Option<Receipt>) -> Result<(), SocketError> {
     for answer in answers.iter() {
         let (id, reply) = answer?;
+        if let Reply::Receipt(next) = reply {
+            *receipt = Some(next);
+            calls.keep_receipt(next);
+            continue;
+        }
         match (calls.take(id), reply) {
             // Whoever asked may have given up.
-            (Some(Waiter::Once(sender, _)), Reply::Ok { offset, value }) => {
-                let _ = sender.send(Ok(Answer { offset, value: value.to_vec() }));
+            (Some(Waiter::Call(sender, _)), Reply::Ok { offset, value }) => {
+                let _ = sender.send(Ok(Answer { offset, value: value.to_vec(), receipt: *receipt }));
             }
-            (Some(Waiter::Once(sender, _)), Reply::Error(problem)) => {
+            (Some(Waiter::Once(sender, _)), Reply::Ok { offset, value }) => {
+                let _ = sender.send(Ok(Answer { offset, value: value.to_vec(), receipt: None }));
+            }
+            (Some(Waiter::Call(sender, _) | Waiter::Once(sender, _)), Reply::Error(problem)) => {
                 let _ = sender.send(Err(ClientError::Refused(problem)));
             }
             (Some(Waiter::Feed(mut feed)), reply) => {
@@ -186,7 +233,7 @@ async fn give_out(answers: &Answers, calls: &Calls) -> Result<(), SocketError> {
                 }
             }
             // An answer that nobody waits for, or of a kind that was not asked for, is nobody's.
-            (Some(Waiter::Once(..)) | None, _) => {}
+            (Some(Waiter::Call(..) | Waiter::Once(..)) | None, _) => {}
         }
     }
     Ok(())
@@ -195,7 +242,7 @@ async fn give_out(answers: &Answers, calls: &Calls) -> Result<(), SocketError> {
 async fn end(calls: &Calls, error: ClientError) {
     for waiter in calls.end(&error) {
         match waiter {
-            Waiter::Once(sender, _) => drop(sender.send(Err(error.clone()))),
+            Waiter::Call(sender, _) | Waiter::Once(sender, _) => drop(sender.send(Err(error.clone()))),
             Waiter::Feed(mut feed) => feed.end(error.clone()).await,
         }
     }

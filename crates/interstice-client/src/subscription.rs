@@ -104,7 +104,7 @@ impl Feed {
                 return false;
             }
             // The answer to an unsubscribe: nothing follows.
-            Reply::Ok { .. } | Reply::Echo(_) => return false,
+            Reply::Ok { .. } | Reply::Echo(_) | Reply::Receipt(_) => return false,
         }
         true
     }

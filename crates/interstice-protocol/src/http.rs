@@ -4,6 +4,7 @@ mod snapshots;
 
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
+use crate::receipt::{Receipt, Standing};
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// The header that names a local development identity.
 pub const AS_HEADER: &str = "x-interstice-as";
+/// The header that presents a [`Receipt`], as in `LINEAGE:OFFSET:CHAIN`: what follows is done only if the node has its history.
+pub const RECEIPT_HEADER: &str = "interstice-receipt";
 /// The identity of a caller that names none.
 pub const DEFAULT_NAME: &str = "owner";
 
@@ -40,6 +43,8 @@ pub mod route {
     pub const SQL: &str = "/v1/sql";
     /// [`RowSet`](super::RowSet), behind it `/{module}/{table}`.
     pub const ROWS: &str = "/v1/rows";
+    /// POST a [`Receipt`](crate::receipt::Receipt), get [`ReceiptChecked`](super::ReceiptChecked).
+    pub const RECEIPT: &str = "/v1/receipt";
     /// One JSON object a line for each transaction.
     pub const LOG_DUMP: &str = "/v1/log/dump";
     /// [`LogVerified`](super::LogVerified)
@@ -107,6 +112,8 @@ pub struct Called {
     pub value: Json,
     /// Rows changed, by `module.table`.
     pub changes: BTreeMap<String, ChangeCounts>,
+    /// Proves which history it stands in.
+    pub receipt: Receipt,
 }
 
 /// Rows of a table that a transaction changed.
@@ -166,6 +173,15 @@ pub struct Published {
     pub tables: usize,
     /// How many functions it has.
     pub functions: usize,
+    /// Proves which history the transaction stands in.
+    pub receipt: Receipt,
+}
+
+/// That a receipt is not contradicted. One that is, is `history-diverged`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptChecked {
+    /// What the history says of it.
+    pub standing: Standing,
 }
 
 /// The modules in force.
@@ -218,6 +234,10 @@ pub struct Status {
     pub node: String,
     /// The version of the software.
     pub version: String,
+    /// The history that its log holds, hex.
+    pub lineage: String,
+    /// The chain hash of the newest durable frame, hex.
+    pub head: String,
     /// Transactions that are durable.
     #[serde(with = "as_text")]
     pub durable: Offset,
@@ -336,6 +356,7 @@ shapes! {
     Answer => "interstice.value/v1",
     RowSet => "interstice.rows/v1",
     Published => "interstice.publish/v1",
+    ReceiptChecked => "interstice.receipt/v1",
     Modules => "interstice.modules/v1",
     SchemaOf => "interstice.schema/v1",
     Health => "interstice.health/v1",
@@ -353,7 +374,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path"
-        | "no-snapshots" => 409,
+        | "no-snapshots" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

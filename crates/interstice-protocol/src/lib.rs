@@ -16,13 +16,14 @@
 //! length u32 LE ─ tag u8 ─ request id u32 LE ─ body (length counts tag, id and body)
 //! ```
 //!
-//! *Reading order*: [`limits`], [`frame`], [`request`], [`reply`], [`text`], [`http`], [`problems`].
+//! *Reading order*: [`limits`], [`frame`], [`request`], [`reply`], [`receipt`], [`text`], [`http`], [`problems`].
 #![forbid(unsafe_code)]
 
 pub mod frame;
 pub mod http;
 pub mod limits;
 pub mod problems;
+pub mod receipt;
 pub mod reply;
 pub mod request;
 pub mod text;

@@ -17,5 +17,7 @@ pub const MAX_PAGE_COUNT: usize = 10_000;
 
 /// WebSocket close code: the client does not read as fast as it is told things. It may connect and subscribe again.
 pub const CLOSE_TOO_SLOW: u16 = 4001;
+/// WebSocket close code: the client presented a receipt of another history than the node has.
+pub const CLOSE_HISTORY_DIVERGED: u16 = 4002;
 /// WebSocket close code: the node stops, or has failed.
 pub const CLOSE_GOING_AWAY: u16 = 1001;

@@ -1,7 +1,10 @@
 //! The protocol's own problems: one function for each, so that codes and words stand in one place.
 
 use crate::limits::{MAX_CALLS_IN_FLIGHT, MAX_SUBSCRIPTIONS};
+use crate::receipt::Receipt;
+use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
+use serde_json::json;
 use std::fmt::Display;
 
 /// A message that cannot be understood.
@@ -51,4 +54,20 @@ pub fn unknown() -> Problem {
 /// Something that was not begun, for the node fails or stops.
 pub fn unavailable(why: &str) -> Problem {
     Problem::new("unavailable", format!("{why}; nothing was done")).hint("start the node again with `interstice start`")
+}
+
+/// The node's history is not the one in which a receipt was given. `durable` counts the transactions that it has.
+pub fn history_diverged(presented: &Receipt, lineage: &[u8; 16], durable: Offset) -> Problem {
+    let (lineage, theirs) = (to_hex(lineage), to_hex(&presented.lineage));
+    let text = format!(
+        "the receipt of offset {} in lineage `{theirs}` was not given in the history that this node has: \
+         {durable} transactions, lineage `{lineage}`",
+        presented.offset
+    );
+    let mut problem = Problem::new("history-diverged", text).hint(
+        "an older copy of the data was put back, the disk lost what it had promised, or this is another node: \
+         find the data that the receipt is of, or go on without the receipt, from what is here",
+    );
+    problem.data = Some(json!({"lineage": lineage, "durable": durable.to_string(), "receipt": presented}));
+    problem
 }

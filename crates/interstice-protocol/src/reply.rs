@@ -3,8 +3,9 @@
 //! The bodies of updates are made apart from their heads ([`update_body`]): one body goes to every subscriber of a query,
 //! each under its own request id ([`crate::frame::head`]).
 
-use crate::frame::{Frame, write, write_bytes, wrong_body};
+use crate::frame::{Frame, NO_REQUEST, write, write_bytes, wrong_body};
 use crate::problems;
+use crate::receipt::{Receipt, Standing};
 use interstice_types::codec::{DecodeError, Reader};
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
@@ -24,6 +25,8 @@ pub mod tag {
     pub const UPDATE: u8 = 68;
     /// [`Reply::Echo`](super::Reply::Echo)
     pub const ECHO: u8 = 69;
+    /// [`Reply::Receipt`](super::Reply::Receipt)
+    pub const RECEIPT: u8 = 70;
 }
 
 /// A message of a node; the id of the request that it answers stands beside it.
@@ -60,6 +63,9 @@ pub enum Reply<'m> {
     },
     /// The bytes of an echo.
     Echo(&'m [u8]),
+    /// The receipt of every call that is acknowledged behind it, up to the next one. Answers no request: its id is
+    /// [`NO_REQUEST`].
+    Receipt(Receipt),
 }
 
 /// Rows one after the other, each behind its length; checked, not copied.
@@ -138,6 +144,19 @@ pub fn echo(id: u32, bytes: &[u8], out: &mut Vec<u8>) {
     write(out, tag::ECHO, id, |out| out.extend(bytes));
 }
 
+/// Appends the answer to a receipt that was presented: [`Reply::Ok`] with the standing's name, as a string.
+pub fn standing(id: u32, offset: Offset, standing: Standing, out: &mut Vec<u8>) {
+    write(out, tag::OK, id, |out| {
+        out.extend(offset.to_le_bytes());
+        write_bytes(out, standing.name().as_bytes());
+    });
+}
+
+/// Appends [`Reply::Receipt`].
+pub fn receipt(receipt: &Receipt, out: &mut Vec<u8>) {
+    write(out, tag::RECEIPT, NO_REQUEST, |out| receipt.encode(out));
+}
+
 fn write_rows<R: AsRef<[u8]>>(rows: &[R], out: &mut Vec<u8>) {
     out.extend(u32::try_from(rows.len()).expect("invariant: no message holds 2^32 rows").to_le_bytes());
     rows.iter().for_each(|row| write_bytes(out, row.as_ref()));
@@ -153,13 +172,20 @@ impl<'m> Reply<'m> {
             tag::ERROR => Problem::from_json(frame.body).map(Self::Error).map_err(problems::invalid_message),
             tag::COLUMNS => serde_json::from_slice(frame.body).map(Self::Columns).map_err(problems::invalid_message),
             tag::ECHO => Ok(Self::Echo(frame.body)),
-            tag::OK | tag::ROWS | tag::UPDATE => Self::decode_body(frame).map_err(|error| wrong_body(&error)),
+            tag::OK | tag::ROWS | tag::UPDATE | tag::RECEIPT => {
+                Self::decode_body(frame).map_err(|error| wrong_body(&error))
+            }
             unknown => Err(problems::unknown_tag(unknown)),
         }
     }
 
     fn decode_body(frame: &Frame<'m>) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(frame.body);
+        if frame.tag == tag::RECEIPT {
+            let receipt = Receipt::decode(&mut reader)?;
+            reader.finish()?;
+            return Ok(Self::Receipt(receipt));
+        }
         let offset = u64::from_le_bytes(reader.array("offset")?);
         let reply = match frame.tag {
             tag::OK => Self::Ok { offset, value: reader.take(reader.left(), "value")? },

@@ -2,6 +2,7 @@
 
 use crate::frame::{Frame, write, write_bytes, wrong_body};
 use crate::problems;
+use crate::receipt::Receipt;
 use interstice_types::codec::{DecodeError, Reader};
 use interstice_types::problem::Problem;
 use interstice_types::schema::signature::Signature;
@@ -16,6 +17,7 @@ mod tag {
     pub(super) const SUBSCRIBE: u8 = 3;
     pub(super) const UNSUBSCRIBE: u8 = 4;
     pub(super) const ECHO: u8 = 5;
+    pub(super) const RECEIPT: u8 = 6;
 }
 
 /// A message of a client; its id stands beside it.
@@ -36,6 +38,8 @@ pub enum Request<'m> {
     Unsubscribe,
     /// The same bytes back: what a connection costs without a database.
     Echo(&'m [u8]),
+    /// Whether the node has the history of this receipt. If it has another one the connection ends.
+    Receipt(Receipt),
 }
 
 /// A function and what it is called with.
@@ -63,6 +67,7 @@ impl<'m> Request<'m> {
             }),
             Self::Unsubscribe => write(out, tag::UNSUBSCRIBE, id, |_| {}),
             Self::Echo(bytes) => write(out, tag::ECHO, id, |out| out.extend(*bytes)),
+            Self::Receipt(receipt) => write(out, tag::RECEIPT, id, |out| receipt.encode(out)),
         }
     }
 
@@ -78,6 +83,7 @@ impl<'m> Request<'m> {
             tag::SUBSCRIBE => subscribe(&mut reader),
             tag::UNSUBSCRIBE => Ok(Self::Unsubscribe),
             tag::ECHO => reader.take(frame.body.len(), "bytes").map(Self::Echo),
+            tag::RECEIPT => Receipt::decode(&mut reader).map(Self::Receipt),
             unknown => return Err(problems::unknown_tag(unknown)),
         };
         let request = request.map_err(|error| wrong_body(&error))?;

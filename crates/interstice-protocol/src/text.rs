@@ -6,10 +6,12 @@
 //! {"id":3,"subscribe":"select * from chat.message","initial":true}
 //! {"id":3,"unsubscribe":true}
 //! {"id":4,"echo":"bytes"}
+//! {"id":5,"receipt":{"lineage":"…","offset":"3","chain":"…"}}
 //! ```
 
 use crate::frame::NO_REQUEST;
 use crate::problems::invalid_message;
+use crate::receipt::Receipt;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_types::ty::Field;
@@ -33,6 +35,8 @@ pub enum TextRequest {
     Unsubscribe,
     /// The same back.
     Echo(String),
+    /// Whether the node has the history of this receipt.
+    Receipt(Receipt),
 }
 
 /// A function and what it is called with.
@@ -86,10 +90,13 @@ fn request(fields: &mut Map<String, Json>) -> Result<TextRequest, Problem> {
         let fits = flag == Json::Bool(true);
         return fits.then_some(TextRequest::Unsubscribe).ok_or_else(|| invalid_message("`unsubscribe` must be true"));
     }
+    if let Some(receipt) = fields.remove("receipt") {
+        return serde_json::from_value(receipt).map(TextRequest::Receipt).map_err(invalid_message);
+    }
     match fields.remove("echo") {
         Some(Json::String(text)) => Ok(TextRequest::Echo(text)),
         Some(_) => Err(invalid_message("`echo` must be a string")),
-        None => Err(invalid_message("one of `call`, `query`, `subscribe`, `unsubscribe`, `echo` is needed")
+        None => Err(invalid_message("one of `call`, `query`, `subscribe`, `unsubscribe`, `receipt`, `echo` is needed")
             .hint(r#"as in {"id":1,"call":"module.reducer","args":[]}"#)),
     }
 }
@@ -106,9 +113,14 @@ fn invocation(name: &Json, fields: &mut Map<String, Json>) -> Result<TextInvocat
     Ok(TextInvocation { module: module.to_owned(), function: function.to_owned(), args })
 }
 
-/// The answer to a call that committed, or to a query.
+/// The answer to a query, or to whatever else is not a call.
 pub fn ok(id: u32, offset: Offset, value: &Json) -> String {
     json!({"id": id, "ok": {"offset": offset.to_string(), "value": value}}).to_string()
+}
+
+/// The answer to a call that committed.
+pub fn acknowledged(id: u32, offset: Offset, value: &Json, receipt: &Receipt) -> String {
+    json!({"id": id, "ok": {"offset": offset.to_string(), "value": value, "receipt": receipt}}).to_string()
 }
 
 /// The answer to what did not work out; without an id if the request had none that can be read.

@@ -3,6 +3,7 @@
 use crate::session::Session;
 use interstice_engine::module::Loaded;
 use interstice_protocol::http::{ChangeCounts, RowSet};
+use interstice_protocol::receipt::Receipt;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
@@ -107,6 +108,8 @@ pub(crate) struct Finished {
     pub(crate) offset: Offset,
     pub(crate) value: Vec<u8>,
     pub(crate) changes: BTreeMap<TableId, ChangeCounts>,
+    /// `None` of a query.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 impl Batch {

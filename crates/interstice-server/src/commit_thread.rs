@@ -13,6 +13,7 @@ use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::queue::{CloseOnDrop, Queue, Taken};
 use crate::reader_thread::{Job, Work};
+use crate::receipts::Given;
 use crate::round::{Done, Read, Round};
 use crate::session::{Piece, Session};
 use crate::subscriptions::Subscriptions;
@@ -87,16 +88,21 @@ impl<W: CommitLogWriter> CommitThread<W> {
             self.committer.append(&round.frames);
             self.unsealed |= !round.frames.is_empty();
         }
-        let settled = self.committer.settle();
-        match &settled {
-            Ok(durable) => self.node.gauges.set_durable(*durable),
-            Err(error) => self.fail(error),
-        }
+        let mut given = match self.committer.settle() {
+            Ok(receipts) => {
+                self.node.receipts.note(&receipts);
+                Some(Given::new(receipts))
+            }
+            Err(error) => {
+                self.fail(&error);
+                None
+            }
+        };
         for group in rounds.into_iter().flat_map(|round| round.groups) {
             for done in group.done {
-                match settled {
-                    Ok(durable) => self.release(group.session.as_ref(), done, durable),
-                    Err(_) => self.lose(group.session.as_ref(), done),
+                match &mut given {
+                    Some(given) => self.release(group.session.as_ref(), done, given),
+                    None => self.lose(group.session.as_ref(), done),
                 }
             }
         }
@@ -126,23 +132,26 @@ impl<W: CommitLogWriter> CommitThread<W> {
     }
 
     /// Lets out what was done, for everything that it rests on is durable.
-    fn release(&mut self, session: Option<&Arc<Session>>, done: Done, durable: Offset) {
+    fn release(&mut self, session: Option<&Arc<Session>>, done: Done, given: &mut Given) {
         match done {
             Done::Called { output, seat } => {
-                self.tell(&output, durable);
-                self.answer(session, seat, output);
+                self.tell(&output);
+                self.answer(session, seat, output, given);
             }
-            Done::Event(output) => self.tell(&output, durable),
+            Done::Event(output) => self.tell(&output),
             Done::Published { output, snapshot, reply } => {
-                self.tell(&output, durable);
+                self.tell(&output);
                 if let Some(snapshot) = snapshot {
                     self.node.set_catalog(Arc::clone(&snapshot.catalog));
                     self.subscriptions.republish(&snapshot, &mut self.outbox);
                 }
-                self.answer(None, Seat::Once(reply), output);
+                self.answer(None, Seat::Once(reply), output, given);
             }
             Done::Read { read, snapshot } => {
-                assert!(snapshot.next_offset <= durable, "invariant: nothing leaves before it is durable");
+                assert!(
+                    snapshot.next_offset <= self.committer.durable(),
+                    "invariant: nothing leaves before it is durable"
+                );
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
@@ -172,22 +181,23 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
     }
 
-    fn tell(&mut self, output: &Output, durable: Offset) {
-        assert!(output.rests_on <= durable, "invariant: nothing leaves before it is durable");
+    fn tell(&mut self, output: &Output) {
+        assert!(output.rests_on <= self.committer.durable(), "invariant: nothing leaves before it is durable");
         if let Some(transaction) = &output.transaction {
             self.subscriptions.tell(transaction, &mut self.outbox);
         }
     }
 
-    fn answer(&mut self, session: Option<&Arc<Session>>, seat: Seat, output: Output) {
+    fn answer(&mut self, session: Option<&Arc<Session>>, seat: Seat, output: Output, given: &mut Given) {
         let Output { transaction, reply, .. } = output;
         match (reply, transaction, seat, session) {
             (Ok(value), Some(transaction), Seat::Binary(id), Some(session)) => {
-                self.outbox.ok(session, id, transaction.offset, &value);
+                self.outbox.ok(session, id, (transaction.offset, &value), &given.of(transaction.offset));
             }
             (Ok(value), Some(transaction), seat, session) => {
                 let changes = if matches!(seat, Seat::Once(_)) { counts(&transaction) } else { BTreeMap::new() };
-                let finished = Finished { offset: transaction.offset, value, changes };
+                let (offset, receipt) = (transaction.offset, Some(given.of(transaction.offset)));
+                let finished = Finished { offset, value, changes, receipt };
                 self.outbox.answer(session, seat, Ok(finished));
             }
             (Err(problem), _, seat, session) => self.outbox.answer(session, seat, Err(problem)),

@@ -1,15 +1,20 @@
 //! What a client says, turned into what the engine is asked. What is answered at once is collected too: one wake for all.
+//!
+//! A receipt is checked beside all this: it does not hold up what comes behind it, and is answered when the log was read.
 
 use crate::ask::{Ask, Batch, Format, Invocation, Returns, Seat, Subscribe};
 use crate::commit_thread::refusal;
 use crate::node::Node;
+use crate::receipts;
 use crate::session::{Piece, Session};
 use interstice_engine::catalog::Catalog;
 use interstice_protocol::frame::{Frames, NO_REQUEST};
+use interstice_protocol::limits::CLOSE_HISTORY_DIVERGED;
+use interstice_protocol::receipt::{Receipt, Standing};
 use interstice_protocol::reply;
 use interstice_protocol::request::{self, Request};
 use interstice_protocol::text::{self, TextInvocation, TextRequest};
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, signature};
 use serde_json::Value as Json;
@@ -63,7 +68,29 @@ impl Intake {
             Request::Subscribe { sql, initial } => self.subscribe(id, (*sql).to_owned(), *initial, Format::Binary)?,
             Request::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Binary }),
             Request::Echo(bytes) => reply::echo(id, bytes, &mut self.tail),
+            Request::Receipt(receipt) => self.check(id, *receipt, Format::Binary)?,
         }
+        Ok(())
+    }
+
+    /// Has a receipt checked. It takes a place among the calls in flight, so that no client has endlessly many checked.
+    fn check(&self, id: u32, receipt: Receipt, format: Format) -> Result<(), Problem> {
+        self.session.begin_call()?;
+        let (node, session) = (Arc::clone(&self.node), Arc::clone(&self.session));
+        tokio::spawn(async move {
+            match receipts::check(&node, receipt).await {
+                Ok(standing) => {
+                    let offset = node.log.tail().next_offset.saturating_sub(1);
+                    session.deliver([standing_answer(id, format, offset, standing)], 1);
+                }
+                Err(problem) => {
+                    session.deliver([refusal(id, format, &problem)], 1);
+                    if problem.code == "history-diverged" {
+                        session.close_after_pieces(CLOSE_HISTORY_DIVERGED, "the history is another one");
+                    }
+                }
+            }
+        });
         Ok(())
     }
 
@@ -115,6 +142,7 @@ impl Intake {
             TextRequest::Subscribe { sql, initial } => self.subscribe(id, sql, initial, Format::Text)?,
             TextRequest::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Text }),
             TextRequest::Echo(text) => self.push(Piece::Text(text::echo(id, &text))),
+            TextRequest::Receipt(receipt) => self.check(id, receipt, Format::Text)?,
         }
         Ok(())
     }
@@ -210,4 +238,16 @@ pub(crate) fn invocation_of_json(
         caller,
     };
     Ok((invocation, Returns { schema: Arc::clone(&found.module.schema), function: found.number as usize }))
+}
+
+/// The answer to a receipt that holds, or that cannot be checked.
+fn standing_answer(id: u32, format: Format, offset: Offset, standing: Standing) -> Piece {
+    match format {
+        Format::Text => Piece::Text(text::ok(id, offset, &Json::String(standing.name().to_owned()))),
+        Format::Binary => {
+            let mut out = Vec::new();
+            reply::standing(id, offset, standing, &mut out);
+            Piece::Binary(out)
+        }
+    }
 }

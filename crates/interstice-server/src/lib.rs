@@ -20,8 +20,8 @@
 //!      └──────────────── session queues ◀───────────┴────────────────┘
 //! ```
 //!
-//! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `commit_thread`, `subscriptions`,
-//! `session`, `socket`, `routes`.
+//! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `commit_thread`, `receipts`,
+//! `subscriptions`, `session`, `socket`, `routes`.
 #![forbid(unsafe_code)]
 
 mod ask;
@@ -36,6 +36,7 @@ mod node;
 mod outbox;
 mod queue;
 mod reader_thread;
+mod receipts;
 pub mod reports;
 mod round;
 mod routes;

@@ -12,7 +12,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
-use interstice_log::log::CommitLog;
+use interstice_log::log::{CommitLog, ReadError, Receipt, Standing, Tail};
 use interstice_log::memory::MemoryLog;
 use interstice_log::retention::{Surplus, copy};
 use interstice_log::segment::SegmentHeader;
@@ -134,6 +134,11 @@ pub(crate) trait LogAccess: Send + Sync {
 
     /// Gives up what need not be kept; returns how many segments that were.
     fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<usize, RetainError>;
+
+    /// Whether its history is the one of `receipt`.
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
+    /// Where it ends.
+    fn tail(&self) -> Tail;
 }
 
 /// Why the past cannot be told.
@@ -239,5 +244,13 @@ impl<L: NodeLog> LogAccess for Past<L> {
             self.log.trim(last.end).map_err(|error| failed(&error))?;
         }
         Ok(surplus.len())
+    }
+
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {
+        CommitLog::standing(&self.log, receipt)
+    }
+
+    fn tail(&self) -> Tail {
+        CommitLog::tail(&self.log)
     }
 }

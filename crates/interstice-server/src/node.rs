@@ -4,6 +4,7 @@ use crate::ask::{Ask, Batch};
 use crate::lifeline::Lifeline;
 use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
+use crate::receipts::Receipts;
 use crate::snapshot_thread::Background;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
@@ -32,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) limits: Limits,
     pub(crate) log: Box<dyn LogAccess>,
     pub(crate) background: Background,
+    pub(crate) receipts: Receipts,
     pub(crate) facts: Facts,
     /// Tells sockets to send what is left and close.
     pub(crate) closing: watch::Sender<bool>,
@@ -51,7 +53,6 @@ pub(crate) struct Facts {
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     offset: AtomicU64,
-    durable: AtomicU64,
     pending_events: AtomicUsize,
     pub(crate) sessions: AtomicUsize,
 }
@@ -62,14 +63,9 @@ impl Gauges {
         self.pending_events.store(pending_events, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_durable(&self, durable: Offset) {
-        self.durable.store(durable, Ordering::Relaxed);
-    }
-
-    /// Transactions made, transactions durable, events pending.
-    pub(crate) fn read(&self) -> (Offset, Offset, usize) {
-        let load = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
-        (load(&self.offset), load(&self.durable), self.pending_events.load(Ordering::Relaxed))
+    /// Transactions made, events pending.
+    pub(crate) fn read(&self) -> (Offset, usize) {
+        (self.offset.load(Ordering::Relaxed), self.pending_events.load(Ordering::Relaxed))
     }
 }
 
@@ -88,6 +84,7 @@ impl Node {
             limits,
             log,
             background: Background::default(),
+            receipts: Receipts::new(),
             facts,
             closing: watch::Sender::new(false),
             catalog: RwLock::new(catalog),

@@ -2,6 +2,7 @@
 
 use crate::ask::{Finished, Returns, Seat};
 use crate::session::{Piece, Session, UpdateBody};
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::{reply, text};
 use interstice_types::id::Offset;
 use interstice_types::json;
@@ -21,6 +22,8 @@ struct Parcel {
     pieces: Vec<Piece>,
     /// Binary messages that are not yet a piece.
     tail: Vec<u8>,
+    /// The receipt on which binary acknowledgements rest that are added now: the newest one among the messages.
+    receipt: Option<Receipt>,
     answered: usize,
 }
 
@@ -48,6 +51,7 @@ impl Outbox {
             session: Arc::clone(session),
             pieces: Vec::new(),
             tail: Vec::new(),
+            receipt: None,
             answered: 0,
         })
     }
@@ -63,6 +67,7 @@ impl Outbox {
                 let parcel = self.parcel(session);
                 parcel.answered += 1;
                 match result {
+                    // Acknowledgements of calls go the fast way.
                     Ok(finished) => reply::ok(id, finished.offset, &finished.value, &mut parcel.tail),
                     Err(problem) => reply::error(id, &problem, &mut parcel.tail),
                 }
@@ -71,7 +76,13 @@ impl Outbox {
                 let parcel = self.parcel(session);
                 parcel.answered += 1;
                 parcel.push(Piece::Text(match result {
-                    Ok(finished) => text::ok(id, finished.offset, &answer_to_json(&returns, &finished.value)),
+                    Ok(Finished { offset, value, receipt, .. }) => {
+                        let value = answer_to_json(&returns, &value);
+                        match receipt {
+                            Some(receipt) => text::acknowledged(id, offset, &value, &receipt),
+                            None => text::ok(id, offset, &value),
+                        }
+                    }
                     Err(problem) => text::error(id, &problem),
                 }));
             }
@@ -80,9 +91,13 @@ impl Outbox {
     }
 
     /// Answers a call of a session that committed; the fast path of [`answer`](Self::answer).
-    pub(crate) fn ok(&mut self, session: &Arc<Session>, id: u32, offset: Offset, value: &[u8]) {
+    pub(crate) fn ok(&mut self, session: &Arc<Session>, id: u32, (offset, value): (Offset, &[u8]), receipt: &Receipt) {
         let parcel = self.parcel(session);
         parcel.answered += 1;
+        if parcel.receipt != Some(*receipt) {
+            parcel.receipt = Some(*receipt);
+            reply::receipt(receipt, &mut parcel.tail);
+        }
         reply::ok(id, offset, value, &mut parcel.tail);
     }
 

@@ -95,6 +95,6 @@ impl ReaderThread<'_> {
     fn query(&mut self, snapshot: &Snapshot, query: &Invocation) -> Result<Finished, Problem> {
         self.signatures.check(&snapshot.catalog, query)?;
         let value = self.reader.query(snapshot, (&query.module, &query.function), &query.args, query.caller)?;
-        Ok(Finished { offset: reports::newest(snapshot), value, changes: BTreeMap::new() })
+        Ok(Finished { offset: reports::newest(snapshot), value, changes: BTreeMap::new(), receipt: None })
     }
 }

@@ -5,6 +5,7 @@ mod modules;
 mod records;
 
 use crate::node::Node;
+use crate::receipts;
 use crate::socket;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -13,9 +14,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use interstice_protocol::http::{self, AS_HEADER, DEFAULT_NAME, Envelope, Health, Shape, route};
+use interstice_protocol::http::{self, AS_HEADER, DEFAULT_NAME, Envelope, Health, RECEIPT_HEADER, Shape, route};
 use interstice_protocol::limits::MAX_CLIENT_MESSAGE_SIZE;
 use interstice_protocol::problems;
+use interstice_protocol::receipt::{ParseError, Receipt};
 use interstice_types::id::{Identity, to_hex};
 use interstice_types::problem::Problem;
 use serde::Deserialize;
@@ -24,8 +26,6 @@ use std::sync::Arc;
 /// All routes of a node.
 pub(crate) fn router(node: Arc<Node>) -> Router {
     Router::new()
-        .route(route::HEALTH, get(health))
-        .route(route::STATUS, get(modules::status))
         .route(route::SOCKET, get(open_socket))
         .route(route::PUBLISH, post(modules::publish))
         .route(route::MODULES, get(modules::list))
@@ -39,6 +39,11 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
         .route(route::SNAPSHOTS_VERIFY, get(records::verify_snapshots))
+        // Of the routes so far.
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&node), check_receipt))
+        .route(route::HEALTH, get(health))
+        .route(route::STATUS, get(modules::status))
+        .route(route::RECEIPT, post(records::receipt))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(refuse_foreign_pages))
@@ -135,6 +140,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::QUERY,
         route::SQL,
         route::ROWS,
+        route::RECEIPT,
         route::LOG_DUMP,
         route::LOG_VERIFY,
         route::REPLAY_CHECK,
@@ -148,6 +154,16 @@ async fn unknown_route(request: Request) -> Refusal {
 async fn wrong_method(request: Request) -> Refusal {
     let text = format!("`{}` does not take {}", request.uri().path(), request.method());
     Problem::new("method-not-allowed", text).into()
+}
+
+/// Whoever presents a receipt has a request done only by a node with its history.
+async fn check_receipt(State(node): State<Arc<Node>>, request: Request, next: Next) -> Result<Response, Refusal> {
+    if let Some(value) = request.headers().get(RECEIPT_HEADER) {
+        let parsed = value.to_str().map_err(|_| ParseError).and_then(str::parse::<Receipt>);
+        let invalid = |error| problems::invalid_message(format!("the header `{RECEIPT_HEADER}`: {error}"));
+        receipts::check(&node, parsed.map_err(invalid)?).await?;
+    }
+    Ok(next.run(request).await)
 }
 
 /// Every local caller is the owner: a page of another site in a local browser must not be one, neither by asking directly

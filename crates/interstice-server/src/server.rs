@@ -123,7 +123,6 @@ impl Server {
         let damaged = left_aside.iter().map(|error| Problem::new("snapshot-damaged", error.to_string()));
         damaged.for_each(|problem| node.background.report("recovery", Err(problem)));
         node.gauges.set_engine(engine.next_offset(), engine.pending_events().len());
-        node.gauges.set_durable(committer.durable());
 
         let (rounds, jobs) = (Arc::new(Queue::new(MAX_ROUNDS_SIZE)), Arc::new(Queue::new(MAX_JOBS)));
         let engine = EngineThread::new(engine, Arc::clone(&node), Arc::clone(&rounds), moments);

@@ -159,7 +159,8 @@ impl Session {
     pub(crate) fn deliver(&self, pieces: impl IntoIterator<Item = Piece>, answered: usize) {
         self.in_flight.fetch_sub(answered, Ordering::Relaxed);
         let mut outbound = self.outbound();
-        if outbound.gone || outbound.close.is_some() {
+        // Nothing follows the last word: a connection that is always told something would never end.
+        if outbound.gone || outbound.close.is_some() || outbound.last_word.is_some() {
             return;
         }
         for piece in pieces {

@@ -217,23 +217,6 @@ impl FaultyStorage {
         self.disk().lies = true;
     }
 
-    /// Turns a bit of a file, on the disk itself; the number counts round and round.
-    ///
-    /// # Errors
-    /// If there is no such file.
-    pub fn rot(&self, name: &str, bit: u64) -> io::Result<()> {
-        let mut disk = self.disk();
-        let inode = disk.inode(name)?;
-        let Inode { live, durable, .. } = &mut disk.inodes[inode];
-        let bit = bit % (live.len() as u64 * 8);
-        for bytes in [live, durable] {
-            if let Some(byte) = bytes.get_mut((bit / 8) as usize) {
-                *byte ^= 1 << (bit % 8);
-            }
-        }
-        Ok(())
-    }
-
     /// Syncs that worked so far.
     pub fn syncs(&self) -> u64 {
         self.disk().syncs

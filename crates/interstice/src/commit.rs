@@ -40,37 +40,41 @@ impl<W: CommitLogWriter> Committer<W> {
         }
     }
 
-    /// Makes all that was appended durable with one sync; returns the count of durable offsets.
+    /// Makes all that was appended durable with one sync; returns the receipt of each frame, in order.
     ///
     /// # Errors
     /// [`SettleError`], now and from now on.
-    pub fn settle(&mut self) -> Result<Offset, SettleError> {
+    pub fn settle(&mut self) -> Result<Vec<Receipt>, SettleError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let resolved = self.writer.settle();
-        self.resolve(resolved)
+        let receipts = self.resolve(resolved)?;
+        self.receipt = receipts.last().copied().or(self.receipt);
+        Ok(receipts)
     }
 
     /// Certifies what is durable: until then the newest frames alone say that they were synced.
     ///
     /// # Errors
     /// [`SettleError`], now and from now on.
-    pub fn seal(&mut self) -> Result<Offset, SettleError> {
+    pub fn seal(&mut self) -> Result<(), SettleError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let resolved = self.writer.seal();
-        self.resolve(resolved)
+        // A seal holds no transaction: its receipt proves nothing to anyone.
+        self.resolve(resolved).map(|_| ())
     }
 
-    fn resolve(&mut self, resolved: Vec<(Ticket, Resolution)>) -> Result<Offset, SettleError> {
+    fn resolve(&mut self, resolved: Vec<(Ticket, Resolution)>) -> Result<Vec<Receipt>, SettleError> {
+        let mut receipts = Vec::new();
         for (_, resolution) in resolved {
             let out_of_space = resolution.is_out_of_space();
             let reason = match resolution {
                 Resolution::Durable(receipt) => {
                     self.durable = receipt.next_offset;
-                    self.receipt = Some(receipt);
+                    receipts.push(receipt);
                     continue;
                 }
                 Resolution::Fenced { reason } | Resolution::Indeterminate { reason } => reason,
@@ -80,7 +84,7 @@ impl<W: CommitLogWriter> Committer<W> {
             self.failed = Some(error.clone());
             return Err(error);
         }
-        Ok(self.durable)
+        Ok(receipts)
     }
 
     /// Work ahead of need that the log would like to have done on another thread, if there is some. Ask after each

@@ -45,7 +45,8 @@ impl<L: CommitLog> Database<L> {
     /// [`SettleError`], now and from now on: what waited is lost to its callers.
     pub fn settle(&mut self) -> Result<Vec<Output>, SettleError> {
         self.committer.append(&self.frames.take());
-        let durable = self.committer.settle()?;
+        self.committer.settle()?;
+        let durable = self.committer.durable();
         let outputs = std::mem::take(&mut self.waiting);
         let covered = outputs.iter().all(|output| output.rests_on <= durable);
         assert!(covered, "invariant: nothing leaves before it is durable");

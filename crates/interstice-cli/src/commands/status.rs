@@ -16,6 +16,8 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
         ("node", status.node),
         ("version", status.version),
         ("data", status.data.unwrap_or_else(|| "nothing is kept".to_owned())),
+        ("lineage", status.lineage),
+        ("head", status.head),
         ("transactions", status.offset.to_string()),
         ("durable", status.durable.to_string()),
         ("modules", status.modules.to_string()),

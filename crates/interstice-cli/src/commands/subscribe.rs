@@ -86,7 +86,7 @@ impl Told<'_> {
                 self.tell(offset, false, changes);
                 self.left = self.left.map(|left| left.saturating_sub(1));
             }
-            Reply::Ok { .. } | Reply::Echo(_) => {}
+            Reply::Ok { .. } | Reply::Echo(_) | Reply::Receipt(_) => {}
         }
         Ok(self.left == Some(0))
     }

@@ -1,10 +1,11 @@
 //! `kill -9` of the release binary under load, again and again, on one data directory.
 //!
 //! `INTERSTICE_KILLS` rounds (50 unless set). After each: every acknowledged call is there at its offset, nothing is there
-//! that nobody sent or twice, and every greeting was counted by the event reducer exactly once.
+//! that nobody sent or twice, every greeting was counted by the event reducer exactly once, and the newest receipt is held.
 
 use crate::support::{Node, run};
 use interstice_client::socket::Socket;
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::reply::Reply;
 use interstice_protocol::request::{ANY_SIGNATURE, Invocation, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,17 @@ use std::time::{Duration, Instant};
 
 /// Calls in flight.
 const WINDOW: u32 = 64;
+/// The request id under which the newest receipt is presented.
+const PRESENTED: u32 = u32::MAX - 1;
 
 /// What the client knows: whom it sent, and who was acknowledged at which offset.
 #[derive(Default)]
 struct History {
     sent: u32,
     acknowledged: BTreeMap<String, u64>,
+    receipt: Option<Receipt>,
+    /// Receipts of a killed node that the next one held.
+    held: u32,
 }
 
 fn name(number: u32) -> String {
@@ -37,11 +43,22 @@ impl History {
     /// Calls until the node is gone.
     async fn load(&mut self, url: &str) {
         let Ok(mut socket) = Socket::connect(url, None).await else { return };
+        if let Some(receipt) = self.receipt {
+            socket.push(PRESENTED, &Request::Receipt(receipt));
+        }
         (0..WINDOW).for_each(|_| self.push(&mut socket));
         while socket.send().await.is_ok() {
             let Ok(answers) = socket.receive().await else { return };
             for answer in answers.iter() {
                 match answer.unwrap() {
+                    (PRESENTED, Reply::Ok { .. }) => {
+                        self.held += 1;
+                        continue;
+                    }
+                    (_, Reply::Receipt(receipt)) => {
+                        self.receipt = Some(receipt);
+                        continue;
+                    }
                     (id, Reply::Ok { offset, .. }) => {
                         assert!(self.acknowledged.insert(name(id), offset).is_none(), "acknowledged twice: {id}");
                     }
@@ -134,5 +151,6 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
         history.acknowledged.len(),
         greeted.len()
     );
+    assert!(rounds < 10 || history.held > 0, "no receipt outlived a kill");
     assert!(rounds < 10 || killed_under_load > rounds / 2, "the load was not under way");
 }

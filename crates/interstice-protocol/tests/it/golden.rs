@@ -1,10 +1,13 @@
 //! The bytes of every binary message, as `docs/internals/protocol.md` draws them.
 
 use expect_test::{Expect, expect};
+use interstice_protocol::receipt::{Receipt, Standing};
 use interstice_protocol::reply;
 use interstice_protocol::request::{Invocation, Request};
 use interstice_types::problem::Problem;
 use interstice_types::ty::{Field, Type};
+
+const RECEIPT: Receipt = Receipt { lineage: [0xaa; 16], offset: 258, chain: [0xbb; 32] };
 
 /// The head apart from the body, which is shown as text where it is text.
 fn check(encode: impl FnOnce(&mut Vec<u8>), expected: Expect) {
@@ -37,6 +40,12 @@ fn messages_of_a_client() {
     );
     check(|out| Request::Unsubscribe.encode(3, out), expect!["05000000 04 03000000 | "]);
     check(|out| Request::Echo(&[7]).encode(0x0102_0304, out), expect!["06000000 05 04030201 | 07"]);
+    check(
+        |out| Request::Receipt(RECEIPT).encode(7, out),
+        expect![
+            "3d000000 06 07000000 | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201000000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        ],
+    );
 }
 
 #[test]
@@ -61,4 +70,22 @@ fn messages_of_a_node() {
         expect!["1a000000 44 03000000 | 040000000000000001000000010000000500000000"],
     );
     check(|out| reply::echo(1, &[7], out), expect!["06000000 45 01000000 | 07"]);
+    check(
+        |out| reply::standing(7, 258, Standing::Held, out),
+        expect!["15000000 40 07000000 | 02010000000000000400000068656c64"],
+    );
+    check(
+        |out| reply::receipt(&RECEIPT, out),
+        expect![
+            "3d000000 46 ffffffff | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0201000000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        ],
+    );
+}
+
+#[test]
+fn a_receipt_as_text_and_as_json() {
+    let (lineage, chain) = ("aa".repeat(16), "bb".repeat(32));
+    assert_eq!(RECEIPT.to_string(), format!("{lineage}:258:{chain}"));
+    let json = serde_json::to_string(&RECEIPT).unwrap();
+    assert_eq!(json, format!(r#"{{"lineage":"{lineage}","offset":"258","chain":"{chain}"}}"#));
 }

@@ -1,6 +1,7 @@
 //! What is encoded is read again, and nothing else is.
 
 use interstice_protocol::frame::{self, Frames};
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::reply::{self, Reply};
 use interstice_protocol::request::{Invocation, Request};
 use interstice_protocol::text::{self, TextRequest};
@@ -14,6 +15,7 @@ enum Owned {
     Subscribe { sql: String, initial: bool },
     Unsubscribe,
     Echo(Vec<u8>),
+    Receipt(Receipt),
 }
 
 impl Owned {
@@ -26,6 +28,7 @@ impl Owned {
             Self::Subscribe { sql, initial } => Request::Subscribe { sql, initial: *initial },
             Self::Unsubscribe => Request::Unsubscribe,
             Self::Echo(bytes) => Request::Echo(bytes),
+            Self::Receipt(receipt) => Request::Receipt(*receipt),
         }
     }
 }
@@ -38,7 +41,12 @@ fn requests() -> impl Strategy<Value = Owned> {
         (any::<String>(), any::<bool>()).prop_map(|(sql, initial)| Owned::Subscribe { sql, initial }),
         Just(Owned::Unsubscribe),
         bytes().prop_map(Owned::Echo),
+        receipts().prop_map(Owned::Receipt),
     ]
+}
+
+fn receipts() -> impl Strategy<Value = Receipt> {
+    any::<([u8; 16], u64, [u8; 32])>().prop_map(|(lineage, offset, chain)| Receipt { lineage, offset, chain })
 }
 
 fn rows() -> impl Strategy<Value = Vec<Vec<u8>>> {
@@ -58,6 +66,28 @@ proptest! {
             read += 1;
         }
         prop_assert_eq!(read, sent.len());
+    }
+
+    #[test]
+    fn a_receipt_comes_out_as_it_went_in_whichever_way_it_goes(receipt in receipts()) {
+        let mut bytes = Vec::new();
+        reply::receipt(&receipt, &mut bytes);
+        let frame = Frames::new(&bytes).next().unwrap().unwrap();
+        prop_assert_eq!(frame.id, frame::NO_REQUEST);
+        prop_assert_eq!(Reply::decode(&frame).unwrap(), Reply::Receipt(receipt));
+        prop_assert_eq!(receipt.to_string().parse(), Ok(receipt));
+        let json = serde_json::to_value(receipt).unwrap();
+        let message = serde_json::json!({"id": 1, "receipt": json}).to_string();
+        prop_assert_eq!(text::decode(&message).unwrap(), (1, TextRequest::Receipt(receipt)));
+    }
+
+    #[test]
+    fn what_is_no_receipt_is_refused(receipt in receipts(), at: prop::sample::Index, letter in "[^0-9a-fA-F:]") {
+        let mut text = receipt.to_string();
+        let at = at.index(text.len());
+        text.replace_range(at..=at, &letter);
+        prop_assert!(text.parse::<Receipt>().is_err(), "{}", text);
+        prop_assert!(receipt.to_string()[..at].parse::<Receipt>().is_err());
     }
 
     #[test]
@@ -138,6 +168,8 @@ fn json_messages_are_read_whole_or_refused_with_their_id() {
         (r#"{"id":5,"unsubscribe":false}"#, 5),
         (r#"{"id":5,"subscribe":"select 1","initial":1}"#, 5),
         (r#"{"id":5,"echo":7}"#, 5),
+        (r#"{"id":5,"receipt":"no"}"#, 5),
+        (r#"{"id":5,"receipt":{"lineage":"","offset":"0","chain":""}}"#, 5),
         (r#"{"id":5,"query":"a.b","args":"c"}"#, 5),
         (r#"{"id":5}"#, 5),
     ] {
@@ -151,6 +183,12 @@ fn json_answers_say_what_they_answer() {
     use serde_json::json;
     let parsed = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
     assert_eq!(parsed(text::ok(1, 3, &json!("7"))), json!({"id": 1, "ok": {"offset": "3", "value": "7"}}));
+    let receipt = Receipt { lineage: [0; 16], offset: 3, chain: [0; 32] };
+    let spelled = json!({"lineage": "0".repeat(32), "offset": "3", "chain": "0".repeat(64)});
+    assert_eq!(
+        parsed(text::acknowledged(1, 3, &json!("7"), &receipt)),
+        json!({"id": 1, "ok": {"offset": "3", "value": "7", "receipt": spelled}})
+    );
     let problem = Problem::new("a-code", "a line");
     assert_eq!(parsed(text::error(1, &problem)), json!({"id": 1, "error": {"code": "a-code", "message": "a line"}}));
     assert_eq!(parsed(text::error(frame::NO_REQUEST, &problem)).get("id"), None);

@@ -1,6 +1,7 @@
 //! JSON over HTTP: each shape under its versioned name, and problems under their status.
 
-use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, RowSet, Shape, status_of};
+use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, ReceiptChecked, RowSet, Shape, status_of};
+use interstice_protocol::receipt::{Receipt, Standing};
 use interstice_types::problem::Problem;
 use interstice_types::ty::{Field, Type};
 use serde::de::DeserializeOwned;
@@ -18,11 +19,18 @@ fn check<T: Shape + DeserializeOwned + Clone + PartialEq + Debug>(body: &T, expe
 #[test]
 fn answers_stand_under_their_names_and_offsets_are_strings() {
     let counts = ChangeCounts { insert: 1, ..ChangeCounts::default() };
+    let receipt = Receipt { lineage: [1; 16], offset: u64::MAX, chain: [2; 32] };
     check(
-        &Called { offset: u64::MAX, value: json!(null), changes: [("a.b".to_owned(), counts)].into() },
+        &Called { offset: u64::MAX, value: json!(null), changes: [("a.b".to_owned(), counts)].into(), receipt },
         &json!({"schema": "interstice.call/v1", "offset": "18446744073709551615", "value": null,
-            "changes": {"a.b": {"insert": 1, "update": 0, "delete": 0}}}),
+            "changes": {"a.b": {"insert": 1, "update": 0, "delete": 0}},
+            "receipt": {"lineage": "01".repeat(16), "offset": "18446744073709551615", "chain": "02".repeat(32)}}),
     );
+    check(
+        &ReceiptChecked { standing: Standing::Unverifiable },
+        &json!({"schema": "interstice.receipt/v1", "standing": "unverifiable"}),
+    );
+    assert_eq!([Standing::Held, Standing::Unverifiable].map(|standing| json!(standing)), ["held", "unverifiable"]);
     check(
         &Answer { offset: 3, value: json!("7") },
         &json!({"schema": "interstice.value/v1", "offset": "3", "value": "7"}),
@@ -40,6 +48,7 @@ fn a_problem_has_the_status_of_whose_fault_it_is() {
         ("invalid-arguments", 400),
         ("unknown-module", 404),
         ("duplicate-key", 409),
+        ("history-diverged", 409),
         ("too-large", 413),
         ("no-such-account", 422),
         ("unknown", 503),

@@ -32,7 +32,8 @@ pub(super) async fn call(
     let (finished, returns) = invoke(&node, (&FunctionKind::Reducer, name), (&headers, body), Ask::Call).await?;
     let changes = named(&node.catalog(), finished.changes);
     let value = answer_to_json(&returns, &finished.value);
-    Ok(envelope(Called { offset: finished.offset, value, changes }))
+    let receipt = finished.receipt.expect("invariant: an acknowledgement has its receipt");
+    Ok(envelope(Called { offset: finished.offset, value, changes, receipt }))
 }
 
 pub(super) async fn query(

@@ -32,19 +32,20 @@ pub(super) async fn publish(State(node): State<Arc<Node>>, headers: HeaderMap, b
         let (artefact, loaded) = compiled.await.map_err(|_| problems::unavailable("the compiler ended by a bug"))?;
         (artefact, loaded.map_err(|error| error.problem)?)
     };
-    let summary = Published {
-        offset: 0,
-        module: loaded.schema.module.clone(),
-        version: loaded.schema.version.clone(),
-        artefact: to_hex(&artefact_hash(&artefact)),
-        tables: loaded.schema.tables.len(),
-        functions: loaded.schema.functions.len(),
-    };
+    let (schema, hash) = (loaded.schema.clone(), to_hex(&artefact_hash(&artefact)));
     let (reply, receiver) = oneshot::channel();
     let ask = Ask::Publish(Publish { artefact, loaded, caller, reply });
     node.submit(Batch::of_one(ask)).map_err(|(_, problem)| problem)?;
     let finished = answer(receiver).await?;
-    Ok(envelope(Published { offset: finished.offset, ..summary }))
+    Ok(envelope(Published {
+        offset: finished.offset,
+        tables: schema.tables.len(),
+        functions: schema.functions.len(),
+        module: schema.module,
+        version: schema.version,
+        artefact: hash,
+        receipt: finished.receipt.expect("invariant: an acknowledgement has its receipt"),
+    }))
 }
 
 pub(super) async fn list(State(node): State<Arc<Node>>) -> axum::Json<interstice_protocol::http::Envelope<Modules>> {
@@ -77,11 +78,14 @@ pub(super) async fn schema(State(node): State<Arc<Node>>, Path(name): Path<Strin
 }
 
 pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
-    let (offset, durable, pending_events) = node.gauges.read();
+    let (offset, pending_events) = node.gauges.read();
+    let tail = node.log.tail();
     Ok(envelope(Status {
         node: to_hex(&node.facts.node),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        durable,
+        lineage: to_hex(&tail.lineage.0),
+        head: to_hex(&tail.chain),
+        durable: tail.next_offset,
         offset,
         modules: node.catalog().modules().len(),
         pending_events,

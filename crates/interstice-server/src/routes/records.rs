@@ -1,15 +1,17 @@
-//! The log over HTTP: told, verified, run again. Each on a thread of its own, for each walks over the whole log.
+//! The log over HTTP: told, verified, run again, each on a thread of its own, for each walks over the whole log; and receipts.
 
-use super::{Answered, Refusal, envelope};
+use super::{Answered, Refusal, envelope, read_json};
 use crate::log_access::PastError;
 use crate::node::Node;
+use crate::receipts::{self, unreadable};
 use crate::reports;
 use crate::snapshot_thread;
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use interstice::snapshot::load::LoadError;
-use interstice_protocol::http::{LogVerified, ReplayChecked, SnapshotBuilt, SnapshotList};
+use interstice_protocol::http::{LogVerified, ReceiptChecked, ReplayChecked, SnapshotBuilt, SnapshotList};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_protocol::problems;
 use interstice_types::id::Offset;
@@ -73,6 +75,11 @@ pub(super) async fn make_snapshot(State(node): State<Arc<Node>>) -> Answered<Sna
     Ok(envelope(reports::snapshot_built(built?, newest)))
 }
 
+pub(super) async fn receipt(State(node): State<Arc<Node>>, body: Body) -> Answered<ReceiptChecked> {
+    let standing = receipts::check(&node, read_json(body).await?).await?;
+    Ok(envelope(ReceiptChecked { standing }))
+}
+
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     /// Running a log again runs modules: they need the stack that the engine has.
     const STACK_SIZE: usize = 16 << 20;
@@ -90,8 +97,4 @@ fn past(error: &PastError) -> Problem {
         PastError::Load(LoadError::NoBeginning { .. }) => reports::trimmed(error),
         _ => unreadable(error),
     }
-}
-
-fn unreadable(error: &impl std::fmt::Display) -> Problem {
-    Problem::new("unreadable-log", error.to_string()).hint("see every fault with `interstice log verify`")
 }

@@ -12,7 +12,7 @@ fn a_call_over_http_says_where_it_stands_and_what_it_changed() {
     assert_eq!(
         called,
         json!({"schema": "interstice.call/v1", "offset": "2", "value": "1",
-            "changes": {"guest.row": {"insert": 1, "update": 0, "delete": 0}}})
+            "changes": {"guest.row": {"insert": 1, "update": 0, "delete": 0}}, "receipt": called["receipt"]})
     );
     assert_eq!(node.post("/v1/call/guest/add", r#"{"value": "8"}"#)["value"], "2");
     assert_eq!(
@@ -35,7 +35,8 @@ fn binary_and_json_messages_get_their_answers_in_their_own_form() {
     socket.send(&[(5, call("add", &7_u64.to_le_bytes()))]);
     assert_eq!(socket.next(), Answer::Ok { id: 5, offset: 2, value: 1_u64.to_le_bytes().to_vec() });
     let answer = socket.ask(r#"{"id":6,"call":"guest.add","args":{"value":8}}"#);
-    assert_eq!(answer, json!({"id": 6, "ok": {"offset": "3", "value": "2"}}));
+    let receipt = &answer["ok"]["receipt"];
+    assert_eq!(answer, json!({"id": 6, "ok": {"offset": "3", "value": "2", "receipt": receipt}}));
     assert_eq!(socket.ask(r#"{"id":7,"query":"guest.count"}"#), json!({"id": 7, "ok": {"offset": "3", "value": "2"}}));
     assert_eq!(socket.ask(r#"{"id":8,"echo":"hi"}"#), json!({"id": 8, "echo": "hi"}));
     socket.send(&[(9, Request::Echo(b"hi"))]);

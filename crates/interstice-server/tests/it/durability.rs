@@ -1,13 +1,10 @@
 //! Nothing leaves before it is durable: a node on storage whose syncs wait until they are told, or fail.
 
-use crate::support::{Answer, Node, SCHEMA, Socket, call, config, count};
-use interstice_log::frame::Lineage;
-use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenOptions};
-use interstice_log::segment::LogId;
+use crate::support::{Answer, Node, SCHEMA, Socket, call, count, start_on};
+use interstice_log::local::DEFAULT_SEGMENT_SIZE;
 use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_protocol::request::Request;
-use interstice_server::server::Server;
 use serde_json::json;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
@@ -61,14 +58,7 @@ fn open(inner: &MemoryStorage, gate: &Gate) -> Node {
         Operation::Sync => gate.pass(),
         _ => Ok(()),
     });
-    let options = OpenOptions {
-        segment_size: DEFAULT_SEGMENT_SIZE,
-        log_id: LogId([1; 16]),
-        lineage: Lineage([2; 16]),
-        salt_seed: [3; 16],
-    };
-    let (log, _) = LocalLog::open(storage, options).unwrap();
-    Node(Server::start_on(log, config()).unwrap())
+    start_on(storage, DEFAULT_SEGMENT_SIZE)
 }
 
 /// The echo comes back over the same socket: what was answered before it would be there too.

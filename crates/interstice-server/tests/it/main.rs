@@ -6,6 +6,7 @@ mod client;
 mod durability;
 mod limits;
 mod modules;
+mod receipts;
 mod starting;
 mod subscriptions;
 mod support;

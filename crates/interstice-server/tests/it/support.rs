@@ -1,6 +1,11 @@
 //! A node in this process, a module from text, and clients that speak plain WebSocket and HTTP.
 
+use interstice_log::frame::Lineage;
+use interstice_log::local::{LocalLog, OpenOptions};
+use interstice_log::segment::LogId;
+use interstice_log::storage::Storage;
 use interstice_protocol::frame::Frames;
+use interstice_protocol::receipt::Receipt;
 use interstice_protocol::reply::Reply;
 use interstice_protocol::request::{ANY_SIGNATURE, Invocation, Request};
 use interstice_server::server::Server;
@@ -94,6 +99,14 @@ pub(crate) fn start() -> Node {
     Node(Server::start(config()).unwrap())
 }
 
+/// A node on a log of its own storage.
+pub(crate) fn start_on<S: Storage<Lock: Sync>>(storage: S, segment_size: u64) -> Node {
+    let (log_id, lineage) = (LogId([1; 16]), Lineage([2; 16]));
+    let options = OpenOptions { segment_size, log_id, lineage, salt_seed: [3; 16] };
+    let (log, _) = LocalLog::open(storage, options).unwrap();
+    Node(Server::start_on(log, config()).unwrap())
+}
+
 /// A node in memory with the module.
 pub(crate) fn start_with_guest() -> Node {
     let node = start();
@@ -120,6 +133,13 @@ impl Node {
         let (status, body) = self.http("POST", path, body.as_bytes());
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// The same with a receipt in the header.
+    pub(crate) fn presenting(&self, receipt: &str, path: &str, body: &str) -> (u16, Json) {
+        let url = format!("http://{}{path}", self.0.addr());
+        let (status, answer) = http(&url, "POST", body.as_bytes(), &[("interstice-receipt", receipt)]);
+        (status, serde_json::from_str(&answer).unwrap())
     }
 
     /// Status and problem of an answer that must not be good.
@@ -158,6 +178,8 @@ pub(crate) fn http(url: &str, method: &str, body: &[u8], headers: &[(&str, &str)
 pub(crate) struct Socket {
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     waiting: VecDeque<Answer>,
+    /// The receipt that acknowledgements rest on which come next.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 /// A message of a node with everything copied out.
@@ -169,6 +191,7 @@ pub(crate) enum Answer {
     Rows { id: u32, offset: u64, last: bool, rows: Vec<Vec<u8>> },
     Update { id: u32, offset: u64, inserts: Vec<Vec<u8>>, deletes: Vec<Vec<u8>> },
     Echo { id: u32, bytes: Vec<u8> },
+    Receipt(Receipt),
     Text(Json),
     Closed(u16),
 }
@@ -176,7 +199,7 @@ pub(crate) enum Answer {
 impl Socket {
     pub(crate) fn connect(url: &str) -> Self {
         let (socket, _) = tungstenite::connect(url.into_client_request().unwrap()).unwrap();
-        Self { socket, waiting: VecDeque::new() }
+        Self { socket, waiting: VecDeque::new(), receipt: None }
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: Vec<u8>) {
@@ -207,11 +230,16 @@ impl Socket {
         }
     }
 
-    /// The next message of the node.
+    /// The next message of the node that is not a receipt.
     pub(crate) fn next(&mut self) -> Answer {
         loop {
-            if let Some(answer) = self.waiting.pop_front() {
-                return answer;
+            match self.waiting.pop_front() {
+                Some(Answer::Receipt(receipt)) => {
+                    self.receipt = Some(receipt);
+                    continue;
+                }
+                Some(answer) => return answer,
+                None => {}
             }
             match self.socket.read() {
                 Ok(Message::Binary(bytes)) => self.waiting.extend(answers(&bytes)),
@@ -258,6 +286,7 @@ fn answers(bytes: &[u8]) -> Vec<Answer> {
                 Answer::Update { id, offset, inserts: owned(inserts), deletes: owned(deletes) }
             }
             Reply::Echo(bytes) => Answer::Echo { id, bytes: bytes.to_vec() },
+            Reply::Receipt(receipt) => Answer::Receipt(receipt),
         }
     };
     Frames::new(bytes).map(|frame| copied(frame.unwrap())).collect()

@@ -81,8 +81,8 @@ impl World {
     fn rot(&mut self) -> Result<(), String> {
         let names = self.storage.list().map_err(|error| error.to_string())?;
         let Some(name) = names.iter().filter(|name| name.ends_with(".snapshot")).max() else { return Ok(()) };
-        let bit = self.snapshots.below(1 << 40);
-        self.storage.rot(name, bit).map_err(|error| error.to_string())?;
+        let byte = self.snapshots.below(self.storage.used(name) as u64) as usize;
+        self.storage.rot(name, byte, self.snapshots.below(8) as usize);
         self.rotten += 1;
         self.reached.snapshots_rotten += 1;
         Ok(())
