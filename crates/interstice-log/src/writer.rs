@@ -111,6 +111,7 @@ impl<S: Storage> LocalWriter<S> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        self.mark_segment()?;
         self.file.write_all_at(&self.buffer, self.segment.byte)?;
         self.file.sync()?;
         self.segment.byte += self.buffer.len() as u64;
@@ -196,7 +197,7 @@ impl<S: Storage> LocalWriter<S> {
         Ok(())
     }
 
-    /// Writes the mark for what is durable, all that was appended.
+    /// Writes the mark, unless another writer has the log.
     ///
     /// # Errors
     /// What became of the seal frame, if the mark failed: nothing is written any more.
@@ -207,11 +208,27 @@ impl<S: Storage> LocalWriter<S> {
             // The log goes on without this writer, and so does the mark.
             return Ok(());
         }
-        let (counter, log_id) = (lock(&self.shared).mark_counter, self.segment.header.log_id);
-        let mark = Mark::new(log_id, counter, &self.tail);
-        mark::write(&mut self.mark, &mark).map_err(|error| self.indeterminate(&error))?;
-        lock(&self.shared).mark_counter = counter.wrapping_add(1);
+        self.write_mark().map_err(|error| self.indeterminate(&error))
+    }
+
+    /// Writes the mark for what is durable. The office is held.
+    fn write_mark(&mut self) -> io::Result<()> {
+        let (counter, tail) = {
+            let shared = lock(&self.shared);
+            (shared.mark_counter, shared.tail)
+        };
+        mark::write(&mut self.mark, &Mark::new(self.segment.header.log_id, counter, &tail))?;
+        let mut shared = lock(&self.shared);
+        (shared.mark_counter, shared.marked) = (counter.wrapping_add(1), tail.next_offset);
         Ok(())
+    }
+
+    /// Writes the mark if it proves no transaction of the open segment yet, and some there are durable: if the segment were gone
+    /// as a whole, nothing else could say so. The office is held.
+    fn mark_segment(&mut self) -> io::Result<()> {
+        let first_offset = self.segment.header.first_offset;
+        let is_due = lock(&self.shared).marked <= first_offset && self.synced_through > first_offset;
+        if is_due { self.write_mark() } else { Ok(()) }
     }
 
     fn is_replaced(&self) -> bool {

@@ -27,7 +27,7 @@ fn refusal(storage: &MemoryStorage) -> (String, String) {
     }
 }
 
-/// Two segments, the second one with a few transactions; the log was idle at the end, or was not.
+/// Two segments, the second one with two transactions; the log was idle at the end, or was not.
 fn two_segments(idle: bool) -> (MemoryStorage, u64) {
     let storage = MemoryStorage::default();
     let mut log = open(&storage);
@@ -53,17 +53,23 @@ fn the_bytes_of_a_mark_are_fixed() {
     let bytes = bytes_of(&storage, MARK_NAME);
     assert_eq!(bytes.len(), MARK_SIZE);
     let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    assert_eq!(hex(&bytes[..104]), GOLDEN, "the third mark stands in the first slot");
-    assert!(bytes[104..508].iter().chain(&bytes[512..4096]).chain(&bytes[4608..]).all(|byte| *byte == 0));
-    assert_eq!(hex(&bytes[508..512]), GOLDEN_CRC);
-    assert_eq!(bytes[508..512], crate::damage::crc32c_of(&bytes[..508]).to_le_bytes());
-    assert_eq!(bytes[4096 + 48], 1, "the second mark, from opening, stands in the second slot");
+    let newest = &bytes[4096..4608];
+    assert_eq!(
+        hex(&newest[..104]),
+        GOLDEN,
+        "two from opening, one for the segment, and one for the seal in the second slot"
+    );
+    assert_eq!(hex(&newest[508..]), GOLDEN_CRC);
+    assert_eq!(newest[508..], crate::damage::crc32c_of(&newest[..508]).to_le_bytes());
+    assert_eq!((bytes[48], bytes[56]), (2, 1), "the one for the segment knows its first transaction");
+    assert!(bytes[104..508].iter().chain(&bytes[512..4096]).chain(&bytes[4200..4604]).all(|byte| *byte == 0));
+    assert!(bytes[4608..].iter().all(|byte| *byte == 0));
 }
 
 const GOLDEN: &str = "4953544d41524b31010000000000000001010101010101010101010101010101020202020202\
-    020202020202020202020200000000000000010000000000000003000000000000002e6d0b70\
+    020202020202020202020300000000000000010000000000000003000000000000002e6d0b70\
     81f671c87b6c41702b320ae3e4129fdce0ed2ba331cd89a9f4f730a0";
-const GOLDEN_CRC: &str = "af24d0c3";
+const GOLDEN_CRC: &str = "582f3bc2";
 
 #[test]
 fn a_last_segment_that_is_gone_or_cut_is_found_once_the_log_was_idle() {
@@ -80,10 +86,57 @@ fn a_last_segment_that_is_gone_or_cut_is_found_once_the_log_was_idle() {
     let (segment, text) = refusal(&storage);
     assert_eq!(segment, name);
     assert!(text.contains("durable.mark"), "{text}");
+}
 
+/// Also a log that never pauses marks each segment once, behind the first transactions in it.
+#[test]
+fn a_segment_that_is_gone_is_missed_though_the_log_was_never_idle() {
     let (storage, second) = two_segments(false);
     storage.remove(&segment_at(second)).unwrap();
-    assert_eq!(open(&storage).tail().next_offset, second, "what nothing certifies, nothing misses");
+    let (segment, text) = refusal(&storage);
+    assert_eq!(segment, FIRST);
+    assert!(text.contains(&format!("proves {} transactions", second + 1)), "{text}");
+    storage.remove(FIRST).unwrap();
+    assert!(refusal(&storage).1.contains("there is no segment"));
+    // Nor a log of a single segment.
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    append(&mut writer, b"one");
+    append(&mut writer, b"two");
+    storage.remove(FIRST).unwrap();
+    drop((writer, log));
+    assert!(refusal(&storage).1.contains("there is no segment"));
+}
+
+/// A segment is marked whoever wrote the first transactions in it, and also if the log was idle before there were any.
+#[test]
+fn a_segment_is_marked_whoever_writes_it() {
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    seal(&mut writer);
+    append(&mut writer, b"one");
+    append(&mut claim(&mut log), b"two");
+    drop(log);
+    storage.remove(FIRST).unwrap();
+    assert!(refusal(&storage).1.contains("proves 1 transactions"));
+}
+
+/// The mark of a segment fails: what waits then is not acknowledged, and nothing more is.
+#[test]
+fn a_mark_that_fails_under_load_fences_the_writer() {
+    let inner = MemoryStorage::default();
+    let (storage, at, seen) = failing_at(&inner, |operation| operation == Operation::Sync);
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    append(&mut writer, b"durable");
+    at.store(seen.load(SeqCst), SeqCst);
+    let tail = writer.tail();
+    writer.append(tail.position, &Frame::transactions(1, 1, b"waits".to_vec()));
+    assert!(matches!(writer.settle()[..], [(_, Resolution::Indeterminate { .. })]));
+    drop((writer, log));
+    assert_eq!(payloads(&open(&inner)), [b"durable"], "its frame was not even written");
 }
 
 #[test]
@@ -114,8 +167,7 @@ fn one_slot_is_enough_and_none_is_no_evidence() {
         assert!(report.mark.unwrap().contains("the other one counts"));
         storage.remove(&segment_at(second)).unwrap();
         let opened = LocalLog::open(storage.copy(), open_options());
-        // The slot that opening wrote knows of no transaction yet.
-        assert_eq!(opened.is_err(), slot == SLOTS[1], "slot {slot}");
+        assert!(opened.is_err(), "slot {slot}: the other one knows of the segment");
     }
     for size in [MARK_SIZE, 4608, 100] {
         let storage = whole.copy();
@@ -220,11 +272,13 @@ fn failing_at(
     (storage, at, seen)
 }
 
-/// The seal writes a frame, syncs it, writes the mark, syncs it: whichever fails, nothing is written any more.
+/// The seal of a segment that has no mark yet writes one, then the frame, then another mark, and syncs each: whichever fails,
+/// nothing is written any more.
 #[test]
 fn a_mark_that_cannot_be_written_fences_the_writer() {
     let changes = |operation| matches!(operation, Operation::Write { .. } | Operation::Sync);
-    for (step, what) in ["write the frame", "sync the frame", "write the mark", "sync the mark"].iter().enumerate() {
+    let steps = ["mark", "sync of the mark", "frame", "sync of the frame", "second mark", "sync of the second mark"];
+    for (step, what) in steps.iter().enumerate() {
         let inner = MemoryStorage::default();
         let (storage, at, seen) = failing_at(&inner, changes);
         let mut log = open(&storage);
