@@ -11,7 +11,8 @@
 use crate::found::{Found, find, find_beside_a_writer};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
 use crate::log::{
-    ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Standing, Tail, TrimError, standing_among,
+    ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Room, Standing, Tail, TrimError,
+    standing_among,
 };
 use crate::mark::MarkFile;
 use crate::repair::{remove_spares, repair_tail};
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) epoch: Epoch,
     /// Byte behind the last durable frame of the last segment.
     pub(crate) byte: u64,
+    /// Byte up to which the file of the last segment has its space.
+    pub(crate) reserved: u64,
     /// Whether the last segment ends in a footer.
     pub(crate) sealed: bool,
     /// Whether the last durable frame is a part with others to follow.
@@ -177,13 +180,14 @@ impl<S: Storage> LocalLog<S> {
         let office = Arc::default();
         let epoch = tail.epoch;
         let (spare, failed) = (Spare::None, None);
-        let mid_transaction = false;
+        let (reserved, mid_transaction) = (0, false);
         let marked = tail.next_offset;
         let shared = Shared {
             segments,
             tail,
             epoch,
             byte,
+            reserved,
             sealed,
             mid_transaction,
             spare,
@@ -310,6 +314,14 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         // The frame stands in the last segment that begins before its last offset is complete.
         let start = segments.iter().rfind(|segment| segment.first_offset < receipt.next_offset).unwrap_or(&first);
         standing_among(self.read(start.first_frame)?, receipt, first.first_frame > Position(0))
+    }
+
+    fn room(&self) -> Option<Room> {
+        let shared = lock(&self.shared);
+        let segment = self.options.segment_size - SEGMENT_HEADER_SIZE as u64;
+        let end = if shared.sealed { 0 } else { shared.reserved.min(self.options.segment_size) };
+        let spare = matches!(shared.spare, Spare::Ready(_)).then_some(segment);
+        Some(Room { open: end.saturating_sub(shared.byte), spare, segment })
     }
 }
 

@@ -258,6 +258,8 @@ pub struct Status {
     pub snapshot: Option<Offset>,
     /// What fails without stopping the node.
     pub alarms: Vec<Problem>,
+    /// Why nothing is written for now; `None` if everything is.
+    pub read_only: Option<String>,
 }
 
 /// What verifying the log found.
@@ -380,7 +382,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
         | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
         | "too-many-scans" | "unreadable-log" | "snapshot-failed" => 500,
-        "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
+        "unknown" | "unavailable" | "overloaded" | "disk-full" | "read-only" | "module-unavailable" => 503,
         _ => 422,
     }
 }

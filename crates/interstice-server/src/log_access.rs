@@ -12,7 +12,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
-use interstice_log::log::{CommitLog, ReadError, Receipt, Standing, Tail};
+use interstice_log::log::{CommitLog, ReadError, Receipt, Room, Standing, Tail};
 use interstice_log::memory::MemoryLog;
 use interstice_log::retention::{Surplus, copy};
 use interstice_log::segment::SegmentHeader;
@@ -139,6 +139,8 @@ pub(crate) trait LogAccess: Send + Sync {
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
     /// Where it ends.
     fn tail(&self) -> Tail;
+    /// Space that it has reserved.
+    fn room(&self) -> Option<Room>;
 }
 
 /// Why the past cannot be told.
@@ -252,5 +254,9 @@ impl<L: NodeLog> LogAccess for Past<L> {
 
     fn tail(&self) -> Tail {
         CommitLog::tail(&self.log)
+    }
+
+    fn room(&self) -> Option<Room> {
+        CommitLog::room(&self.log)
     }
 }

@@ -5,10 +5,12 @@ use crate::lifeline::Lifeline;
 use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
+use crate::reserve::Reserve;
 use crate::snapshot_thread::Background;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_protocol::problems;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::path::PathBuf;
@@ -34,6 +36,8 @@ pub(crate) struct Node {
     pub(crate) log: Box<dyn LogAccess>,
     pub(crate) background: Background,
     pub(crate) receipts: Receipts,
+    /// Shared with whoever makes the next segment, who must not keep the log.
+    pub(crate) reserve: Arc<Reserve>,
     pub(crate) facts: Facts,
     /// Tells sockets to send what is left and close.
     pub(crate) closing: watch::Sender<bool>,
@@ -85,6 +89,7 @@ impl Node {
             log,
             background: Background::default(),
             receipts: Receipts::new(),
+            reserve: Arc::default(),
             facts,
             closing: watch::Sender::new(false),
             catalog: RwLock::new(catalog),
@@ -110,6 +115,12 @@ impl Node {
         self.next_session.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The refusal of what would write while there is no space, for this reason.
+    pub(crate) fn read_only(&self, why: &str) -> Problem {
+        let size = self.log.room().map_or(0, |room| room.segment);
+        problems::read_only(why, size, self.facts.data.as_deref())
+    }
+
     /// Hands a batch to the engine. One that is refused comes back with the reason; nothing of it was done.
     pub(crate) fn submit(&self, batch: Batch) -> Result<(), (Batch, Problem)> {
         let weight = batch.asks.iter().map(Ask::weight).sum();
@@ -119,7 +130,7 @@ impl Node {
                 (batch, problem.hint("call again in a moment"))
             }
             Refused::Closed(batch) => {
-                let stopped = || interstice_protocol::problems::unavailable("the node stops");
+                let stopped = || problems::unavailable("the node stops");
                 (batch, self.lifeline.refusal().unwrap_or_else(stopped))
             }
         })

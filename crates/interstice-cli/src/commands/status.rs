@@ -27,7 +27,8 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
         ("snapshot", status.snapshot.map_or_else(|| "none".to_owned(), |next_offset| next_offset.to_string())),
     ];
     let alarms = status.alarms.iter().map(|problem| ("alarm", format!("{}: {}", problem.code, problem.message)));
-    let rows: Vec<_> = pairs.into_iter().chain(alarms).map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let pairs = pairs.into_iter().chain(status.read_only.map(|why| ("read-only", why))).chain(alarms);
+    let rows: Vec<_> = pairs.map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(Report::new(document, columns(&rows)))
 }
 
