@@ -318,7 +318,7 @@ impl<S: Storage> CommitLog for LocalLog<S> {
 
     fn room(&self) -> Option<Room> {
         let shared = lock(&self.shared);
-        let segment = self.options.segment_size - SEGMENT_HEADER_SIZE as u64;
+        let segment = self.options.segment_size.saturating_sub(SEGMENT_HEADER_SIZE as u64);
         let end = if shared.sealed { 0 } else { shared.reserved.min(self.options.segment_size) };
         let spare = matches!(shared.spare, Spare::Ready(_)).then_some(segment);
         Some(Room { open: end.saturating_sub(shared.byte), spare, segment })

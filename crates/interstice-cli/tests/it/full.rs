@@ -125,7 +125,8 @@ fn take_reserved_space(disk: &SmallDisk, segment: &Path) {
     command.args(["--punch-hole", "--offset", "16MiB", "--length", "40MiB"]).arg(segment);
     assert!(command.output().unwrap().status.success(), "holes can be made in a file of a tmpfs");
     let mut ballast = std::fs::File::create(disk.path().join("ballast")).unwrap();
-    while ballast.write_all(&[7; 1 << 20]).is_ok() {}
+    let block = vec![7; 1 << 20];
+    while ballast.write_all(&block).is_ok() {}
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn no_moment_at_which_the_disk_fills_up_ends_the_node() {
             goes_on(&node, 1);
             rows += 1;
         }
-        let sizes: Vec<_> = (0..round % 5 + 1).map(|number| 1 + (round * 131 + number * 71) % 400).collect();
+        let sizes: Vec<_> = (0..=round % 5).map(|number| 1 + (round * 131 + number * 71) % 400).collect();
         let args: Vec<_> = sizes.iter().map(|size| size.to_le_bytes()).collect();
         let calls: Vec<_> = args.iter().zip(0..).map(|(args, id)| (id, call("fill", args))).collect();
         socket.send(&calls);
