@@ -120,6 +120,11 @@ impl Frame {
         parts.into_iter().enumerate().map(frame).collect()
     }
 
+    /// Bytes that it takes in a log.
+    pub fn size(&self) -> u64 {
+        frame_size(self.payload.len()) as u64
+    }
+
     /// Why this frame cannot stand where `next_offset` is the next offset and `next_part` the part that is due, if so.
     /// An epoch frame may stand anywhere: it voids a transaction that the writer before did not finish.
     pub(crate) fn fault(&self, next_offset: u64, next_part: u32) -> Option<&'static str> {

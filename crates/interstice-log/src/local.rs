@@ -9,7 +9,7 @@
 
 use crate::found::{Found, find, find_beside_a_writer};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
-use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Tail, TrimError};
+use crate::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Room, Tail, TrimError};
 use crate::repair::{remove_spares, repair_tail};
 use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, salt};
 use crate::spare::{Spare, create_segment};
@@ -115,6 +115,8 @@ pub(crate) struct Shared {
     pub(crate) epoch: Epoch,
     /// Byte behind the last durable frame of the last segment.
     pub(crate) byte: u64,
+    /// Byte up to which the file of the last segment has its space.
+    pub(crate) reserved: u64,
     /// Whether the last segment ends in a footer.
     pub(crate) sealed: bool,
     /// Whether the last durable frame is a part with others to follow.
@@ -164,7 +166,8 @@ impl<S: Storage> LocalLog<S> {
         let office = Arc::default();
         let epoch = tail.epoch;
         let (spare, failed) = (Spare::None, None);
-        let shared = Shared { segments, tail, epoch, byte, sealed, mid_transaction: false, spare, failed, office };
+        let (reserved, mid_transaction) = (0, false);
+        let shared = Shared { segments, tail, epoch, byte, reserved, sealed, mid_transaction, spare, failed, office };
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
@@ -260,6 +263,14 @@ impl<S: Storage> CommitLog for LocalLog<S> {
 
     fn tail(&self) -> Tail {
         lock(&self.shared).tail
+    }
+
+    fn room(&self) -> Option<Room> {
+        let shared = lock(&self.shared);
+        let segment = self.options.segment_size.saturating_sub(SEGMENT_HEADER_SIZE as u64);
+        let end = if shared.sealed { 0 } else { shared.reserved.min(self.options.segment_size) };
+        let spare = matches!(shared.spare, Spare::Ready(_)).then_some(segment);
+        Some(Room { open: end.saturating_sub(shared.byte), spare, segment })
     }
 }
 

@@ -35,6 +35,11 @@ pub trait CommitLog {
     /// Where the log ends.
     fn tail(&self) -> Tail;
 
+    /// Space that is reserved for what is appended next; `None` if this log needs none.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
     /// Whether this history is the one in which `receipt` was given.
     ///
     /// # Errors
@@ -48,6 +53,24 @@ pub trait CommitLog {
             Err(error) => Err(error),
             Ok(frames) => standing_among(frames, receipt),
         }
+    }
+}
+
+/// Space that is reserved behind the durable end of a log, in bytes of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What the open segment still takes.
+    pub open: u64,
+    /// What the segment takes that is made ahead; `None` if it is not there.
+    pub spare: Option<u64>,
+    /// What a segment takes.
+    pub segment: u64,
+}
+
+impl Room {
+    /// Whether a transaction of so many bytes has its place, in the open segment or in the one behind it.
+    pub fn holds(&self, size: u64) -> bool {
+        size <= self.open || self.spare.is_some_and(|spare| size <= spare)
     }
 }
 
@@ -80,6 +103,10 @@ pub(crate) fn standing_among(
 pub trait CommitLogWriter: Send {
     /// Takes a frame that is to stand at `expected`. Nothing is durable before [`settle`](Self::settle) says so.
     fn append(&mut self, expected: Position, frame: &Frame) -> Ticket;
+
+    /// Says that a transaction comes next whose frames have so many bytes in all: they are to stand together. A log without
+    /// segments has nothing to do for it.
+    fn expect(&mut self, _size: u64) {}
 
     /// Makes all that was appended durable with one sync, and says for each, in order, what became of it.
     fn settle(&mut self) -> Vec<(Ticket, Resolution)>;

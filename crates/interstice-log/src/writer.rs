@@ -3,7 +3,7 @@
 use crate::frame::{self, Frame, Place, Position};
 use crate::local::{OpenOptions, Shared, lock};
 use crate::log::{CommitLogWriter, Preparation, Receipt, Resolution, Tail, Ticket};
-use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
+use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
 use crate::spare::{self, Spare, SparePlan};
 use crate::storage::{Storage, StorageFile};
 use std::io;
@@ -36,6 +36,8 @@ pub struct LocalWriter<S: Storage> {
     next_ticket: u64,
     /// The part that is due.
     next_part: u32,
+    /// Bytes of the transaction that comes next.
+    expected: u64,
     /// Whether a transaction has begun behind which no segment may end.
     mid_transaction: bool,
     /// Frames before this one are durable.
@@ -58,6 +60,7 @@ impl<S: Storage> LocalWriter<S> {
         tail: Tail,
     ) -> io::Result<Self> {
         let file = storage.open(&segment.header.name())?;
+        lock(&shared).reserved = reserved(&file)?;
         let mid_transaction = lock(&shared).mid_transaction;
         Ok(Self {
             storage,
@@ -72,6 +75,7 @@ impl<S: Storage> LocalWriter<S> {
             appended: Vec::new(),
             next_ticket: 0,
             next_part: 0,
+            expected: 0,
             mid_transaction,
             durable: tail.position,
             failed: false,
@@ -79,7 +83,9 @@ impl<S: Storage> LocalWriter<S> {
     }
 
     fn encode(&mut self, frame: &Frame) -> Result<(Position, Receipt), Resolution> {
-        let full = self.segment.byte + self.buffer.len() as u64 >= self.options.segment_size;
+        // Nothing is written behind the space that was reserved, but for a transaction that no segment could take.
+        let size = std::mem::take(&mut self.expected).max(frame.size());
+        let full = self.segment.byte + self.buffer.len() as u64 + size > self.options.segment_size;
         let has_offsets = self.tail.next_offset > self.segment.header.first_offset;
         if self.sealed || full && has_offsets && !self.mid_transaction {
             self.rotate()?;
@@ -142,6 +148,7 @@ impl<S: Storage> LocalWriter<S> {
             Err(error) => return Err(self.indeterminate(&error)),
         };
         spare::name_segment(&self.storage, &spare, &header).map_err(|error| self.indeterminate(&error))?;
+        lock(&self.shared).reserved = reserved(&file).map_err(|error| self.indeterminate(&error))?;
         self.file = file;
         self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
         self.sealed = false;
@@ -229,6 +236,10 @@ impl<S: Storage> LocalWriter<S> {
 }
 
 impl<S: Storage> CommitLogWriter for LocalWriter<S> {
+    fn expect(&mut self, size: u64) {
+        self.expected = size;
+    }
+
     fn append(&mut self, expected: Position, frame: &Frame) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
@@ -294,6 +305,11 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     fn tail(&self) -> Tail {
         self.tail
     }
+}
+
+/// Byte up to which a segment's file has space for frames: behind them comes the footer.
+fn reserved<F: StorageFile>(file: &F) -> io::Result<u64> {
+    Ok(file.size()?.saturating_sub(FOOTER_SIZE as u64))
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -246,6 +246,8 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Where the data are; `None` in memory.
     pub data: Option<String>,
+    /// Why nothing is written for now; `None` if everything is.
+    pub read_only: Option<String>,
 }
 
 /// What verifying the log found.
@@ -368,7 +370,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
         | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
         | "too-many-scans" => 500,
-        "unknown" | "unavailable" | "overloaded" | "disk-full" | "module-unavailable" => 503,
+        "unknown" | "unavailable" | "overloaded" | "disk-full" | "read-only" | "module-unavailable" => 503,
         _ => 422,
     }
 }

@@ -6,6 +6,7 @@ use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
 use serde_json::json;
 use std::fmt::Display;
+use std::path::Path;
 
 /// A message that cannot be understood.
 pub fn invalid_message(error: impl Display) -> Problem {
@@ -70,4 +71,18 @@ pub fn history_diverged(presented: &Receipt, lineage: &[u8; 16], durable: Offset
     );
     problem.data = Some(json!({"lineage": lineage, "durable": durable.to_string(), "receipt": presented}));
     problem
+}
+
+/// There is no space for what a call would write. `size` is what the log needs, in bytes.
+pub fn read_only(why: &str, size: u64, data: Option<&Path>) -> Problem {
+    let size = if size >> 20 == 0 {
+        format!("{} KiB", size.div_ceil(1 << 10))
+    } else {
+        format!("{} MiB", size.div_ceil(1 << 20))
+    };
+    let place = data.map_or_else(|| "the log".to_owned(), |path| format!("`{}`", path.display()));
+    let look = data.map_or_else(|| "df -h".to_owned(), |path| format!("df -h {}", path.display()));
+    let text =
+        format!("the node only reads: {place} has no space for the next {size} of the log ({why}); nothing was done");
+    Problem::new("read-only", text).hint(format!("make space and call again, the node goes on by itself: `{look}`"))
 }

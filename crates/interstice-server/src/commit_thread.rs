@@ -20,6 +20,7 @@ use crate::subscriptions::Subscriptions;
 use interstice::commit::{Committer, SettleError};
 use interstice_engine::engine::Output;
 use interstice_engine::read::Snapshot;
+use interstice_log::frame::{Frame, FrameKind};
 use interstice_log::log::CommitLogWriter;
 use interstice_protocol::http::ChangeCounts;
 use interstice_protocol::{problems, reply, text};
@@ -64,10 +65,14 @@ impl<W: CommitLogWriter> CommitThread<W> {
         let (node, rounds, jobs) = (Arc::clone(&self.node), Arc::clone(&self.rounds), Arc::clone(&self.jobs));
         let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "committer" };
         let _closing = (CloseOnDrop(&node.inbox), CloseOnDrop(&rounds), CloseOnDrop(&jobs));
+        // A log that was full when it was closed has no room for the first call.
+        self.prepare();
         loop {
-            match rounds.take(self.unsealed.then_some(IDLE_BEFORE_SEAL)) {
+            let patience = if self.unsealed { Some(IDLE_BEFORE_SEAL) } else { node.reserve.next_look() };
+            match rounds.take(patience) {
                 Taken::Items(rounds) => self.commit(rounds),
-                Taken::Nothing => self.seal(),
+                Taken::Nothing if self.unsealed => self.seal(),
+                Taken::Nothing => self.prepare(),
                 Taken::Closed => break,
             }
         }
@@ -78,12 +83,18 @@ impl<W: CommitLogWriter> CommitThread<W> {
 
     fn seal(&mut self) {
         self.unsealed = false;
+        let size = Frame::marker(FrameKind::Seal, 0).size();
+        if self.node.log.room().is_some_and(|room| !room.holds(size)) {
+            // It certifies, and that is not worth the end of a node that waits for space: the next frame certifies too.
+            return;
+        }
         if let Err(error) = self.committer.seal() {
             self.fail(&error);
         }
     }
 
     fn commit(&mut self, rounds: Vec<Round>) {
+        let size = rounds.iter().map(Round::frames_size).sum();
         for round in &rounds {
             self.committer.append(&round.frames);
             self.unsealed |= !round.frames.is_empty();
@@ -91,6 +102,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         let mut given = match self.committer.settle() {
             Ok(receipts) => {
                 self.node.receipts.note(&receipts);
+                self.node.reserve.settled(size);
                 Some(Given::new(receipts))
             }
             Err(error) => {
@@ -111,11 +123,23 @@ impl<W: CommitLogWriter> CommitThread<W> {
         self.prepare();
     }
 
-    /// Has the next segment made on a thread of its own, when the log asks for that.
+    /// Has the next segment made on a thread of its own, when the log asks for that. A disk that fails while it is made has
+    /// failed; one that is full is asked again.
     fn prepare(&mut self) {
+        if let Some(reason) = self.node.reserve.fault() {
+            return self.fail(&SettleError { reason, out_of_space: false });
+        }
+        if !self.node.reserve.is_due() {
+            return;
+        }
         let Some(work) = self.committer.prepare() else { return };
-        // What does not begin or fails is made up for when the segment is needed.
-        let _ = std::thread::Builder::new().name("next-segment".to_owned()).spawn(work);
+        let reserve = Arc::clone(&self.node.reserve);
+        reserve.begin();
+        let making = Arc::clone(&reserve);
+        let thread = std::thread::Builder::new().name("next-segment".to_owned());
+        if let Err(error) = thread.spawn(move || making.finish(work())) {
+            reserve.finish(Err(error));
+        }
     }
 
     fn fail(&mut self, error: &SettleError) {

@@ -5,12 +5,15 @@
 //! 2. Deliver up to [`EVENTS_PER_TURN`] events.
 //! 3. Try the publishes that wait: they need a moment without pending events.
 //! 4. Take one snapshot for all queries of this turn: they see every call before them.
+//!
+//! Nothing that writes is begun before there is room for it in the log (`reserve`).
 
 use crate::ask::{Ask, Batch, Invocation, Publish, Reply, Seat, Subscribe};
 use crate::lifeline::FailOnPanic;
 use crate::moment::{self, Moments};
 use crate::node::Node;
 use crate::queue::{CloseOnDrop, Queue, Taken};
+use crate::reserve::Admission;
 use crate::round::{Done, Read, Round};
 use crate::session::Session;
 use crate::signatures::Signatures;
@@ -28,6 +31,9 @@ const EVENTS_PER_TURN: usize = 256;
 /// Turns for which a publish waits for pending events before it is refused.
 const PUBLISH_TURNS: u32 = 64;
 
+/// Between two looks whether events can be delivered that there was no space for.
+const BLOCKED_PAUSE: Duration = Duration::from_millis(250);
+
 /// The engine and what feeds it.
 pub(crate) struct EngineThread {
     engine: Engine,
@@ -37,6 +43,12 @@ pub(crate) struct EngineThread {
     signatures: Signatures,
     frames: FrameBuilder,
     round: Round,
+    /// Bytes of the frames that were handed over.
+    handed: u64,
+    /// How many bytes may be made before there must be more room; `None` before that was asked.
+    room: Option<u64>,
+    /// Whether events wait for space.
+    blocked: bool,
     /// With how many turns each has waited.
     publishes: Vec<(Publish, u32)>,
     reads: Vec<(Option<Arc<Session>>, Read)>,
@@ -52,6 +64,9 @@ impl EngineThread {
             signatures: Signatures::default(),
             frames: FrameBuilder::default(),
             round: Round::default(),
+            handed: 0,
+            room: None,
+            blocked: false,
             publishes: Vec::new(),
             reads: Vec::new(),
         }
@@ -64,7 +79,8 @@ impl EngineThread {
         let _closing_inbox = CloseOnDrop(&node.inbox);
         let _closing_rounds = CloseOnDrop(&rounds);
         loop {
-            match node.inbox.take(self.has_work().then_some(Duration::ZERO)) {
+            let patience = if self.blocked { BLOCKED_PAUSE } else { Duration::ZERO };
+            match node.inbox.take(self.has_work().then_some(patience)) {
                 Taken::Items(batches) => batches.into_iter().for_each(|batch| self.batch(batch)),
                 Taken::Nothing => {}
                 Taken::Closed => break,
@@ -90,9 +106,11 @@ impl EngineThread {
     fn batch(&mut self, batch: Batch) {
         let Batch { session, asks } = batch;
         for ask in asks {
+            // First: while it waits for room it hands over what was done.
+            let room = if matches!(ask, Ask::Call(..)) { self.room() } else { Ok(()) };
             self.round.group(session.as_ref());
             match ask {
-                Ask::Call(call, seat) => self.call(call, seat),
+                Ask::Call(call, seat) => self.call(call, seat, room),
                 Ask::Query(query, seat) => self.reads.push((session.clone(), Read::Query(query, seat))),
                 Ask::Sql { text, reply } => self.reads.push((None, Read::Sql { text, reply })),
                 Ask::Publish(publish) => self.publishes.push((publish, 0)),
@@ -110,8 +128,9 @@ impl EngineThread {
         }
     }
 
-    fn call(&mut self, call: Invocation, seat: Seat) {
-        let output = if let Err(problem) = self.signatures.check(self.engine.catalog(), &call) {
+    fn call(&mut self, call: Invocation, seat: Seat, room: Result<(), Problem>) {
+        let checked = room.and_then(|()| self.signatures.check(self.engine.catalog(), &call));
+        let output = if let Err(problem) = checked {
             self.refused(problem)
         } else {
             let Invocation { module, function, args, caller, .. } = call;
@@ -124,6 +143,26 @@ impl EngineThread {
     fn subscribe(&mut self, subscribe: Subscribe) {
         let snapshot = self.engine.snapshot();
         self.round.push(Done::Subscribed { subscribe, snapshot: Box::new(snapshot) });
+    }
+
+    /// Waits until there is room for what is done next.
+    ///
+    /// # Errors
+    /// `read-only` if there is none, and no space for more.
+    fn room(&mut self) -> Result<(), Problem> {
+        let made = self.handed + self.frames.size();
+        let mut waiting = false;
+        while self.room.is_none_or(|room| made > room) && !self.node.lifeline.has_failed() {
+            match self.node.reserve.admit(|| self.node.log.room(), made, waiting) {
+                Admission::Until(room) => self.room = Some(room),
+                Admission::Refused(why) => return Err(self.node.read_only(&why)),
+                Admission::Wait => {
+                    self.hand_over();
+                    waiting = true;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, request: Request) -> Output {
@@ -145,8 +184,13 @@ impl EngineThread {
     }
 
     fn deliver_events(&mut self) {
+        self.blocked = false;
         for _ in 0..EVENTS_PER_TURN {
             if self.engine.pending_events().is_empty() || self.node.lifeline.has_failed() {
+                return;
+            }
+            if self.room().is_err() {
+                self.blocked = true;
                 return;
             }
             let output = self.step(Request::NextEvent);
@@ -157,6 +201,11 @@ impl EngineThread {
 
     fn try_publishes(&mut self) {
         for (publish, turns) in std::mem::take(&mut self.publishes) {
+            if let Err(problem) = self.room() {
+                let output = self.refused(problem);
+                self.published(output, publish.reply);
+                continue;
+            }
             let pending = !self.engine.pending_events().is_empty();
             if pending && turns < PUBLISH_TURNS && !self.node.lifeline.has_failed() {
                 self.publishes.push((publish, turns + 1));
@@ -190,6 +239,7 @@ impl EngineThread {
         self.node.gauges.set_engine(self.engine.next_offset(), self.engine.pending_events().len());
         let mut round = std::mem::take(&mut self.round);
         round.frames = self.frames.take();
+        self.handed += round.frames_size();
         if round.count() == 0 {
             return;
         }

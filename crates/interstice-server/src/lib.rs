@@ -10,7 +10,8 @@
 //! 1. Nothing leaves before every offset that it rests on is durable: answers, refusals, rows and updates.
 //! 2. The engine never waits for the disk, and neither the engine nor the committer waits for a socket.
 //! 3. Every queue is bounded: a client that does not read is cut, a node that cannot keep up says `overloaded`.
-//! 4. After the first failed write or sync nothing is promised any more, and the node ends.
+//! 4. Nothing that writes is executed before there is space for it in the log.
+//! 5. After the first failed write or sync nothing is promised any more, and the node ends.
 //!
 //! *Threads*
 //!
@@ -20,7 +21,7 @@
 //!      └──────────────── session queues ◀───────────┴────────────────┘
 //! ```
 //!
-//! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `commit_thread`, `receipts`,
+//! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `reserve`, `commit_thread`, `receipts`,
 //! `subscriptions`, `session`, `socket`, `routes`.
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,7 @@ mod queue;
 mod reader_thread;
 mod receipts;
 pub mod reports;
+mod reserve;
 mod round;
 mod routes;
 pub mod server;

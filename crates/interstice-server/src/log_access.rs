@@ -5,7 +5,7 @@ use interstice::describe::{DescribeError, descriptions};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::local::LocalLog;
-use interstice_log::log::{CommitLog, ReadError, Receipt, Standing, Tail};
+use interstice_log::log::{CommitLog, ReadError, Receipt, Room, Standing, Tail};
 use interstice_log::memory::MemoryLog;
 use interstice_log::storage::Storage;
 use interstice_log::verify::{VerifyReport, verify};
@@ -48,6 +48,8 @@ pub(crate) trait LogAccess: Send + Sync {
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
     /// Where it ends.
     fn tail(&self) -> Tail;
+    /// Space that it has reserved.
+    fn room(&self) -> Option<Room>;
 }
 
 impl<L: NodeLog> LogAccess for L {
@@ -69,5 +71,9 @@ impl<L: NodeLog> LogAccess for L {
 
     fn tail(&self) -> Tail {
         CommitLog::tail(self)
+    }
+
+    fn room(&self) -> Option<Room> {
+        CommitLog::room(self)
     }
 }

@@ -5,9 +5,11 @@ use crate::lifeline::Lifeline;
 use crate::log_access::LogAccess;
 use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
+use crate::reserve::Reserve;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_protocol::problems;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) limits: Limits,
     pub(crate) log: Box<dyn LogAccess>,
     pub(crate) receipts: Receipts,
+    /// Shared with whoever makes the next segment, who must not keep the log.
+    pub(crate) reserve: Arc<Reserve>,
     pub(crate) facts: Facts,
     /// Tells sockets to send what is left and close.
     pub(crate) closing: watch::Sender<bool>,
@@ -82,6 +86,7 @@ impl Node {
             limits,
             log,
             receipts: Receipts::new(),
+            reserve: Arc::default(),
             facts,
             closing: watch::Sender::new(false),
             catalog: RwLock::new(catalog),
@@ -102,6 +107,12 @@ impl Node {
         self.next_session.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The refusal of what would write while there is no space, for this reason.
+    pub(crate) fn read_only(&self, why: &str) -> Problem {
+        let size = self.log.room().map_or(0, |room| room.segment);
+        problems::read_only(why, size, self.facts.data.as_deref())
+    }
+
     /// Hands a batch to the engine. One that is refused comes back with the reason; nothing of it was done.
     pub(crate) fn submit(&self, batch: Batch) -> Result<(), (Batch, Problem)> {
         let weight = batch.asks.iter().map(Ask::weight).sum();
@@ -111,7 +122,7 @@ impl Node {
                 (batch, problem.hint("call again in a moment"))
             }
             Refused::Closed(batch) => {
-                let stopped = || interstice_protocol::problems::unavailable("the node stops");
+                let stopped = || problems::unavailable("the node stops");
                 (batch, self.lifeline.refusal().unwrap_or_else(stopped))
             }
         })

@@ -87,6 +87,11 @@ impl Round {
         self.count
     }
 
+    /// Bytes that its frames take in the log.
+    pub(crate) fn frames_size(&self) -> u64 {
+        self.frames.iter().map(Frame::size).sum()
+    }
+
     /// How much it weighs in the queue, in bytes.
     pub(crate) fn weight(&self) -> usize {
         /// What one thing costs beside its frame.

@@ -34,7 +34,10 @@ impl<W: CommitLogWriter> Committer<W> {
         if self.failed.is_some() {
             return;
         }
-        for frame in frames {
+        for (number, frame) in frames.iter().enumerate() {
+            if frame.first_part && !frame.last_part {
+                self.writer.expect(size_of_transaction(&frames[number..]));
+            }
             let position = self.writer.tail().position;
             self.writer.append(position, frame);
         }
@@ -92,4 +95,10 @@ impl<W: CommitLogWriter> Committer<W> {
     pub fn receipt(&self) -> Option<Receipt> {
         self.receipt
     }
+}
+
+/// Bytes of the frames of the transaction that begins with the first of `frames`.
+fn size_of_transaction(frames: &[Frame]) -> u64 {
+    let parts = frames.iter().position(|frame| frame.last_part).map_or(frames, |last| &frames[..=last]);
+    parts.iter().map(Frame::size).sum()
 }

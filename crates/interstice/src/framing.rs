@@ -1,7 +1,7 @@
 //! Transactions into frames, and frames into transactions.
 
 use interstice_engine::catalog::Catalog;
-use interstice_log::frame::{Frame, FrameKind, MAX_FRAME_PAYLOAD, StoredFrame};
+use interstice_log::frame::{ALIGNMENT, FRAME_HEADER_SIZE, Frame, FrameKind, MAX_FRAME_PAYLOAD, StoredFrame};
 use interstice_log::log::ReadError;
 use interstice_types::id::Offset;
 use interstice_types::transaction::{RecordError, Transaction};
@@ -35,6 +35,12 @@ impl FrameBuilder {
         } else {
             (self.first_offset, self.count, self.payload) = (transaction.offset, 1, record);
         }
+    }
+
+    /// Bytes that the frames so far take in a log.
+    pub fn size(&self) -> u64 {
+        let open = (FRAME_HEADER_SIZE + self.payload.len().next_multiple_of(ALIGNMENT as usize)) as u64;
+        self.full.iter().map(Frame::size).sum::<u64>() + if self.count > 0 { open } else { 0 }
     }
 
     /// All frames, in order; the builder is empty then.

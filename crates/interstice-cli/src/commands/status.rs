@@ -25,7 +25,8 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
         ("sessions", status.sessions.to_string()),
         ("uptime", format!("{} s", status.uptime_seconds)),
     ];
-    let rows: Vec<_> = pairs.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let pairs = pairs.into_iter().chain(status.read_only.map(|why| ("read-only", why)));
+    let rows: Vec<_> = pairs.map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(Report::new(document, columns(&rows)))
 }
 

@@ -4,9 +4,11 @@ use crate::support::{Node, run};
 use interstice_client::socket::Socket;
 use interstice_protocol::reply::Reply;
 use interstice_protocol::request::{ANY_SIGNATURE, Invocation, Request};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A file system in memory with so many bytes; gone when dropped.
 struct SmallDisk(tempfile::TempDir);
@@ -52,47 +54,92 @@ fn a_disk_that_is_read_only_is_refused() {
     run(&["start", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]).refused(9, "read-only");
 }
 
-/// Adds rows of half a megabyte until the node ends; returns who was acknowledged, at which offset.
-async fn fill(url: &str) -> BTreeMap<u32, u64> {
-    let mut acknowledged = BTreeMap::new();
+/// Adds rows of half a megabyte, with ids from `first` on, until one is refused or `count` are there; returns who was
+/// acknowledged, and the code of the refusal.
+async fn fill(url: &str, first: u32, count: u32) -> (BTreeSet<u32>, String) {
+    let mut acknowledged = BTreeSet::new();
     let mut socket = Socket::connect(url, None).await.unwrap();
-    for id in 0..1_000_u32 {
+    for id in first..first + count {
         let text = format!("{id:010}").repeat(50_000);
         let args = [&u64::from(id).to_le_bytes()[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
         let invocation = Invocation { module: "probe", function: "mark", signature: ANY_SIGNATURE, args: &args };
         socket.push(id, &Request::Call(invocation));
-        if socket.send().await.is_err() {
-            return acknowledged;
-        }
-        let Ok(answers) = socket.receive().await else { return acknowledged };
+        socket.send().await.unwrap();
+        let answers = socket.receive().await.unwrap();
         for answer in answers.iter() {
             match answer.unwrap() {
-                (id, Reply::Ok { offset, .. }) => drop(acknowledged.insert(id, offset)),
-                (_, Reply::Error(problem)) => {
-                    assert!(["unknown", "unavailable"].contains(&&*problem.code), "{problem}");
-                    return acknowledged;
-                }
+                (id, Reply::Ok { .. }) => assert!(acknowledged.insert(id), "acknowledged twice: {id}"),
+                (_, Reply::Receipt(_)) => {}
+                (_, Reply::Error(problem)) => return (acknowledged, problem.to_string()),
                 other => panic!("{other:?}"),
             }
         }
     }
-    panic!("the disk never filled up");
+    (acknowledged, String::new())
+}
+
+/// Whoever was acknowledged is there.
+fn check(data: &Path, acknowledged: &BTreeSet<u32>) {
+    let data = data.to_str().unwrap();
+    run(&["log", "verify", "--data", data]).ok();
+    let ids = run(&["sql", "select id from probe.mark", "--data", data, "-o", "json"]).ok().json();
+    let there: BTreeSet<u32> =
+        ids["rows"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect();
+    assert!(acknowledged.is_subset(&there), "acknowledged and lost");
 }
 
 #[test]
-fn a_disk_that_fills_up_ends_the_node_and_loses_nothing_acknowledged() {
-    let Some(disk) = SmallDisk::mount("100m") else { return };
+fn a_disk_that_fills_up_is_only_read_until_there_is_space_and_loses_nothing_acknowledged() {
+    let Some(disk) = SmallDisk::mount("240m") else { return };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 80 << 20]).unwrap();
     let data = disk.path().join("data");
     let node = Node::start(&data);
     node.publish("fixtures/modules/probe");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let acknowledged = runtime.block_on(fill(&node.url));
-    assert!(acknowledged.len() > 50, "{} were acknowledged", acknowledged.len());
+    let (mut acknowledged, refusal) = runtime.block_on(fill(&node.url, 0, 1_000));
+    assert!(refusal.starts_with("error[read-only]") && refusal.contains("df -h /"), "{refusal}");
+    let count = acknowledged.len() as u32;
+    assert!((51..1_000).contains(&count), "{count} were acknowledged");
+    let status = node.run(&["status"]).ok().stdout;
+    assert!(status.contains("read-only") && status.contains("64 MiB"), "{status}");
+    assert_eq!(
+        node.run(&["sql", "select count(*) from probe.mark", "-o", "json"]).ok().json()["rows"][0][0],
+        count.to_string()
+    );
+
+    std::fs::remove_file(&ballast).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while node.run(&["status"]).ok().stdout.contains("read-only") {
+        assert!(Instant::now() < deadline, "writes do not go on");
+    }
+    acknowledged.extend(runtime.block_on(fill(&node.url, 1_000, 10)).0);
+    assert_eq!(acknowledged.len() as u32, count + 10);
+    node.kill();
+    check(&data, &acknowledged);
+}
+
+/// Gives the space back that a segment had reserved, and fills up the disk.
+fn take_reserved_space(disk: &SmallDisk, segment: &Path) {
+    let mut command = Command::new("fallocate");
+    command.args(["--punch-hole", "--offset", "16MiB", "--length", "40MiB"]).arg(segment);
+    assert!(command.output().unwrap().status.success(), "holes can be made in a file of a tmpfs");
+    let mut ballast = std::fs::File::create(disk.path().join("ballast")).unwrap();
+    let block = vec![7; 1 << 20];
+    while ballast.write_all(&block).is_ok() {}
+}
+
+#[test]
+fn no_space_where_it_was_reserved_ends_the_node_and_loses_nothing_acknowledged() {
+    let Some(disk) = SmallDisk::mount("100m") else { return };
+    let data = disk.path().join("data");
+    let node = Node::start(&data);
+    node.publish("fixtures/modules/probe");
+    take_reserved_space(&disk, &data.join("log/00000000000000000000.log"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (acknowledged, refusal) = runtime.block_on(fill(&node.url, 0, 1_000));
+    assert!(acknowledged.len() > 10 && refusal.starts_with("error[unknown]"), "{}: {refusal}", acknowledged.len());
     assert_eq!(node.wait(), Some(9));
-    let data = data.to_str().unwrap();
-    run(&["log", "verify", "--data", data]).ok();
-    let ids = run(&["sql", "select id from probe.mark", "--data", data, "-o", "json"]).ok().json();
-    let there: Vec<u32> =
-        ids["rows"].as_array().unwrap().iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect();
-    assert!(acknowledged.keys().all(|id| there.contains(id)), "acknowledged and lost");
+    std::fs::remove_file(disk.path().join("ballast")).unwrap();
+    check(&data, &acknowledged);
 }

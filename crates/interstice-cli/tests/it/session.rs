@@ -14,6 +14,9 @@ fn what_was_acknowledged_is_there_after_kill_and_without_a_node() {
     let called = node.run(&["call", "chat.send", "general", "hi", "-o", "json"]).ok().json();
     assert_eq!(called["schema"], "interstice.call/v1");
     assert_eq!((&called["offset"], &called["value"]), (&json!("2"), &json!("1")));
+    let status = node.run(&["status", "-o", "json"]).ok().json();
+    assert_eq!((&called["receipt"]["lineage"], &called["receipt"]["offset"]), (&status["lineage"], &json!("2")));
+    assert_eq!(called["receipt"]["chain"].as_str().map(str::len), status["head"].as_str().map(str::len));
     assert_eq!(called["changes"]["chat.message"]["insert"], 1);
     let text = node.run(&["call", "chat.send", "general", "ho"]).ok().stdout;
     assert!(text.starts_with("ok  offset 3  ") && text.ends_with("2  chat.message +1\n"), "{text}");

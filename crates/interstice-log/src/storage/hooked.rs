@@ -21,6 +21,12 @@ pub enum Operation {
     },
     /// A file is synced.
     Sync,
+    /// A file gets another name.
+    Rename,
+    /// A file is removed.
+    Remove,
+    /// Names are made durable.
+    SyncDirectory,
 }
 
 /// What is asked; an error takes the place of the operation.
@@ -69,14 +75,17 @@ impl<S: Storage> Storage for HookedStorage<S> {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        (self.hook)(Operation::Rename)?;
         self.inner.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        (self.hook)(Operation::Remove)?;
         self.inner.remove(name)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
+        (self.hook)(Operation::SyncDirectory)?;
         self.inner.sync_directory()
     }
 

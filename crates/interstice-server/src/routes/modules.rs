@@ -91,6 +91,7 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
         pending_events,
         sessions: node.gauges.sessions.load(Ordering::Relaxed),
         uptime_seconds: node.facts.started.elapsed().as_secs(),
+        read_only: node.reserve.refusal(node.log.room()).map(|why| node.read_only(&why).message.clone()),
         data: node.facts.data.as_ref().map(|path| path.display().to_string()),
     }))
 }

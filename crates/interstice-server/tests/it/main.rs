@@ -4,9 +4,11 @@
 mod calls;
 mod client;
 mod durability;
+
 mod limits;
 mod modules;
 mod receipts;
+mod space;
 mod starting;
 mod subscriptions;
 mod support;

@@ -176,7 +176,7 @@ pub(crate) fn http(url: &str, method: &str, body: &[u8], headers: &[(&str, &str)
 
 /// A plain blocking WebSocket.
 pub(crate) struct Socket {
-    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    stream: WebSocket<MaybeTlsStream<TcpStream>>,
     waiting: VecDeque<Answer>,
     /// The receipt that acknowledgements rest on which come next.
     pub(crate) receipt: Option<Receipt>,
@@ -198,12 +198,12 @@ pub(crate) enum Answer {
 
 impl Socket {
     pub(crate) fn connect(url: &str) -> Self {
-        let (socket, _) = tungstenite::connect(url.into_client_request().unwrap()).unwrap();
-        Self { socket, waiting: VecDeque::new(), receipt: None }
+        let (stream, _) = tungstenite::connect(url.into_client_request().unwrap()).unwrap();
+        Self { stream, waiting: VecDeque::new(), receipt: None }
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: Vec<u8>) {
-        self.socket.send(Message::Binary(bytes.into())).unwrap();
+        self.stream.send(Message::Binary(bytes.into())).unwrap();
     }
 
     /// All requests in one WebSocket message.
@@ -214,7 +214,7 @@ impl Socket {
     }
 
     pub(crate) fn text(&mut self, json: &str) {
-        self.socket.send(Message::Text(json.into())).unwrap();
+        self.stream.send(Message::Text(json.into())).unwrap();
     }
 
     /// The answer to one JSON message.
@@ -241,7 +241,7 @@ impl Socket {
                 Some(answer) => return answer,
                 None => {}
             }
-            match self.socket.read() {
+            match self.stream.read() {
                 Ok(Message::Binary(bytes)) => self.waiting.extend(answers(&bytes)),
                 Ok(Message::Text(text)) => return Answer::Text(serde_json::from_str(&text).unwrap()),
                 Ok(Message::Close(frame)) => {
@@ -257,7 +257,7 @@ impl Socket {
     pub(crate) fn drain(mut self) -> (usize, Option<u16>) {
         let mut count = self.waiting.len();
         loop {
-            match self.socket.read() {
+            match self.stream.read() {
                 Ok(Message::Binary(bytes)) => count += answers(&bytes).len(),
                 Ok(Message::Close(close)) => return (count, close.map(|close| close.code.into())),
                 Ok(_) => {}
