@@ -4,7 +4,7 @@
 mod calls;
 mod client;
 mod durability;
-
+mod fencing;
 mod limits;
 mod modules;
 mod receipts;
