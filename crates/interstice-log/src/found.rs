@@ -2,7 +2,7 @@
 //! the end of the last one says what is torn and what is missing.
 
 use crate::evidence::{Evidence, Proven, Verdict, judge};
-use crate::frame::Epoch;
+use crate::frame::{Epoch, FrameKind};
 use crate::local::{OpenError, io_error};
 use crate::log::Tail;
 use crate::mark::{MARK_NAME, Mark, MarkFile};
@@ -47,10 +47,19 @@ pub(crate) fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> 
     if names.is_empty() {
         return no_segment(&marks).map(|()| None);
     }
+    find_among(storage, &names, &marks)
+}
+
+/// Walks the segments `names`, which are sorted.
+pub(crate) fn find_among<S: Storage>(
+    storage: &S,
+    names: &[String],
+    marks: &MarkFile,
+) -> Result<Option<Found>, OpenError> {
     let mut found: Option<Found> = None;
     for (number, name) in names.iter().enumerate() {
         let successor = names.get(number + 1);
-        found = Some(walk_segment(storage, (name, successor), found, &marks)?);
+        found = Some(walk_segment(storage, (name, successor), found, marks)?);
     }
     Ok(found)
 }
@@ -88,7 +97,11 @@ fn walk_segment<S: Storage>(
     let mut boundary = Boundary { byte: walk.byte(), tail: walk.tail(), whole: true };
     let mut starts = Vec::new();
     let mut contradicted_by = contradiction(mark, &walk.tail());
+    let mut is_first = before.as_ref().is_some_and(|found| found.tail.lineage != header.lineage);
     while let Some(frame) = walk.next_frame()? {
+        if std::mem::take(&mut is_first) && frame.frame.kind != FrameKind::Loss {
+            return Err(other_history(name, &header));
+        }
         starts.push((frame.frame.first_offset, boundary.byte));
         boundary.whole = frame.frame.last_part;
         if boundary.whole {
@@ -163,7 +176,7 @@ struct Boundary {
 }
 
 /// Checks the segment's header against the end of the one before, and starts behind it.
-fn begin_walk<S: Storage>(
+pub(crate) fn begin_walk<S: Storage>(
     storage: &S,
     name: &str,
     expected: Option<Tail>,
@@ -184,13 +197,24 @@ fn begin_walk<S: Storage>(
             return Err(corrupt(reason, "a segment gets its name after its header is synced"));
         }
     };
-    if header.name() != name || expected.is_some_and(|tail| header.start(tail.epoch) != tail) {
+    if header.name() != name || expected.is_some_and(|tail| !header.follows(&tail)) {
         let reason = "the segment does not begin where the one before ends";
         return Err(corrupt(reason, "a segment is missing or has another one's name"));
     }
     let epoch = expected.map_or(Epoch(0), |tail| tail.epoch);
     let walk = Walk::new(file, header, epoch).map_err(io_error("opening a segment"))?;
     Ok((header, walk))
+}
+
+/// Another lineage begins only with a frame that says what was given up for it.
+fn other_history(name: &str, header: &SegmentHeader) -> OpenError {
+    OpenError::Corrupt {
+        segment: name.to_owned(),
+        byte: 0,
+        offset: header.first_offset,
+        reason: "the segment belongs to another history".to_owned(),
+        evidence: "its lineage is not that of the segment before, and no repair began it".to_owned(),
+    }
 }
 
 /// Whether something is to be cut behind the last whole transaction.

@@ -36,6 +36,7 @@ pub mod mark;
 pub mod memory;
 mod repair;
 pub mod retention;
+pub mod salvage;
 pub mod segment;
 pub mod snapshot;
 mod spare;

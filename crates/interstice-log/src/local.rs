@@ -350,7 +350,7 @@ impl<S: Storage> LocalFrames<S> {
                     }
                     continue;
                 }
-                let goes_on = self.segments.get(self.next).is_some_and(|next| next.start(self.epoch) == walk.tail());
+                let goes_on = self.segments.get(self.next).is_some_and(|next| next.follows(&walk.tail()));
                 if walk.stop() != Some(&Stop::Sealed) || !goes_on {
                     let segment = self.segments[self.next - 1].name();
                     let reason = match walk.stop() {

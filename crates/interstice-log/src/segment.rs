@@ -100,6 +100,11 @@ impl SegmentHeader {
         })
     }
 
+    /// Whether the segment begins where `tail` ends, be it in the same history or in one that begins there.
+    pub fn follows(&self, tail: &Tail) -> bool {
+        self.start(tail.epoch) == Tail { lineage: self.lineage, ..*tail }
+    }
+
     /// Where the log ends before the segment's first frame.
     pub fn start(&self, epoch: Epoch) -> Tail {
         let (position, next_offset) = (self.first_frame, self.first_offset);
