@@ -396,6 +396,10 @@ impl<F: StorageFile> Walk<F> {
     /// Shows the traces that begin in the first `size` bytes of `window`, which was read at byte `at`, until one is taken.
     fn traces(&self, window: &[u8], at: u64, size: u64, mut take: impl FnMut(Trace, u64) -> bool) {
         for start in (0..window.len().min(size as usize)).step_by(ALIGNMENT as usize) {
+            // Both magics begin with it, and few other bytes do.
+            if window[start] != FRAME_MAGIC[0] {
+                continue;
+            }
             let byte = at + start as u64;
             if self.trace(&window[start..], byte).is_some_and(|trace| take(trace, byte)) {
                 return;

@@ -313,16 +313,16 @@ impl Segment<'_> {
                 }
                 Verdict::Corrupt => {}
             }
+            if self.report.faults.len() >= MAX_FAULTS {
+                let evidence = format!("{MAX_FAULTS} faults are listed; this one and what follows was not looked at");
+                return Err(Fault::at("frame", walk.byte(), walk.tail().next_offset, evidence));
+            }
             let fault = fault_at_stop(walk, &evidence);
             let hole =
                 if self.report.sealed { None } else { walk.resume().map_err(|error| unreadable(walk, error))? };
             self.report.faults.push(hole.as_ref().map_or(fault.clone(), |hole| fault.over(hole)));
             if hole.is_none() {
                 return Ok(());
-            }
-            if self.report.faults.len() >= MAX_FAULTS {
-                let evidence = format!("{MAX_FAULTS} faults are listed, what follows was not looked at");
-                return Err(Fault::at("frame", walk.byte(), walk.tail().next_offset, evidence));
             }
             boundary = Boundary { byte: walk.byte(), whole: true };
         }

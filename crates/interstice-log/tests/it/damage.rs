@@ -160,7 +160,7 @@ fn a_newer_format_is_refused_and_left_alone() {
 }
 
 /// CRC32C, bit by bit, so that the test does not trust the code that it tests.
-fn crc32c_of(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c_of(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes.iter().fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }

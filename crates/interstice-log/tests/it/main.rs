@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bits;
 mod damage;
 mod directory;
+mod mark;
 mod spares;
 mod support;
+mod torn;
+mod verifying;
 mod writers;
 
 #[cfg(feature = "conformance")]

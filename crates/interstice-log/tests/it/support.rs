@@ -2,7 +2,7 @@
 
 use interstice_log::frame::{Epoch, Frame, Lineage, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
-use interstice_log::log::{CommitLog, CommitLogWriter, Resolution};
+use interstice_log::log::{CommitLog, CommitLogWriter, Receipt, Resolution};
 use interstice_log::segment::{LogId, SEGMENT_HEADER_SIZE};
 use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
@@ -47,6 +47,39 @@ pub(crate) fn bytes_of(storage: &MemoryStorage, name: &str) -> Vec<u8> {
     let mut bytes = vec![0; file.size().unwrap() as usize];
     file.read_exact_at(&mut bytes, 0).unwrap();
     bytes
+}
+
+/// Puts `bytes` in place of what the file `name` holds from byte `at` on.
+pub(crate) fn overwrite(storage: &MemoryStorage, name: &str, at: usize, bytes: &[u8]) {
+    storage.open(name).unwrap().write_all_at(bytes, at as u64).unwrap();
+}
+
+/// Turns one bit of the file `name` around.
+pub(crate) fn flip(storage: &MemoryStorage, name: &str, byte: usize, bit: usize) {
+    let mut file = storage.open(name).unwrap();
+    let mut there = [0];
+    file.read_exact_at(&mut there, byte as u64).unwrap();
+    file.write_all_at(&[there[0] ^ 1 << bit], byte as u64).unwrap();
+}
+
+/// Appends one transaction, makes it durable and returns its receipt.
+pub(crate) fn append_for_receipt<W: CommitLogWriter>(writer: &mut W, payload: &[u8]) -> Receipt {
+    let tail = writer.tail();
+    writer.append(tail.position, &Frame::transactions(tail.next_offset, 1, payload.to_vec()));
+    let resolved = writer.settle().pop();
+    let Some((_, Resolution::Durable(receipt))) = resolved else { panic!("{resolved:?}") };
+    receipt
+}
+
+/// Seals an idle log.
+pub(crate) fn seal<W: CommitLogWriter>(writer: &mut W) {
+    let resolved = writer.seal();
+    assert!(matches!(resolved[..], [(_, Resolution::Durable(_))]), "{resolved:?}");
+}
+
+/// The name of the segment that begins with `offset`.
+pub(crate) fn segment_at(offset: u64) -> String {
+    format!("{offset:020}.log")
 }
 
 /// What is wrong with storage, on demand, and the storage behind.
