@@ -1,4 +1,8 @@
 //! Storage that keeps exactly what was synced: a crash loses, tears and reorders the rest, sector by sector.
+//!
+//! A file has what its readers see and what the disk has. A write changes the first and makes a range dirty; a sync copies the
+//! dirty ranges. A sync that fails does with them what file systems do (Rebello and others, *Can Applications Recover from
+//! fsync Failures?*, 2020): see [`SyncFailure`].
 
 use crate::rng::Rng;
 use interstice_log::storage::{Storage, StorageFile};
@@ -8,6 +12,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a disk writes as a whole.
 const SECTOR_SIZE: usize = 512;
+
+/// What a failed sync leaves of the data that it was to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncFailure {
+    /// It is still dirty: a crash may keep some of it, a later sync would write it.
+    KeepsDirty,
+    /// It is gone: readers see what the disk has.
+    DropsDirty,
+    /// Readers see it, the disk does not have it, and a later sync says that it worked without writing it.
+    ClaimsClean,
+}
+
+impl SyncFailure {
+    /// One of the three.
+    pub fn any(rng: &mut Rng) -> Self {
+        [Self::KeepsDirty, Self::DropsDirty, Self::ClaimsClean][rng.below(3) as usize]
+    }
+}
+
+/// What has failed since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Met {
+    /// A sync.
+    pub sync: Option<SyncFailure>,
+    /// A write that wrote a part.
+    pub short_write: bool,
+    /// A read.
+    pub read: bool,
+}
 
 /// A disk. Clones share it; it survives its users.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +53,18 @@ struct Disk {
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
-    /// Syncs until one fails; none if zero.
-    sync_failure_in: u64,
+    /// Syncs until one fails, none if zero, and what it does then.
+    sync_failure: (u64, Option<SyncFailure>),
+    /// Writes until one writes only a part, none if zero, and which part, in eighths.
+    short_write: (u64, u64),
+    /// Reads until one fails; none if zero.
+    read_failure_in: u64,
+    /// Whether no file can be made or grow.
+    full: bool,
+    /// Errors given so far.
+    errors: u64,
+    /// What has failed in this life.
+    met: Met,
     /// Operations until the power is gone, if it will go; none works with zero left.
     power: Option<u64>,
     /// Whether syncs only say that they worked.
@@ -37,6 +80,51 @@ struct Inode {
     durable: Vec<u8>,
     /// Ranges written since the last sync.
     unsynced: Vec<(usize, usize)>,
+    /// Whether readers may see something else than the disk has.
+    differs: bool,
+}
+
+impl Inode {
+    fn sync(&mut self) {
+        let size = self.durable.len().max(self.live.len());
+        self.durable.resize(size, 0);
+        for (from, to) in self.unsynced.drain(..) {
+            self.durable[from..to].copy_from_slice(&self.live[from..to]);
+        }
+    }
+
+    fn fail(&mut self, failure: SyncFailure) {
+        match failure {
+            SyncFailure::KeepsDirty => {}
+            SyncFailure::DropsDirty => {
+                for (from, to) in self.unsynced.drain(..) {
+                    let there = self.durable.len().clamp(from, to);
+                    self.live[from..there].copy_from_slice(&self.durable[from..there]);
+                    self.live[there..to].fill(0);
+                }
+            }
+            SyncFailure::ClaimsClean => self.unsynced.clear(),
+        }
+    }
+
+    /// What was not synced survives, all, none or sector by sector.
+    fn crash(&mut self, keep: u64, rng: &mut Rng) {
+        if !std::mem::take(&mut self.differs) {
+            return;
+        }
+        for (from, to) in std::mem::take(&mut self.unsynced) {
+            for start in (from..to).step_by(SECTOR_SIZE) {
+                let end = (start / SECTOR_SIZE * SECTOR_SIZE + SECTOR_SIZE).min(to).min(start + SECTOR_SIZE);
+                let kept = keep == 2 || keep == 1 && rng.one_in(2);
+                if kept && end <= self.live.len() {
+                    let size = self.durable.len().max(end);
+                    self.durable.resize(size, 0);
+                    self.durable[start..end].copy_from_slice(&self.live[start..end]);
+                }
+            }
+        }
+        self.live.clone_from(&self.durable);
+    }
 }
 
 /// A file on a faulty disk.
@@ -58,8 +146,53 @@ impl FaultyStorage {
     }
 
     /// Makes the `n`th sync from now fail.
-    pub fn fail_sync_in(&self, n: u64) {
-        self.disk().sync_failure_in = n;
+    pub fn fail_sync_in(&self, n: u64, failure: SyncFailure) {
+        self.disk().sync_failure = (n, Some(failure));
+    }
+
+    /// Makes the `n`th write from now write `eighths` of its bytes and fail.
+    pub fn cut_write_in(&self, n: u64, eighths: u64) {
+        self.disk().short_write = (n, eighths.min(8));
+    }
+
+    /// Makes the `n`th read from now fail.
+    pub fn fail_read_in(&self, n: u64) {
+        self.disk().read_failure_in = n;
+    }
+
+    /// Whether there is no space from now on.
+    pub fn set_full(&self, full: bool) {
+        self.disk().full = full;
+    }
+
+    /// Errors that it gave so far, of every kind.
+    pub fn errors(&self) -> u64 {
+        self.disk().errors
+    }
+
+    /// What has failed since the process began.
+    pub fn met(&self) -> Met {
+        self.disk().met
+    }
+
+    /// Turns one bit of a file around, for readers and on the disk, as if by age. Nothing if there is no such byte.
+    pub fn rot(&self, name: &str, byte: usize, bit: usize) {
+        let mut disk = self.disk();
+        let Some(inode) = disk.names.get(name).copied() else { return };
+        let Inode { live, durable, .. } = &mut disk.inodes[inode];
+        [live, durable].into_iter().filter_map(|bytes| bytes.get_mut(byte)).for_each(|byte| *byte ^= 1 << (bit % 8));
+    }
+
+    /// Bytes of a file up to the last one that is not zero; none if there is no such file.
+    pub fn used(&self, name: &str) -> usize {
+        let disk = self.disk();
+        let bytes = disk.names.get(name).map(|inode| &disk.inodes[*inode].live);
+        bytes.and_then(|bytes| bytes.iter().rposition(|byte| *byte != 0)).map_or(0, |last| last + 1)
+    }
+
+    /// The process ends and another one begins: nothing is lost that readers saw, and nothing more is durable.
+    pub fn restart(&self) {
+        self.disk().begin_life();
     }
 
     /// Cuts the power behind `n` more operations that change something: none works then until [`crash`](Self::crash).
@@ -87,29 +220,14 @@ impl FaultyStorage {
         let mut disk = self.disk();
         let keep = rng.below(3);
         for inode in &mut disk.inodes {
-            let mut survived = inode.durable.clone();
-            for (from, to) in std::mem::take(&mut inode.unsynced) {
-                for start in (from..to).step_by(SECTOR_SIZE) {
-                    let end = (start / SECTOR_SIZE * SECTOR_SIZE + SECTOR_SIZE).min(to).min(start + SECTOR_SIZE);
-                    let kept = keep == 2 || keep == 1 && rng.one_in(2);
-                    if kept && end <= inode.live.len() {
-                        let size = survived.len().max(end);
-                        survived.resize(size, 0);
-                        survived[start..end].copy_from_slice(&inode.live[start..end]);
-                    }
-                }
-            }
-            inode.live.clone_from(&survived);
-            inode.durable = survived;
+            inode.crash(keep, rng);
         }
         if rng.one_in(2) {
             disk.names = disk.durable_names.clone();
         } else {
             disk.durable_names = disk.names.clone();
         }
-        disk.sync_failure_in = 0;
-        disk.power = None;
-        disk.life += 1;
+        disk.begin_life();
     }
 }
 
@@ -118,11 +236,23 @@ impl Disk {
         self.names.get(name).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
     }
 
+    /// Ends every fault and every open file.
+    fn begin_life(&mut self) {
+        (self.sync_failure, self.short_write, self.read_failure_in) = ((0, None), (0, 0), 0);
+        (self.full, self.power, self.met) = (false, None, Met::default());
+        self.life += 1;
+    }
+
+    fn error(&mut self, error: io::Error) -> io::Error {
+        self.errors += 1;
+        error
+    }
+
     /// Counts an operation that changes something.
     fn use_power(&mut self) -> io::Result<()> {
         match &mut self.power {
             None => Ok(()),
-            Some(0) => Err(broken()),
+            Some(0) => Err(self.error(broken())),
             Some(left) => {
                 *left -= 1;
                 Ok(())
@@ -130,17 +260,23 @@ impl Disk {
         }
     }
 
-    /// Counts a sync.
-    fn use_sync(&mut self) -> io::Result<()> {
+    /// Counts a sync; how it fails, if it does.
+    fn use_sync(&mut self) -> io::Result<Option<SyncFailure>> {
         self.use_power()?;
-        let fails = self.sync_failure_in == 1;
-        self.sync_failure_in = self.sync_failure_in.saturating_sub(1);
-        if fails {
-            return Err(broken());
+        if due(&mut self.sync_failure.0) {
+            self.met.sync = self.sync_failure.1;
+            return Ok(self.sync_failure.1);
         }
         self.syncs += 1;
-        Ok(())
+        Ok(None)
     }
+}
+
+/// Counts down to the one that is due.
+fn due(left: &mut u64) -> bool {
+    let is_due = *left == 1;
+    *left = left.saturating_sub(1);
+    is_due
 }
 
 fn broken() -> io::Error {
@@ -163,6 +299,9 @@ impl Storage for FaultyStorage {
     fn create(&self, name: &str) -> io::Result<FaultyFile> {
         let mut disk = self.disk();
         disk.use_power()?;
+        if disk.full {
+            return Err(disk.error(io::ErrorKind::StorageFull.into()));
+        }
         let inode = disk.inodes.len();
         disk.inodes.push(Inode::default());
         disk.names.insert(name.to_owned(), inode);
@@ -188,7 +327,9 @@ impl Storage for FaultyStorage {
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.use_sync()?;
+        if disk.use_sync()?.is_some() {
+            return Err(disk.error(broken()));
+        }
         if !disk.lies {
             disk.durable_names = disk.names.clone();
         }
@@ -213,7 +354,11 @@ impl StorageFile for FaultyFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
-        let disk = self.disk()?;
+        let mut disk = self.disk()?;
+        if due(&mut disk.read_failure_in) {
+            disk.met.read = true;
+            return Err(disk.error(broken()));
+        }
         let there = disk.inodes[self.inode].live.get(at as usize..at as usize + buffer.len());
         buffer.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -222,22 +367,30 @@ impl StorageFile for FaultyFile {
     fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
         let mut disk = self.disk()?;
         disk.use_power()?;
+        if disk.full && at as usize + bytes.len() > disk.inodes[self.inode].live.len() {
+            return Err(disk.error(io::ErrorKind::StorageFull.into()));
+        }
+        let (short, eighths) = (due(&mut disk.short_write.0), disk.short_write.1);
+        let count = if short { bytes.len() * eighths as usize / 8 } else { bytes.len() };
+        disk.met.short_write |= short;
         let inode = &mut disk.inodes[self.inode];
-        let (from, to) = (at as usize, at as usize + bytes.len());
+        let (from, to) = (at as usize, at as usize + count);
         let size = inode.live.len().max(to);
         inode.live.resize(size, 0);
-        inode.live[from..to].copy_from_slice(bytes);
+        inode.live[from..to].copy_from_slice(&bytes[..count]);
         inode.unsynced.push((from, to));
-        Ok(())
+        inode.differs = true;
+        if short { Err(disk.error(io::ErrorKind::WriteZero.into())) } else { Ok(()) }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk()?;
-        disk.use_sync()?;
+        if let Some(failure) = disk.use_sync()? {
+            disk.inodes[self.inode].fail(failure);
+            return Err(disk.error(broken()));
+        }
         if !disk.lies {
-            let inode = &mut disk.inodes[self.inode];
-            inode.durable.clone_from(&inode.live);
-            inode.unsynced.clear();
+            disk.inodes[self.inode].sync();
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! its event queue are the model's at that very offset; its log runs again without a divergence.
 
 use crate::bank::{self, NativeLoader};
-use crate::faulty::FaultyStorage;
+use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::model::{Model, Op};
 use crate::rng::Rng;
 use interstice::check::check;
@@ -102,6 +102,8 @@ struct World {
     faults: Rng,
     power: Rng,
     spares: Rng,
+    /// What failed syncs do.
+    failures: Rng,
     /// Work that the log gave out and that nobody has done yet.
     preparation: Option<Preparation>,
     seeds: Rng,
@@ -125,6 +127,7 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         faults: Rng::new(seed, 2),
         power: Rng::new(seed, 4),
         spares: Rng::new(seed, 5),
+        failures: Rng::new(seed, 6),
         preparation: None,
         seeds: Rng::new(seed, 3),
         now: 1_000_000,
@@ -139,7 +142,7 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         world.act(&op)?;
         if config.failing_syncs && world.faults.one_in(80) {
             let n = 1 + world.faults.below(3);
-            world.storage.fail_sync_in(n);
+            world.storage.fail_sync_in(n, SyncFailure::any(&mut world.failures));
         }
         if config.failing_syncs && world.power.one_in(60) {
             let n = world.power.below(30);

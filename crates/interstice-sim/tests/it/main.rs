@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod log_histories;
 mod power;
 
 use interstice_sim::scenario::{Config, Reached, run};
