@@ -82,6 +82,8 @@ struct Inode {
     unsynced: Vec<(usize, usize)>,
     /// Whether readers may see something else than the disk has.
     differs: bool,
+    /// Whether that stays so after a sync.
+    forgotten: bool,
 }
 
 impl Inode {
@@ -91,6 +93,7 @@ impl Inode {
         for (from, to) in self.unsynced.drain(..) {
             self.durable[from..to].copy_from_slice(&self.live[from..to]);
         }
+        self.differs = self.forgotten;
     }
 
     fn fail(&mut self, failure: SyncFailure) {
@@ -103,7 +106,10 @@ impl Inode {
                     self.live[there..to].fill(0);
                 }
             }
-            SyncFailure::ClaimsClean => self.unsynced.clear(),
+            SyncFailure::ClaimsClean => {
+                self.unsynced.clear();
+                self.forgotten = true;
+            }
         }
     }
 
@@ -123,6 +129,7 @@ impl Inode {
                 }
             }
         }
+        self.forgotten = false;
         self.live.clone_from(&self.durable);
     }
 }

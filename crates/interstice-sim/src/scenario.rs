@@ -56,6 +56,7 @@ pub struct Reached {
     pub events: u64,
     pub dead_letters: u64,
     pub crashes: u64,
+    pub restarts: u64,
     pub failed_syncs: u64,
     pub torn_tails: u64,
     pub unacknowledged_survived: u64,
@@ -76,6 +77,7 @@ impl Reached {
         self.events += other.events;
         self.dead_letters += other.dead_letters;
         self.crashes += other.crashes;
+        self.restarts += other.restarts;
         self.failed_syncs += other.failed_syncs;
         self.torn_tails += other.torn_tails;
         self.unacknowledged_survived += other.unacknowledged_survived;
@@ -313,7 +315,12 @@ impl World {
         self.database = None;
         self.promised.clear();
         self.reached.crashes += 1;
-        self.storage.crash(&mut self.faults);
+        if self.storage.is_off() || !self.failures.one_in(3) {
+            self.storage.crash(&mut self.faults);
+        } else {
+            self.reached.restarts += 1;
+            self.storage.restart();
+        }
         // Work that outlives its log must not hurt the next one: threads do.
         if let Some(preparation) = self.preparation.take().filter(|_| self.spares.one_in(2)) {
             let _ = preparation();

@@ -35,6 +35,7 @@ fn no_seed_breaks_a_promise() {
         ("events", events),
         ("dead letters", dead_letters),
         ("crashes", crashes),
+        ("ends of the process alone", reached.restarts),
         ("failed syncs", failed_syncs),
         ("torn tails", torn_tails),
         ("survivors", reached.unacknowledged_survived),
