@@ -1,4 +1,5 @@
-//! What opening changes: a torn tail goes to quarantine, the unproven tail is written again, unfinished segments go.
+//! What opening changes: a torn tail goes to quarantine and zeros take its place, also those of an opening before that may not
+//! have been durable; the unproven tail is written again; unfinished segments go.
 
 use crate::found::Found;
 use crate::local::{OpenError, OpenReport, io_error};
@@ -17,11 +18,14 @@ pub(crate) fn repair_tail<S: Storage>(storage: &S, found: &Found, report: &mut O
         report.torn_tail_bytes = to - from;
         report.quarantine =
             Some(quarantine(storage, &name, &file, (from, to)).map_err(io_error("keeping the torn tail"))?);
-        for (at, size) in chunks(from, to) {
+    }
+    let end = found.byte + if found.sealed { FOOTER_SIZE as u64 } else { 0 };
+    for (from, to) in quarantined(storage, &name).map_err(io_error("looking for what was cut"))? {
+        let to = to.min(file.size().map_err(io_error("cutting the torn tail"))?);
+        for (at, size) in chunks(from.max(end), to) {
             file.write_all_at(&vec![0; size], at).map_err(io_error("cutting the torn tail"))?;
         }
     }
-    let end = found.byte + if found.sealed { FOOTER_SIZE as u64 } else { 0 };
     for (at, size) in chunks(found.unproven_from, end) {
         let mut unproven = vec![0; size];
         file.read_exact_at(&mut unproven, at).map_err(io_error("reading the unproven tail"))?;
@@ -55,6 +59,21 @@ fn quarantine<S: Storage>(storage: &S, segment: &str, file: &S::File, (from, to)
     copy.sync()?;
     storage.sync_directory()?;
     Ok(name)
+}
+
+/// From and to which byte of `segment` torn tails were cut, now and before. An opening that failed may have written its zeros
+/// only to the memory of the machine: the frames that it cut would then come back with the next loss of power.
+fn quarantined<S: Storage>(storage: &S, segment: &str) -> io::Result<Vec<(u64, u64)>> {
+    let mut ranges = Vec::new();
+    for name in storage.list()? {
+        let rest =
+            name.strip_prefix("quarantine-").and_then(|rest| rest.strip_prefix(segment.trim_end_matches(".log")));
+        let from = rest.and_then(|rest| rest.strip_prefix('-')?.split('-').next()?.parse::<u64>().ok());
+        if let Some(from) = from {
+            ranges.push((from, from.saturating_add(storage.open(&name)?.size()?)));
+        }
+    }
+    Ok(ranges)
 }
 
 /// The bytes from `from` to `to` as position and size of bounded pieces.

@@ -4,6 +4,7 @@
 
 mod log_histories;
 mod power;
+mod repairs;
 
 use interstice_sim::scenario::{Config, Reached, run};
 
