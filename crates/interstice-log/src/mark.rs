@@ -20,8 +20,10 @@
 //!    write, the other slot stands. A slot is one sector, which disks write whole.
 //! 2. When the log is idle, the seal frame is synced first, then the mark: the newest frame that holds transactions is then
 //!    certified by the seal and by the mark.
-//! 3. Opening reads the mark before it lists the segments: a writer beside it only makes the log longer than the mark says.
-//! 4. Opening writes both slots anew once the tail is durable, and before anything is appended: neither then speaks of a
+//! 3. Under load it is written once for each segment, behind the first transactions in it: a segment that is gone as a whole is
+//!    then missed, though nothing in it can say so.
+//! 4. Opening reads the mark before it lists the segments: a writer beside it only makes the log longer than the mark says.
+//! 5. Opening writes both slots anew once the tail is durable, and before anything is appended: neither then speaks of a
 //!    frame that was cut, and one that was only in the memory of the machine is durable.
 
 use crate::evidence::{Proof, Proven};

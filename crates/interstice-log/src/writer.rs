@@ -32,6 +32,8 @@ pub struct LocalWriter<S: Storage> {
     segment: OpenSegment,
     /// Whether the segment has its footer.
     sealed: bool,
+    /// Whether the mark proves no transaction of the open segment yet: nobody would miss the segment as a whole.
+    unmarked: bool,
     tail: Tail,
     synced_through: u64,
     buffer: Vec<u8>,
@@ -71,6 +73,7 @@ impl<S: Storage> LocalWriter<S> {
             mark,
             segment,
             sealed,
+            unmarked: tail.next_offset == segment.header.first_offset,
             tail,
             synced_through: tail.next_offset,
             buffer: Vec::new(),
@@ -111,6 +114,9 @@ impl<S: Storage> LocalWriter<S> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        if self.unmarked && self.synced_through > self.segment.header.first_offset {
+            self.write_mark()?;
+        }
         self.file.write_all_at(&self.buffer, self.segment.byte)?;
         self.file.sync()?;
         self.segment.byte += self.buffer.len() as u64;
@@ -149,7 +155,7 @@ impl<S: Storage> LocalWriter<S> {
         spare::name_segment(&self.storage, &spare, &header).map_err(|error| self.indeterminate(&error))?;
         self.file = file;
         self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
-        self.sealed = false;
+        (self.sealed, self.unmarked) = (false, true);
         lock(&self.shared).segments.push(header);
         self.publish_tail();
         Ok(())
@@ -196,7 +202,7 @@ impl<S: Storage> LocalWriter<S> {
         Ok(())
     }
 
-    /// Writes the mark for what is durable, all that was appended.
+    /// Writes the mark, unless another writer has the log.
     ///
     /// # Errors
     /// What became of the seal frame, if the mark failed: nothing is written any more.
@@ -207,10 +213,18 @@ impl<S: Storage> LocalWriter<S> {
             // The log goes on without this writer, and so does the mark.
             return Ok(());
         }
-        let (counter, log_id) = (lock(&self.shared).mark_counter, self.segment.header.log_id);
-        let mark = Mark::new(log_id, counter, &self.tail);
-        mark::write(&mut self.mark, &mark).map_err(|error| self.indeterminate(&error))?;
+        self.write_mark().map_err(|error| self.indeterminate(&error))
+    }
+
+    /// Writes the mark for what is durable. The office is held.
+    fn write_mark(&mut self) -> io::Result<()> {
+        let (counter, tail) = {
+            let shared = lock(&self.shared);
+            (shared.mark_counter, shared.tail)
+        };
+        mark::write(&mut self.mark, &Mark::new(self.segment.header.log_id, counter, &tail))?;
         lock(&self.shared).mark_counter = counter.wrapping_add(1);
+        self.unmarked = false;
         Ok(())
     }
 
@@ -298,6 +312,8 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     }
 
     fn seal(&mut self) -> Vec<(Ticket, Resolution)> {
+        // The mark is written behind the frame: once is enough.
+        self.unmarked = false;
         let tail = self.tail;
         self.append(tail.position, &Frame::marker(FrameKind::Seal, tail.next_offset));
         let mut resolved = self.settle();

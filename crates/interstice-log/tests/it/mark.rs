@@ -27,7 +27,7 @@ fn refusal(storage: &MemoryStorage) -> (String, String) {
     }
 }
 
-/// Two segments, the second one with a few transactions; the log was idle at the end, or was not.
+/// Two segments, the second one with two transactions; the log was idle at the end, or was not.
 fn two_segments(idle: bool) -> (MemoryStorage, u64) {
     let storage = MemoryStorage::default();
     let mut log = open(&storage);
@@ -80,10 +80,43 @@ fn a_last_segment_that_is_gone_or_cut_is_found_once_the_log_was_idle() {
     let (segment, text) = refusal(&storage);
     assert_eq!(segment, name);
     assert!(text.contains("durable.mark"), "{text}");
+}
 
+/// Also a log that never pauses marks each segment once, behind the first transactions in it.
+#[test]
+fn a_segment_that_is_gone_is_missed_though_the_log_was_never_idle() {
     let (storage, second) = two_segments(false);
     storage.remove(&segment_at(second)).unwrap();
-    assert_eq!(open(&storage).tail().next_offset, second, "what nothing certifies, nothing misses");
+    let (segment, text) = refusal(&storage);
+    assert_eq!(segment, FIRST);
+    assert!(text.contains(&format!("proves {} transactions", second + 1)), "{text}");
+    storage.remove(FIRST).unwrap();
+    assert!(refusal(&storage).1.contains("there is no segment"));
+    // Nor a log of a single segment.
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    append(&mut writer, b"one");
+    append(&mut writer, b"two");
+    storage.remove(FIRST).unwrap();
+    drop((writer, log));
+    assert!(refusal(&storage).1.contains("there is no segment"));
+}
+
+/// The mark of a segment fails: what waits then is not acknowledged, and nothing more is.
+#[test]
+fn a_mark_that_fails_under_load_fences_the_writer() {
+    let inner = MemoryStorage::default();
+    let (storage, at, seen) = failing_at(&inner, |operation| operation == Operation::Sync);
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    append(&mut writer, b"durable");
+    at.store(seen.load(SeqCst), SeqCst);
+    let tail = writer.tail();
+    writer.append(tail.position, &Frame::transactions(1, 1, b"waits".to_vec()));
+    assert!(matches!(writer.settle()[..], [(_, Resolution::Indeterminate { .. })]));
+    drop((writer, log));
+    assert_eq!(payloads(&open(&inner)), [b"durable"], "its frame was not even written");
 }
 
 #[test]
@@ -114,8 +147,7 @@ fn one_slot_is_enough_and_none_is_no_evidence() {
         assert!(report.mark.unwrap().contains("the other one counts"));
         storage.remove(&segment_at(second)).unwrap();
         let opened = LocalLog::open(storage.copy(), open_options());
-        // The slot that opening wrote knows of no transaction yet.
-        assert_eq!(opened.is_err(), slot == SLOTS[1], "slot {slot}");
+        assert!(opened.is_err(), "slot {slot}: the other one knows of the segment");
     }
     for size in [MARK_SIZE, 4608, 100] {
         let storage = whole.copy();
