@@ -133,6 +133,8 @@ pub(crate) struct Shared {
     pub(crate) office: Arc<Mutex<()>>,
     /// The counter of the next mark.
     pub(crate) mark_counter: u64,
+    /// Count of offsets that the newest mark proves durable.
+    pub(crate) marked: u64,
 }
 
 impl<S: Storage> LocalLog<S> {
@@ -176,8 +178,20 @@ impl<S: Storage> LocalLog<S> {
         let epoch = tail.epoch;
         let (spare, failed) = (Spare::None, None);
         let mid_transaction = false;
-        let shared =
-            Shared { segments, tail, epoch, byte, sealed, mid_transaction, spare, failed, office, mark_counter };
+        let marked = tail.next_offset;
+        let shared = Shared {
+            segments,
+            tail,
+            epoch,
+            byte,
+            sealed,
+            mid_transaction,
+            spare,
+            failed,
+            office,
+            mark_counter,
+            marked,
+        };
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 

@@ -32,8 +32,6 @@ pub struct LocalWriter<S: Storage> {
     segment: OpenSegment,
     /// Whether the segment has its footer.
     sealed: bool,
-    /// Whether the mark proves no transaction of the open segment yet: nobody would miss the segment as a whole.
-    unmarked: bool,
     tail: Tail,
     synced_through: u64,
     buffer: Vec<u8>,
@@ -73,7 +71,6 @@ impl<S: Storage> LocalWriter<S> {
             mark,
             segment,
             sealed,
-            unmarked: tail.next_offset == segment.header.first_offset,
             tail,
             synced_through: tail.next_offset,
             buffer: Vec::new(),
@@ -114,9 +111,7 @@ impl<S: Storage> LocalWriter<S> {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        if self.unmarked && self.synced_through > self.segment.header.first_offset {
-            self.write_mark()?;
-        }
+        self.mark_segment()?;
         self.file.write_all_at(&self.buffer, self.segment.byte)?;
         self.file.sync()?;
         self.segment.byte += self.buffer.len() as u64;
@@ -155,7 +150,7 @@ impl<S: Storage> LocalWriter<S> {
         spare::name_segment(&self.storage, &spare, &header).map_err(|error| self.indeterminate(&error))?;
         self.file = file;
         self.segment = OpenSegment { header, byte: SEGMENT_HEADER_SIZE as u64 };
-        (self.sealed, self.unmarked) = (false, true);
+        self.sealed = false;
         lock(&self.shared).segments.push(header);
         self.publish_tail();
         Ok(())
@@ -223,9 +218,17 @@ impl<S: Storage> LocalWriter<S> {
             (shared.mark_counter, shared.tail)
         };
         mark::write(&mut self.mark, &Mark::new(self.segment.header.log_id, counter, &tail))?;
-        lock(&self.shared).mark_counter = counter.wrapping_add(1);
-        self.unmarked = false;
+        let mut shared = lock(&self.shared);
+        (shared.mark_counter, shared.marked) = (counter.wrapping_add(1), tail.next_offset);
         Ok(())
+    }
+
+    /// Writes the mark if it proves no transaction of the open segment yet, and some there are durable: if the segment were gone
+    /// as a whole, nothing else could say so. The office is held.
+    fn mark_segment(&mut self) -> io::Result<()> {
+        let first_offset = self.segment.header.first_offset;
+        let is_due = lock(&self.shared).marked <= first_offset && self.synced_through > first_offset;
+        if is_due { self.write_mark() } else { Ok(()) }
     }
 
     fn is_replaced(&self) -> bool {
@@ -312,8 +315,6 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     }
 
     fn seal(&mut self) -> Vec<(Ticket, Resolution)> {
-        // The mark is written behind the frame: once is enough.
-        self.unmarked = false;
         let tail = self.tail;
         self.append(tail.position, &Frame::marker(FrameKind::Seal, tail.next_offset));
         let mut resolved = self.settle();

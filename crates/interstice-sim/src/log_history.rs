@@ -1,6 +1,6 @@
 //! One history of the log alone from one seed: appends of every size, settles, seals, segments prepared ahead or not, writers
 //! that replace each other, trims; syncs that fail in three ways, short writes, a full disk, read errors, power that goes in the
-//! middle of any of it, bits that rot; and after each end of the process the oracle.
+//! middle of any of it, bits that rot, segments that are gone; and after each end of the process the oracle.
 //!
 //! The oracle is what was sent, as a list:
 //! 1. Every frame that was acknowledged is there, at its offset, with its bytes; so is the receipt.
@@ -8,7 +8,8 @@
 //! 3. An opening fails only if storage gave an error meanwhile, and then with that error, or if a bit has rotted.
 //! 4. With a rotten bit in a segment: the log is refused, naming that segment, or it opens and lacks at most what nothing but
 //!    the newest frames themselves certified. With a rotten bit in the mark it opens and lacks nothing.
-//! 5. Once the bit is put right, a refused log opens.
+//! 5. Without its newest segment the log is refused, if anything but the newest frames themselves certified one in it.
+//! 6. Once the damage is put right, a refused log opens.
 
 use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::rng::Rng;
@@ -71,6 +72,7 @@ reached! {
     rotted: "bits rotted",
     refusals: "rotten logs refused",
     rot_in_marks: "marks rotted",
+    segments_gone: "logs refused without their newest segment",
     uncertified: "newest transactions lost to rot",
     readers: "readers beside a writer",
 }
@@ -115,6 +117,7 @@ struct World {
     power: Rng,
     disk: Rng,
     seeds: Rng,
+    losses: Rng,
     reached: Reached,
 }
 
@@ -139,6 +142,7 @@ pub fn run(seed: u64) -> Result<Reached, String> {
         power: stream(3),
         disk: stream(4),
         seeds: stream(5),
+        losses: stream(6),
         reached: Reached::default(),
     };
     world.open()?;
@@ -412,6 +416,9 @@ impl World {
 
     /// Opens, as often as it takes: each failure must have a cause.
     fn open(&mut self) -> Result<(), String> {
+        if self.losses.one_in(8) {
+            self.lose_newest_segment()?;
+        }
         let mut rot = if self.disk.one_in(3) { self.rot() } else { None };
         for _ in 0..TRIES {
             let errors = self.storage.errors();
@@ -462,10 +469,37 @@ impl World {
         }
     }
 
+    /// Takes the newest segment away, if something else proves transactions in it, and puts it back.
+    fn lose_newest_segment(&mut self) -> Result<(), String> {
+        const AWAY: &str = "away";
+        let errors = self.storage.errors();
+        let names = self.storage.list().map_err(|error| error.to_string())?;
+        let newest = names.iter().filter(|name| is_segment(name)).max();
+        let begins = newest.and_then(|name| name.trim_end_matches(".log").parse::<u64>().ok());
+        let (Some(newest), Some(begins)) = (newest, begins.filter(|begins| *begins < self.certified)) else {
+            return Ok(());
+        };
+        if self.storage.rename(newest, AWAY).is_err() {
+            return Ok(());
+        }
+        let options = self.options();
+        match LocalLog::open(self.storage.clone(), options).map(|_| ()) {
+            Err(OpenError::Corrupt { .. }) => self.reached.segments_gone += 1,
+            Err(OpenError::Io { .. }) if self.storage.errors() > errors => {}
+            other => return Err(format!("{} were certified, {newest} is gone: {other:?}", self.certified)),
+        }
+        if self.storage.rename(AWAY, newest).is_err() {
+            // The power went meanwhile: it comes back, and with it the name.
+            self.storage.restart();
+            self.storage.rename(AWAY, newest).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
     /// Turns a bit of a segment or of the mark around.
     fn rot(&mut self) -> Option<Rot> {
         let mut names = self.storage.list().ok()?;
-        names.retain(|name| name.starts_with(|first: char| first.is_ascii_digit()) || name == MARK_NAME);
+        names.retain(|name| is_segment(name) || name == MARK_NAME);
         names.sort();
         let name = names.get(self.disk.below(names.len().max(1) as u64) as usize)?.clone();
         // Near the end now and then: there is where the newest frames are.
@@ -542,4 +576,8 @@ impl World {
         (self.certified, self.acknowledged_before) = (end, end);
         self.forget_from(end)
     }
+}
+
+fn is_segment(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit())
 }

@@ -53,17 +53,23 @@ fn the_bytes_of_a_mark_are_fixed() {
     let bytes = bytes_of(&storage, MARK_NAME);
     assert_eq!(bytes.len(), MARK_SIZE);
     let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    assert_eq!(hex(&bytes[..104]), GOLDEN, "the third mark stands in the first slot");
-    assert!(bytes[104..508].iter().chain(&bytes[512..4096]).chain(&bytes[4608..]).all(|byte| *byte == 0));
-    assert_eq!(hex(&bytes[508..512]), GOLDEN_CRC);
-    assert_eq!(bytes[508..512], crate::damage::crc32c_of(&bytes[..508]).to_le_bytes());
-    assert_eq!(bytes[4096 + 48], 1, "the second mark, from opening, stands in the second slot");
+    let newest = &bytes[4096..4608];
+    assert_eq!(
+        hex(&newest[..104]),
+        GOLDEN,
+        "two from opening, one for the segment, and one for the seal in the second slot"
+    );
+    assert_eq!(hex(&newest[508..]), GOLDEN_CRC);
+    assert_eq!(newest[508..], crate::damage::crc32c_of(&newest[..508]).to_le_bytes());
+    assert_eq!((bytes[48], bytes[56]), (2, 1), "the one for the segment knows its first transaction");
+    assert!(bytes[104..508].iter().chain(&bytes[512..4096]).chain(&bytes[4200..4604]).all(|byte| *byte == 0));
+    assert!(bytes[4608..].iter().all(|byte| *byte == 0));
 }
 
 const GOLDEN: &str = "4953544d41524b31010000000000000001010101010101010101010101010101020202020202\
-    020202020202020202020200000000000000010000000000000003000000000000002e6d0b70\
+    020202020202020202020300000000000000010000000000000003000000000000002e6d0b70\
     81f671c87b6c41702b320ae3e4129fdce0ed2ba331cd89a9f4f730a0";
-const GOLDEN_CRC: &str = "af24d0c3";
+const GOLDEN_CRC: &str = "582f3bc2";
 
 #[test]
 fn a_last_segment_that_is_gone_or_cut_is_found_once_the_log_was_idle() {
@@ -101,6 +107,20 @@ fn a_segment_that_is_gone_is_missed_though_the_log_was_never_idle() {
     storage.remove(FIRST).unwrap();
     drop((writer, log));
     assert!(refusal(&storage).1.contains("there is no segment"));
+}
+
+/// A segment is marked whoever wrote the first transactions in it, and also if the log was idle before there were any.
+#[test]
+fn a_segment_is_marked_whoever_writes_it() {
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    seal(&mut writer);
+    append(&mut writer, b"one");
+    append(&mut claim(&mut log), b"two");
+    drop(log);
+    storage.remove(FIRST).unwrap();
+    assert!(refusal(&storage).1.contains("proves 1 transactions"));
 }
 
 /// The mark of a segment fails: what waits then is not acknowledged, and nothing more is.
@@ -252,11 +272,13 @@ fn failing_at(
     (storage, at, seen)
 }
 
-/// The seal writes a frame, syncs it, writes the mark, syncs it: whichever fails, nothing is written any more.
+/// The seal of a segment that has no mark yet writes one, then the frame, then another mark, and syncs each: whichever fails,
+/// nothing is written any more.
 #[test]
 fn a_mark_that_cannot_be_written_fences_the_writer() {
     let changes = |operation| matches!(operation, Operation::Write { .. } | Operation::Sync);
-    for (step, what) in ["write the frame", "sync the frame", "write the mark", "sync the mark"].iter().enumerate() {
+    let steps = ["mark", "sync of the mark", "frame", "sync of the frame", "second mark", "sync of the second mark"];
+    for (step, what) in steps.iter().enumerate() {
         let inner = MemoryStorage::default();
         let (storage, at, seen) = failing_at(&inner, changes);
         let mut log = open(&storage);
