@@ -11,15 +11,14 @@
 //! 5. Without its newest segment the log is refused, if anything but the newest frames themselves certified one in it.
 //! 6. Once the damage is put right, a refused log opens.
 
+mod oracle;
+
 use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::rng::Rng;
 use interstice_log::frame::{Epoch, Frame, Lineage, MAX_FRAME_PAYLOAD, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenError, OpenOptions};
-use interstice_log::log::{CommitLog, CommitLogWriter, Preparation, Receipt, Resolution, Standing, Ticket};
-use interstice_log::mark::MARK_NAME;
+use interstice_log::log::{CommitLog, CommitLogWriter, Preparation, Receipt, Resolution, Ticket};
 use interstice_log::segment::LogId;
-use interstice_log::storage::Storage;
-use interstice_log::verify::verify;
 use interstice_log::writer::LocalWriter;
 
 /// Things that are done in one history.
@@ -88,14 +87,6 @@ impl Sent {
     fn end(&self) -> u64 {
         self.first_offset + u64::from(self.count)
     }
-}
-
-/// A bit that has rotted.
-#[derive(Debug, Clone)]
-struct Rot {
-    name: String,
-    byte: usize,
-    bit: usize,
 }
 
 struct World {
@@ -287,20 +278,6 @@ impl World {
         self.claim()
     }
 
-    /// Forgets what was sent behind `end`, which must not split a frame, and must not be acknowledged.
-    fn forget_from(&mut self, end: u64) -> Result<(), String> {
-        if end < self.acknowledged {
-            return Err(format!("{} transactions were acknowledged, {end} are there", self.acknowledged));
-        }
-        let before = self.sent.len();
-        let survivors = self.sent.iter().filter(|sent| sent.end() > self.acknowledged && sent.end() <= end).count();
-        self.sent.retain(|sent| sent.end() <= end);
-        self.reached.survivors += survivors as u64;
-        self.reached.lost += (before - self.sent.len()) as u64;
-        self.acknowledged = end;
-        Ok(())
-    }
-
     fn claim(&mut self) -> Result<(), String> {
         let errors = self.storage.errors();
         let log = self.log.as_mut().ok_or("invariant: the log is open")?;
@@ -448,18 +425,6 @@ impl World {
         Err("the log does not open, though nothing fails any more".to_owned())
     }
 
-    /// Whether what opening says of the mark has a cause: a slot may be cut by a short write, or rot.
-    fn check_mark(&self, said: Option<&str>, rot: Option<&Rot>) -> Result<(), String> {
-        let Some(said) = said.filter(|_| self.acknowledged > 0) else { return Ok(()) };
-        let causes = (self.reached.short_writes > 0, rot.is_some_and(|rot| rot.name == MARK_NAME));
-        let is_told = match causes {
-            (true, true) => true,
-            (false, false) => false,
-            _ => said.contains("the other one counts"),
-        };
-        if is_told { Ok(()) } else { Err(format!("the mark is damaged: {said}")) }
-    }
-
     fn options(&mut self) -> OpenOptions {
         OpenOptions {
             segment_size: MIN_SEGMENT_SIZE,
@@ -468,116 +433,4 @@ impl World {
             salt_seed: self.seeds.bytes(),
         }
     }
-
-    /// Takes the newest segment away, if something else proves transactions in it, and puts it back.
-    fn lose_newest_segment(&mut self) -> Result<(), String> {
-        const AWAY: &str = "away";
-        let errors = self.storage.errors();
-        let names = self.storage.list().map_err(|error| error.to_string())?;
-        let newest = names.iter().filter(|name| is_segment(name)).max();
-        let begins = newest.and_then(|name| name.trim_end_matches(".log").parse::<u64>().ok());
-        let (Some(newest), Some(begins)) = (newest, begins.filter(|begins| *begins < self.certified)) else {
-            return Ok(());
-        };
-        if self.storage.rename(newest, AWAY).is_err() {
-            return Ok(());
-        }
-        let options = self.options();
-        match LocalLog::open(self.storage.clone(), options).map(|_| ()) {
-            Err(OpenError::Corrupt { .. }) => self.reached.segments_gone += 1,
-            Err(OpenError::Io { .. }) if self.storage.errors() > errors => {}
-            other => return Err(format!("{} were certified, {newest} is gone: {other:?}", self.certified)),
-        }
-        if self.storage.rename(AWAY, newest).is_err() {
-            // The power went meanwhile: it comes back, and with it the name.
-            self.storage.restart();
-            self.storage.rename(AWAY, newest).map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// Turns a bit of a segment or of the mark around.
-    fn rot(&mut self) -> Option<Rot> {
-        let mut names = self.storage.list().ok()?;
-        names.retain(|name| is_segment(name) || name == MARK_NAME);
-        names.sort();
-        let name = names.get(self.disk.below(names.len().max(1) as u64) as usize)?.clone();
-        // Near the end now and then: there is where the newest frames are.
-        let used = self.storage.used(&name) as u64;
-        let back = if self.disk.one_in(2) { self.disk.below(400) } else { self.disk.below(used.max(1)) };
-        let rot = Rot { byte: used.saturating_sub(back) as usize, bit: self.disk.below(8) as usize, name };
-        self.storage.rot(&rot.name, rot.byte, rot.bit);
-        self.reached.rotted += 1;
-        self.reached.rot_in_marks += u64::from(rot.name == MARK_NAME);
-        Some(rot)
-    }
-
-    /// A refusal must be for a rotten bit, name its segment, and be what verifying says; then the bit is put right.
-    fn refuse(&mut self, error: &OpenError, rot: Option<Rot>) -> Result<(), String> {
-        let Some(rot) = rot else { return Err(format!("an undamaged log is refused: {error}")) };
-        match error {
-            OpenError::Corrupt { segment, .. } if *segment == rot.name => {}
-            error => return Err(format!("{rot:?} is refused as: {error}")),
-        }
-        self.storage.restart();
-        let verified = verify(&self.storage).map_err(|error| error.to_string())?;
-        let named = verified.segments.iter().any(|segment| segment.name == rot.name && !segment.faults.is_empty());
-        if !named {
-            return Err(format!("{rot:?} is refused, and verified as {verified:?}"));
-        }
-        self.storage.rot(&rot.name, rot.byte, rot.bit);
-        Ok(())
-    }
-
-    /// Holds what was recovered against what was sent.
-    fn check(&mut self, log: &LocalLog<FaultyStorage>, rot: Option<&Rot>) -> Result<(), String> {
-        let end = log.tail().next_offset;
-        let uncertified = rot.is_some_and(|rot| rot.name != MARK_NAME) && end >= self.certified;
-        if end < self.acknowledged && !uncertified {
-            return Err(format!("{} transactions were acknowledged, {end} are there, {rot:?}", self.acknowledged));
-        }
-        self.reached.uncertified += self.acknowledged.saturating_sub(end);
-        self.acknowledged = self.acknowledged.min(end);
-        let first = log.segments()[0];
-        let mut sent = self.sent.iter().filter(|sent| sent.first_offset >= first.first_offset);
-        let (mut parts, mut reached) = (Vec::new(), first.first_offset);
-        for stored in log.read(first.first_frame).map_err(|error| error.to_string())? {
-            let frame = stored.map_err(|error| error.to_string())?.frame;
-            parts.extend(frame.payload);
-            if frame.count == 0 {
-                continue;
-            }
-            reached = frame.first_offset + u64::from(frame.count);
-            let expected =
-                sent.next().ok_or_else(|| format!("nobody sent what is at offset {}", frame.first_offset))?;
-            if (expected.first_offset, expected.count) != (frame.first_offset, frame.count) || expected.payload != parts
-            {
-                return Err(format!("what is at offset {} is not what was sent there", frame.first_offset));
-            }
-            parts.clear();
-        }
-        if reached != end || !parts.is_empty() {
-            return Err(format!("the log ends at {end}, its frames at {reached}, {} bytes more", parts.len()));
-        }
-        let receipts = std::mem::take(&mut self.receipts);
-        for receipt in receipts.iter().rev().take(RECEIPTS).rev() {
-            let standing = log.standing(receipt).map_err(|error| error.to_string())?;
-            let is_right = match standing {
-                Standing::Held => receipt.next_offset <= end,
-                Standing::Diverged => receipt.next_offset > end || rot.is_some(),
-                Standing::Unverifiable => receipt.next_offset <= first.first_offset,
-            };
-            if !is_right {
-                return Err(format!("{receipt:?} is {standing:?} in a log of {}..{end}", first.first_offset));
-            }
-            self.receipts.extend((standing == Standing::Held).then_some(*receipt));
-        }
-        // Opening made all of it durable and wrote the mark.
-        (self.certified, self.acknowledged_before) = (end, end);
-        self.forget_from(end)
-    }
-}
-
-fn is_segment(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_digit())
 }
