@@ -63,7 +63,8 @@ pub struct Fault {
     pub end_byte: u64,
     /// The first offset that it costs.
     pub offset: u64,
-    /// The first offset behind it that is there again; [`offset`](Self::offset) if it costs none, or if none follows.
+    /// The first offset behind it that is there again, or the end of what was proven if none is; [`offset`](Self::offset) if it
+    /// costs none.
     pub end_offset: u64,
     /// What is wrong, and what says so.
     pub evidence: String,
