@@ -176,15 +176,16 @@ fn a_transaction_that_lost_a_part_is_lost_whole() {
         writer.append(writer.tail().position, &part);
     }
     writer.settle();
-    let next = segment_at(2);
+    // It is larger than a segment, and so in one of its own.
+    let (large, next) = (segment_at(1), segment_at(2));
     append(&mut writer, b"after");
     seal(&mut writer);
     drop((writer, log));
-    flip(&storage, FIRST, 5_000, 1);
+    flip(&storage, &large, 5_000, 1);
     let report = verify(&storage).unwrap();
     let found = faults(&report);
     assert!(found.len() == 1 && found[0].3 == (1, 2), "{found:?}");
-    assert_eq!((report.transactions, &report.segments[1].name), (2, &next));
+    assert_eq!((report.transactions, &report.segments[2].name), (2, &next));
 }
 
 #[test]
