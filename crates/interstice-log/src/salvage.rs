@@ -60,7 +60,10 @@ pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, 
             salvage = Some(Salvage { whole: kept, cut: None, tail });
             continue;
         }
-        return Ok(Some(Salvage { whole: kept, cut: Some((header, byte)), tail }));
+        // A segment is named by its first offset: one of which none is left gives its name to the new history.
+        let has_offsets = tail.next_offset > header.first_offset;
+        let (cut, tail) = if has_offsets { (Some((header, byte)), tail) } else { (None, header.start(tail.epoch)) };
+        return Ok((!kept.is_empty() || has_offsets).then_some(Salvage { whole: kept, cut, tail }));
     }
     Ok(salvage)
 }
@@ -114,10 +117,7 @@ pub struct NewHistory<'a> {
 pub fn write<S: Storage, T: Storage>(from: &S, to: &T, salvage: &Salvage, history: &NewHistory<'_>) -> io::Result<()> {
     salvage.whole.iter().try_for_each(|segment| copy(from, to, &segment.name()).map(|_| ()))?;
     if let Some((segment, end)) = &salvage.cut {
-        let is_begun = *end > SEGMENT_HEADER_SIZE as u64;
-        if is_begun {
-            cut_segment(from, to, (segment, *end), &salvage.tail)?;
-        }
+        cut_segment(from, to, (segment, *end), &salvage.tail)?;
     }
     let Tail { position, next_offset, epoch, chain, .. } = salvage.tail;
     let log_id = salvage.whole.first().or(salvage.cut.as_ref().map(|(header, _)| header)).map(|header| header.log_id);

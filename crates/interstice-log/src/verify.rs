@@ -8,7 +8,7 @@
 
 use crate::evidence::{Evidence, Verdict, judge};
 use crate::found::{contradiction, is_clean, missing_all, reason_of};
-use crate::frame::{ChainHash, Epoch};
+use crate::frame::{ChainHash, Epoch, Frame, FrameKind};
 use crate::log::{ReadError, Tail};
 use crate::mark::{Mark, MarkFile};
 use crate::segment::{
@@ -73,7 +73,7 @@ pub struct Fault {
 /// Something worth knowing that is not wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// `mark` or `quarantine`.
+    /// `mark`, `quarantine`, or `loss`: a repair gave something up here, and began another history.
     pub kind: &'static str,
     /// What.
     pub text: String,
@@ -142,7 +142,7 @@ impl<'a, S: Storage> Run<'a, S> {
             next_offset: named,
             ..SegmentReport::default()
         };
-        let mut segment = Segment { report, successor, transactions: 0 };
+        let mut segment = Segment { report, successor, transactions: 0, begins_history: false };
         let end = self.end.take();
         if let Err(fault) = self.read_segment(&mut segment, end) {
             segment.report.faults.push(fault);
@@ -164,6 +164,8 @@ impl<'a, S: Storage> Run<'a, S> {
             Ok(Err(HeaderFault::Invalid)) => return Err(fault("header", "the checksum does not hold".to_owned())),
             Err(error) => return Err(fault("io", io_text(error))),
         };
+        // Whether that is right its first frame says.
+        segment.begins_history = self.header.is_some_and(|before| before.lineage != header.lineage);
         self.check_order(&header, end, &mut segment.report);
         let epoch = end.map_or(Epoch(0), |end| end.epoch);
         let mut walk = Walk::new(file, header, epoch).map_err(io)?;
@@ -183,14 +185,11 @@ impl<'a, S: Storage> Run<'a, S> {
         if self.header.is_some_and(|before| before.log_id != header.log_id) {
             fault("its log id is not that of the segment before: it belongs to another log".to_owned());
         }
-        if self.header.is_some_and(|before| before.lineage != header.lineage) {
-            fault("its lineage is not that of the segment before: it belongs to another history".to_owned());
-        }
         if header.name() != report.name {
             fault(format!("its header belongs to {}", header.name()));
             (report.first_offset, report.next_offset) = (header.first_offset, header.first_offset);
         }
-        let Some(end) = end.filter(|end| header.start(end.epoch) != *end) else { return };
+        let Some(end) = end.filter(|end| !header.follows(end)) else { return };
         if header.first_offset > end.next_offset && header.first_frame > end.position {
             let to = Missing { offset: header.first_offset, evidence: format!("segment {} is there", header.name()) };
             self.report.segments.push(to.report_from(end.next_offset));
@@ -273,6 +272,8 @@ struct Segment<'a> {
     successor: Option<&'a String>,
     /// Those that are valid.
     transactions: u64,
+    /// Whether its lineage is not that of the segment before, and its first frame is still to be seen.
+    begins_history: bool,
 }
 
 /// The last place at which a transaction ended.
@@ -340,6 +341,7 @@ impl Segment<'_> {
             match walk.next_frame() {
                 Ok(Some(frame)) => {
                     self.transactions += u64::from(frame.frame.count);
+                    self.note_history(&frame.frame);
                     boundary.whole = frame.frame.last_part;
                     if boundary.whole {
                         boundary.byte = walk.byte();
@@ -350,6 +352,18 @@ impl Segment<'_> {
                 Err(error) => return Err(unreadable(walk, error)),
             }
         }
+    }
+
+    /// Another history begins with a frame that says what was given up for it.
+    fn note_history(&mut self, frame: &Frame) {
+        if frame.kind == FrameKind::Loss {
+            let text = format!("another history begins here: {}", String::from_utf8_lossy(&frame.payload));
+            self.report.notices.push(Notice { kind: "loss", text });
+        } else if self.begins_history {
+            let text = "its lineage is not that of the segment before: it belongs to another history";
+            self.report.faults.push(Fault::at("order", 0, self.report.first_offset, text.to_owned()));
+        }
+        self.begins_history = false;
     }
 
     fn evidence<F: StorageFile>(&self, walk: &Walk<F>, behind: &Behind, mark: Option<Mark>) -> Evidence {

@@ -297,6 +297,9 @@ pub struct SegmentVerified {
     pub torn_tail_bytes: u64,
     /// What is wrong.
     pub faults: Vec<FaultFound>,
+    /// What is not wrong, but worth knowing.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 /// Something wrong in a segment.

@@ -28,6 +28,7 @@ pub fn log_verified(report: &VerifyReport) -> LogVerified {
         ok: segment.faults.is_empty(),
         torn_tail_bytes: segment.torn_tail_bytes,
         faults: segment.faults.iter().map(fault).collect(),
+        notices: segment.notices.iter().map(|notice| notice.text.clone()).collect(),
     };
     LogVerified {
         ok: report.is_ok(),

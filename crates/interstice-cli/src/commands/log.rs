@@ -106,7 +106,8 @@ fn segment_lines(segment: &SegmentVerified) -> Vec<String> {
     let faults = segment.faults.iter().map(|fault| {
         format!("  {} at byte {}, from offset {}: {}", fault.kind, fault.byte, fault.offset, fault.evidence)
     });
-    std::iter::once(head).chain(faults).collect()
+    let notices = segment.notices.iter().map(|notice| format!("  note: {notice}"));
+    std::iter::once(head).chain(faults).chain(notices).collect()
 }
 
 pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, Failure> {

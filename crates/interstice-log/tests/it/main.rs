@@ -6,6 +6,7 @@ mod bits;
 mod damage;
 mod directory;
 mod mark;
+mod salvaging;
 mod spares;
 mod support;
 mod torn;
