@@ -202,6 +202,21 @@ pub(crate) enum Log {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Write what can be gone on with of a damaged log into a new data directory; nothing is changed in place
+    Repair {
+        /// The damaged data directory, on which no node runs
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The new data directory
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Give up what the plan says
+        #[arg(long)]
+        yes: bool,
+        /// Only show the plan
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
+    },
     /// Check every byte; exit code 4 if something is wrong
     Verify {
         /// Read a data directory instead of asking a node

@@ -7,6 +7,7 @@ mod invoke;
 mod log;
 mod modules;
 mod publish;
+mod repair;
 mod schema;
 mod serve;
 mod snapshot;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
         Command::Log(Log::Inspect { offset, data }) => log::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { range, data }) => log::dump(&node, data.as_deref(), range, output),
+        Command::Log(Log::Repair { data, out, yes, dry_run }) => repair::run(data, out, (*yes, *dry_run)),
         Command::Log(Log::Verify { data }) => log::verify(&node, data.as_deref()),
         Command::Snapshot(Snapshot::Create { data }) => snapshot::create(&node, data.as_deref()),
         Command::Snapshot(Snapshot::List { data }) => snapshot::list(&node, data.as_deref(), false),

@@ -10,6 +10,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::local::{LocalLog, OpenError};
 use interstice_log::log::CommitLog;
+use interstice_log::segment::LogId;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_server::reports;
@@ -54,13 +55,22 @@ impl Directory {
 
     /// Something in it cannot be read or does not fit together.
     pub(crate) fn corrupt(&self, error: &dyn std::error::Error) -> Failure {
-        let place = format!("data directory `{}`", self.path.display());
-        Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(place))
+        Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(self.place()))
     }
 
     /// Its snapshots.
     pub(crate) fn snapshots(&self, log: &LocalLog<DirectoryStorage>) -> Snapshots<DirectoryStorage> {
         Snapshots::new(DirectoryStorage::at(&self.path.join(SNAPSHOTS)), log.log_id())
+    }
+
+    /// Its snapshots, to be looked at and copied: of whichever log, where the log itself does not open.
+    pub(crate) fn snapshots_of_any_log(&self) -> Snapshots<DirectoryStorage> {
+        Snapshots::new(DirectoryStorage::at(&self.path.join(SNAPSHOTS)), LogId([0; 16]))
+    }
+
+    /// Where it is, for people.
+    pub(crate) fn place(&self) -> String {
+        format!("data directory `{}`", self.path.display())
     }
 
     /// Its snapshots, to add one.

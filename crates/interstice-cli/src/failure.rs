@@ -12,6 +12,7 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const REJECTED: u8 = 3;
     pub(crate) const UNREACHABLE: u8 = 5;
+    pub(crate) const DESTRUCTIVE: u8 = 7;
     pub(crate) const CORRUPT: u8 = 8;
     pub(crate) const IO: u8 = 9;
     pub(crate) const NEWER_FORMAT: u8 = 10;

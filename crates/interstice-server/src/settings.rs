@@ -89,7 +89,7 @@ impl Default for LogSettings {
 
 impl Default for SnapshotSettings {
     fn default() -> Self {
-        Self { bytes: 256 << 20, transactions: 5_000_000, interval: Duration::from_secs(3600) }
+        Self { bytes: 256 << 20, transactions: 5_000_000, interval: Duration::from_hours(1) }
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(Settings::read(Path::new("/nowhere")).unwrap(), Settings::default());
         let settings = read("[snapshots]\nbytes = \"1 MiB\"\n[retention]\nkeep = \"30 days\"\n").unwrap();
         assert_eq!(settings.snapshots, SnapshotSettings { bytes: 1 << 20, ..SnapshotSettings::default() });
-        assert_eq!(settings.retention.keep, Keep::Time(Duration::from_secs(30 * 24 * 3600)));
+        assert_eq!(settings.retention.keep, Keep::Time(Duration::from_hours(30 * 24)));
         assert_eq!(read("retention = { keep = \"2 GiB\" }").unwrap().retention.keep, Keep::Bytes(2 << 30));
     }
 

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_due_behind_whichever_comes_first_and_never_without_a_commit() {
-        let settings = SnapshotSettings { bytes: 10, transactions: 5, interval: Duration::from_secs(60) };
+        let settings = SnapshotSettings { bytes: 10, transactions: 5, interval: Duration::from_mins(1) };
         let due = |bytes, transactions, seconds| is_due(&settings, (bytes, transactions), Duration::from_secs(seconds));
         assert!(!due(9, 4, 59) && due(10, 4, 0) && due(0, 5, 0) && due(0, 1, 60) && !due(100, 0, 100));
     }

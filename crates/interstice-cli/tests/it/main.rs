@@ -8,6 +8,7 @@ mod examples;
 mod full;
 mod kill;
 mod refusals;
+mod repair;
 mod reset;
 mod session;
 mod snapshots;
