@@ -29,10 +29,10 @@ fn segments(data: &Path) -> Vec<PathBuf> {
     segments
 }
 
-/// Turns a bit in the middle of a segment.
+/// Turns a bit of the first transaction of a segment.
 fn rot(segment: &Path) {
     let mut bytes = std::fs::read(segment).unwrap();
-    bytes[20_000] ^= 1;
+    bytes[5_000] ^= 1;
     std::fs::write(segment, bytes).unwrap();
 }
 
