@@ -199,6 +199,14 @@ impl<S: Storage> LocalLog<S> {
         Self { storage, options, shared: Arc::new(Mutex::new(shared)), writable: lock.is_some(), _lock: lock }
     }
 
+    /// Takes the first segment off the list, if all of its frames stand before `up_to`. Its file goes without the lock, for
+    /// which commits would wait.
+    fn forget_segment(&self, up_to: Position) -> Option<SegmentHeader> {
+        let mut shared = lock(&self.shared);
+        let may_go = shared.segments.get(1).is_some_and(|second| second.first_frame <= up_to);
+        may_go.then(|| shared.segments.remove(0))
+    }
+
     /// Where its files are.
     pub fn storage(&self) -> &S {
         &self.storage
@@ -285,18 +293,19 @@ impl<S: Storage> CommitLog for LocalLog<S> {
     }
 
     fn trim(&self, up_to: Position) -> Result<(), TrimError> {
-        let mut shared = lock(&self.shared);
-        if up_to > shared.tail.position {
-            return Err(TrimError::Regressed { asked: up_to, end: shared.tail.position });
+        let end = lock(&self.shared).tail.position;
+        if up_to > end {
+            return Err(TrimError::Regressed { asked: up_to, end });
         }
-        while shared.segments.len() > 1 && shared.segments[1].first_frame <= up_to {
-            let segment = shared.segments[0].name();
-            let io = |source| TrimError::Io { segment: segment.clone(), source };
+        while let Some(first) = self.forget_segment(up_to) {
+            let segment = first.name();
             // Before the next one goes, the last one must be gone for good: a gap would be a missing segment.
-            self.storage.sync_directory().map_err(io)?;
-            self.storage.remove(&segment).map_err(io)?;
-            shared.segments.remove(0);
-            self.storage.sync_directory().map_err(io)?;
+            let removed = self.storage.sync_directory().and_then(|()| self.storage.remove(&segment));
+            if removed.is_err() {
+                lock(&self.shared).segments.insert(0, first);
+            }
+            let removed = removed.and_then(|()| self.storage.sync_directory());
+            removed.map_err(|source| TrimError::Io { segment, source })?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use interstice_types::time::Timestamp;
 use serde_json::Value as Json;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
 /// What loading a state and running modules on it takes.
 pub(crate) type Kit = (Arc<dyn ModuleLoader>, Limits);
@@ -94,8 +94,10 @@ pub(crate) struct Past<L> {
     pub(crate) log: L,
     /// `None` in memory.
     pub(crate) snapshots: Option<Snapshots<DirectoryStorage>>,
-    /// Held while a snapshot is made, or the log trimmed behind one.
-    pub(crate) making: Mutex<()>,
+    /// Held while a snapshot is made.
+    making: Mutex<()>,
+    /// Read while the past is told or run again, written while some of it is given up.
+    kept: RwLock<()>,
 }
 
 /// Why the log was not trimmed. It is as it was, but for what went before.
@@ -132,8 +134,8 @@ pub(crate) trait LogAccess: Send + Sync {
     /// About how many bytes, and how many transactions there are behind offset `next_offset`.
     fn behind(&self, next_offset: Offset) -> (u64, u64);
 
-    /// Gives up what need not be kept; returns how many segments that were.
-    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<usize, RetainError>;
+    /// Gives up what need not be kept; false if that has to wait, because somebody reads it.
+    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<bool, RetainError>;
 
     /// Whether its history is the one of `receipt`.
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
@@ -159,7 +161,16 @@ pub(crate) enum PastError {
 
 impl<L: NodeLog> Past<L> {
     pub(crate) fn new(log: L, snapshots: Option<Snapshots<DirectoryStorage>>) -> Self {
-        Self { log, snapshots, making: Mutex::default() }
+        Self { log, snapshots, making: Mutex::default(), kept: RwLock::default() }
+    }
+
+    /// Held while some of the past goes; `None` while somebody reads it.
+    fn giving_up(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        match self.kept.try_write() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Where recovery begins, beside what was left aside.
@@ -199,11 +210,13 @@ impl<L: NodeLog> Past<L> {
 
 impl<L: NodeLog> LogAccess for Past<L> {
     fn describe(&self, kit: Kit, from: Offset, limit: usize) -> Result<Vec<Json>, PastError> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let told = descriptions(&self.log, self.start(from, kit)?, from)?;
         Ok(told.take(limit).collect::<Result<_, _>>()?)
     }
 
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         Ok(check(&self.log, self.earliest(kit)?)?)
     }
 
@@ -217,7 +230,11 @@ impl<L: NodeLog> LogAccess for Past<L> {
 
     fn make_snapshot(&self) -> Option<Result<Option<Built>, BuildError>> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        self.snapshots.as_ref().map(|snapshots| build(&self.log, snapshots))
+        let snapshots = self.snapshots.as_ref()?;
+        let built = build(&self.log, snapshots);
+        // Somebody who reads one now has a surplus one live until the next is made.
+        let pruned = self.giving_up().filter(|_| built.is_ok()).map_or(Ok(()), |_| snapshots.prune());
+        Some(built.and_then(|built| pruned.map(|()| built).map_err(BuildError::from)))
     }
 
     fn behind(&self, next_offset: Offset) -> (u64, u64) {
@@ -225,10 +242,14 @@ impl<L: NodeLog> LogAccess for Past<L> {
         (self.log.size_behind(next_offset), transactions)
     }
 
-    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<usize, RetainError> {
+    fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<bool, RetainError> {
+        let (Some(snapshots), false) = (&self.snapshots, settings.keep == Keep::All) else { return Ok(true) };
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(snapshots), false) = (&self.snapshots, settings.keep == Keep::All) else { return Ok(0) };
-        let Some(bound) = snapshots.trim_bound()? else { return Ok(0) };
+        // Looked at before the work, and again before anything goes: readers wait for the last step only.
+        if self.giving_up().is_none() {
+            return Ok(false);
+        }
+        let Some(bound) = snapshots.trim_bound()? else { return Ok(true) };
         let surplus = match settings.keep {
             Keep::All => Vec::new(),
             Keep::Bytes(keep) => self.log.surplus(bound, keep),
@@ -242,10 +263,11 @@ impl<L: NodeLog> LogAccess for Past<L> {
             let copied = surplus.iter().try_for_each(|surplus| self.log.archive(&surplus.segment, archive));
             copied.map_err(|error| failed(&error))?;
         }
+        let Some(_alone) = self.giving_up() else { return Ok(false) };
         if let Some(last) = surplus.last() {
             self.log.trim(last.end).map_err(|error| failed(&error))?;
         }
-        Ok(surplus.len())
+        Ok(true)
     }
 
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {

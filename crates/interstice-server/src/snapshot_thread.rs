@@ -73,19 +73,27 @@ impl Background {
 pub(crate) fn run(node: &Node, settings: &Settings) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "snapshots" };
     let mut newest = Instant::now();
+    let mut has_surplus = false;
     while node.background.wait() {
         let behind = node.background.snapshot().unwrap_or(0);
-        if !is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
-            continue;
+        if is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
+            // Also after a failure: it is tried again when it would be due again.
+            newest = Instant::now();
+            has_surplus |= make(node).is_ok();
         }
-        // Also after a failure: it is tried again when it would be due again.
-        newest = Instant::now();
-        if make(node).is_ok() {
-            let kept = node.log.retain(&settings.retention, moment::now());
-            let outcome = kept.map(|_| ()).map_err(|error| Problem::new("retention-failed", error.to_string()));
-            node.background.report("retention", outcome);
+        if has_surplus {
+            has_surplus = !retain(node, settings);
         }
     }
+}
+
+/// Gives up log behind the snapshots; false if that has to wait.
+fn retain(node: &Node, settings: &Settings) -> bool {
+    let kept = node.log.retain(&settings.retention, moment::now());
+    let done = *kept.as_ref().unwrap_or(&true);
+    let outcome = kept.map(|_| ()).map_err(|error| Problem::new("retention-failed", error.to_string()));
+    node.background.report("retention", outcome);
+    done
 }
 
 fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: Duration) -> bool {

@@ -125,7 +125,10 @@ impl<S: Storage> Snapshots<S> {
 
     /// Removes all but the newest [`KEPT_SNAPSHOTS`]. Right behind a build, for then the newest is new and the one before was
     /// just read from its beginning to its end.
-    fn prune(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn prune(&self) -> io::Result<()> {
         let found = self.list()?;
         let surplus = found.len().saturating_sub(KEPT_SNAPSHOTS);
         found[..surplus].iter().try_for_each(|next_offset| files::remove(&self.storage, *next_offset))

@@ -19,7 +19,9 @@ pub(crate) fn create(node: &Node, data: Option<&Path>) -> Result<Report, Failure
             let directory = Directory::open(data)?;
             let _lock = directory.lock()?;
             let log = directory.log()?;
-            let built = build(&log, &directory.make_snapshots(&log)?).map_err(|error| directory.corrupt(&error))?;
+            let snapshots = directory.make_snapshots(&log)?;
+            let built = build(&log, &snapshots).map_err(|error| directory.corrupt(&error))?;
+            snapshots.prune().map_err(|error| Failure::file(data, &error))?;
             document(reports::snapshot_built(built, log.tail().next_offset))
         }
     };

@@ -47,6 +47,8 @@ impl World {
         let memory = 1 << self.snapshots.below(20);
         match build_within(database.log(), &snapshots, memory) {
             Ok(Some(built)) => {
+                // What cannot be removed now is removed behind the next one.
+                let _ = snapshots.prune();
                 self.reached.snapshots += 1;
                 self.reached.snapshots_spilled += u64::from(built.spilled > 1);
             }

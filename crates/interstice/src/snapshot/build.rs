@@ -81,7 +81,8 @@ impl From<ReadError> for BuildError {
     }
 }
 
-/// Builds a snapshot at the end of what is durable in `log`, unless there is one; keeps two.
+/// Builds a snapshot at the end of what is durable in `log`, unless there is one. Surplus ones go by
+/// [`prune`](Snapshots::prune), when nobody reads them.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -123,7 +124,6 @@ pub fn build_within<L: CommitLog, S: Storage>(
     // They would be counted as something to fall back on. One of the same offset has just been replaced.
     let damaged = damaged.iter().filter(|next_offset| **next_offset != read.next_offset);
     damaged.into_iter().try_for_each(|next_offset| remove(&snapshots.storage, *next_offset))?;
-    snapshots.prune()?;
     Ok(Some(Built { next_offset: read.next_offset, rows, size, folded: read.count, spilled }))
 }
 

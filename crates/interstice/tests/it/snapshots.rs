@@ -186,6 +186,7 @@ impl World {
             }
             Op::Snapshot(memory) => {
                 build_within(&self.log, &self.snapshots, usize::from(*memory)).unwrap();
+                self.snapshots.prune().unwrap();
                 self.compare();
             }
         }
