@@ -115,7 +115,10 @@ impl Project {
         check(&schema)?;
         let wasm = artefact::with_schema(&wasm, &schema)?;
         let file = self.directory_for_builds().join(format!("{}.wasm", schema.module));
-        std::fs::write(&file, &wasm).map_err(|error| Failure::file(&file, &error))?;
+        // Under another name first: whoever reads it meanwhile has the old artefact or the new one.
+        let unfinished = file.with_extension(format!("wasm.{}", std::process::id()));
+        let written = std::fs::write(&unfinished, &wasm).and_then(|()| std::fs::rename(&unfinished, &file));
+        written.map_err(|error| Failure::file(&file, &error))?;
         Ok(Built { wasm, schema, file, elapsed: started.elapsed() })
     }
 
