@@ -91,6 +91,8 @@ impl Directory {
 
     /// A state with at most so many offsets behind it, from which its log goes on.
     pub(crate) fn start(&self, log: &LocalLog<DirectoryStorage>, most: Offset) -> Result<Start, Failure> {
+        // A node beside may have made a snapshot of what this reader does not see yet.
+        let most = most.min(log.tail().next_offset);
         let loaded = load_before(log, &self.snapshots(log), most, (loader()?, Limits::default()));
         match loaded {
             Ok((start, _)) => Ok(start),

@@ -305,7 +305,11 @@ impl<S: Storage> CommitLog for LocalLog<S> {
                 lock(&self.shared).segments.insert(0, first);
             }
             let removed = removed.and_then(|()| self.storage.sync_directory());
-            removed.map_err(|source| TrimError::Io { segment, source })?;
+            removed.map_err(|source| {
+                // A directory that cannot be synced is as bad as a segment that cannot: the writer ends too.
+                lock(&self.shared).failed = Some(source.to_string());
+                TrimError::Io { segment, source }
+            })?;
         }
         Ok(())
     }

@@ -22,12 +22,24 @@ impl<S: Storage> LocalLog<S> {
     /// The sealed segments all of whose frames stand before `bound`, the oldest first, as long as the segments behind them
     /// take `keep` bytes.
     pub fn surplus(&self, bound: Position, keep: u64) -> Vec<Surplus> {
-        let shared = lock(&self.shared);
-        let count = shared.segments.len() as u64;
-        let size_behind = |number: u64| (count - 2 - number) * self.segment_size() + shared.byte;
-        let pairs = shared.segments.windows(2).zip(0..);
-        let may_go = pairs.take_while(|(pair, number)| pair[1].first_frame <= bound && size_behind(*number) >= keep);
-        may_go.map(|(pair, _)| Surplus { segment: pair[0], end: pair[1].first_frame }).collect()
+        let (segments, open_size) = {
+            let shared = lock(&self.shared);
+            (shared.segments.clone(), shared.byte)
+        };
+        // What cannot be asked for its size counts as empty: then more is kept.
+        let size =
+            |segment: &SegmentHeader| self.storage().open(&segment.name()).and_then(|file| file.size()).unwrap_or(0);
+        let sealed = segments.len().saturating_sub(1);
+        let mut behind = open_size + segments[..sealed].iter().map(size).sum::<u64>();
+        let mut surplus = Vec::new();
+        for pair in segments.windows(2) {
+            behind = behind.saturating_sub(size(&pair[0]));
+            if pair[1].first_frame > bound || behind < keep {
+                break;
+            }
+            surplus.push(Surplus { segment: pair[0], end: pair[1].first_frame });
+        }
+        surplus
     }
 
     /// About how many bytes of frames there are behind offset `next_offset`: whole segments, and what is in the open one.

@@ -11,7 +11,7 @@ use crate::local::{OpenError, io_error};
 use crate::log::Tail;
 use crate::mark::MarkFile;
 use crate::retention::copy;
-use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, is_segment_name, read_header, salt};
+use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, Stop, encode_footer, is_segment_name, read_header, salt};
 use crate::spare::{make_now, name_segment, spare_name};
 use crate::storage::{Storage, StorageFile};
 use std::io;
@@ -38,14 +38,14 @@ impl Salvage {
 /// What can be kept of the segments from the one on that holds frame `from`. `None` if even that cannot be begun with.
 ///
 /// # Errors
-/// [`OpenError::Io`] if the storage fails: that is not damage.
+/// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
 pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, OpenError> {
     let mut salvage: Option<Salvage> = None;
     for name in &names_from(storage, from)? {
         let expected = salvage.as_ref().map(|salvage| salvage.tail);
         let (header, mut walk) = match begin_walk(storage, name, expected) {
             Ok(begun) => begun,
-            Err(error @ OpenError::Io { .. }) => return Err(error),
+            Err(error @ (OpenError::Io { .. } | OpenError::NewerFormat { .. })) => return Err(error),
             Err(_) => break,
         };
         let (mut byte, mut tail) = (walk.byte(), walk.tail());
@@ -54,8 +54,11 @@ pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, 
                 (byte, tail) = (walk.byte(), walk.tail());
             }
         }
+        if let Some(Stop::Newer(version)) = walk.stop() {
+            return Err(OpenError::NewerFormat { segment: name.clone(), found: u32::from(*version) });
+        }
         let mut kept = salvage.take().map(|salvage| salvage.whole).unwrap_or_default();
-        if walk.stop() == Some(&crate::segment::Stop::Sealed) && byte == walk.byte() {
+        if walk.stop() == Some(&Stop::Sealed) && byte == walk.byte() {
             kept.push(header);
             salvage = Some(Salvage { whole: kept, cut: None, tail });
             continue;
@@ -71,13 +74,13 @@ pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, 
 /// Whether the log is whole from the segment on that holds frame `from`.
 ///
 /// # Errors
-/// [`OpenError::Io`] if the storage fails.
+/// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
 pub fn is_whole_from<S: Storage>(storage: &S, from: Position) -> Result<bool, OpenError> {
     let marks = MarkFile::read(storage).map_err(io_error("reading the mark"))?;
     let names = names_from(storage, from)?;
     match find_among(storage, &names, &marks) {
         Ok(found) => Ok(found.is_some_and(|found| found.segments[0].first_frame <= from)),
-        Err(error @ OpenError::Io { .. }) => Err(error),
+        Err(error @ (OpenError::Io { .. } | OpenError::NewerFormat { .. })) => Err(error),
         Err(_) => Ok(false),
     }
 }

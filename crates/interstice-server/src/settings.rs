@@ -130,8 +130,9 @@ impl<'de> Deserialize<'de> for Keep {
         if text == "all" {
             return Ok(Self::All);
         }
-        let size = text.parse::<ByteSize>().map(|size| Self::Bytes(size.0));
-        let kept = size.or_else(|_| humantime::parse_duration(&text).map(Self::Time));
+        // A time first: `30m` are minutes, and not megabytes.
+        let time = humantime::parse_duration(&text).map(Self::Time);
+        let kept = time.or_else(|_| text.parse::<ByteSize>().map(|size| Self::Bytes(size.0)));
         kept.map_err(|_| serde::de::Error::custom(format!("`{text}` is neither `all` nor a size nor a time")))
     }
 }
@@ -154,6 +155,7 @@ mod tests {
         assert_eq!(settings.snapshots, SnapshotSettings { bytes: 1 << 20, ..SnapshotSettings::default() });
         assert_eq!(settings.retention.keep, Keep::Time(Duration::from_hours(30 * 24)));
         assert_eq!(read("retention = { keep = \"2 GiB\" }").unwrap().retention.keep, Keep::Bytes(2 << 30));
+        assert_eq!(read("retention = { keep = \"30m\" }").unwrap().retention.keep, Keep::Time(Duration::from_mins(30)));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Between two looks whether it is time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// After a snapshot that could not be made.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
 /// What became of background work, and whether it is to end.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
@@ -73,13 +76,17 @@ impl Background {
 pub(crate) fn run(node: &Node, settings: &Settings) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "snapshots" };
     let mut newest = Instant::now();
+    let mut rests_until = newest;
     let mut has_surplus = false;
     while node.background.wait() {
         let behind = node.background.snapshot().unwrap_or(0);
-        if is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
-            // Also after a failure: it is tried again when it would be due again.
+        if Instant::now() >= rests_until && is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
             newest = Instant::now();
-            has_surplus |= make(node).is_ok();
+            match make(node) {
+                Ok(_) => has_surplus = true,
+                // What failed will most likely fail again: a full disk is not helped by another attempt at once.
+                Err(_) => rests_until = Instant::now() + REST_AFTER_FAILURE,
+            }
         }
         if has_surplus {
             has_surplus = !retain(node, settings);
@@ -111,8 +118,11 @@ pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Bu
         Problem::new("snapshot-failed", error.to_string())
             .hint("nothing is lost: the log and the snapshots before it stand")
     });
-    if let Ok(Some(built)) = &made {
-        node.background.set_snapshot(Some(built.next_offset));
+    match &made {
+        Ok(Some(built)) => node.background.set_snapshot(Some(built.next_offset)),
+        // The newest one stands at the end of the log.
+        Ok(None) => node.background.set_snapshot(Some(node.log.tail().next_offset)),
+        Err(_) => {}
     }
     node.background.report("snapshot", made.as_ref().map(|_| ()).map_err(Clone::clone));
     made

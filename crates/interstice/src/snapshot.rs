@@ -2,8 +2,8 @@
 //!
 //! A snapshot at offset *n* is a pure function of the snapshot before it and the transactions from there to *n*:
 //!
-//! 1. Fold the transactions into the last state of each (table, key), in bounded memory, spilled to sorted runs ([`fold`]).
-//! 2. Merge the runs with the snapshot before, newest first, into rows in the order of table and key ([`merge`]).
+//! 1. Fold the transactions into the last state of each (table, key), in bounded memory, spilled to sorted runs (`fold`).
+//! 2. Merge the runs with the snapshot before, newest first, into rows in the order of table and key (`merge`).
 //! 3. Add up the state digest meanwhile. It must be the one that the log recorded at *n*: every snapshot verifies itself.
 //! 4. Find where the events begin that are still pending at *n*: the log is never trimmed past that.
 //!

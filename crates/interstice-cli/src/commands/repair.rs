@@ -92,21 +92,26 @@ fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
             continue;
         }
         let kept = salvage::plan(storage, needed).map_err(|error| unreadable(&error))?;
-        let Some(salvage) = kept.filter(|kept| kept.tail.next_offset >= manifest.next_offset) else { continue };
-        let snapshots = good[number..].iter().map(|manifest| manifest.next_offset).collect();
+        let Some(salvage) = kept.filter(|kept| stands_before(manifest, kept)) else { continue };
+        let behind = good[number..].iter().filter(|manifest| stands_before(manifest, &salvage));
+        let snapshots = behind.map(|manifest| manifest.next_offset).collect();
         let given_up = (0, salvage.first_offset().unwrap_or(salvage.tail.next_offset));
         return Ok(Plan { salvage, snapshots, given_up, damage });
     }
     let kept = salvage::plan(storage, Position(0)).map_err(|error| unreadable(&error))?;
     let salvage = kept.ok_or_else(|| nothing_left(directory))?;
     let tail = salvage.tail;
-    let before =
-        good.iter().filter(|manifest| manifest.next_offset <= tail.next_offset && manifest.end() <= tail.position);
+    let before = good.iter().filter(|manifest| stands_before(manifest, &salvage));
     let snapshots: Vec<_> = before.map(|manifest| manifest.next_offset).collect();
     if salvage.first_offset() != Some(0) && snapshots.is_empty() {
         return Err(nothing_left(directory));
     }
     Ok(Plan { salvage, snapshots, given_up: (tail.next_offset, end.max(tail.next_offset)), damage })
+}
+
+/// Whether what is kept of the log reaches to where a snapshot was made.
+fn stands_before(manifest: &Manifest, kept: &Salvage) -> bool {
+    manifest.next_offset <= kept.tail.next_offset && manifest.end() <= kept.tail.position
 }
 
 fn nothing_left(directory: &Directory) -> Failure {

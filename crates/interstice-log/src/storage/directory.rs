@@ -21,7 +21,12 @@ impl DirectoryStorage {
     /// # Errors
     /// What the operating system says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        if !path.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            // What is in it is not durable before its own name is.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(parent)?.sync_all()?;
+        }
         Ok(Self { path: path.to_owned() })
     }
 

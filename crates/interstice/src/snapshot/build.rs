@@ -138,6 +138,8 @@ fn newest<L: CommitLog, S: Storage>(log: &L, snapshots: &Snapshots<S>) -> Result
         match load::open(log, snapshots, next_offset).and_then(load::checked) {
             Ok(()) => return Ok((Some(load::open(log, snapshots, next_offset)?), damaged)),
             Err(load::LoadError::Snapshot(SnapshotError::Damaged { .. })) => damaged.push(next_offset),
+            // It may be read again one day: it stays, and nothing is built on it.
+            Err(load::LoadError::Snapshot(SnapshotError::Io { .. })) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -208,7 +210,9 @@ impl Read {
         self.chain = to_hex(&stored.chain);
         // A publish waits until no event is pending, and raises none.
         if matches!(transaction.cause, Cause::Publish { .. }) {
-            self.quiet_until = EventsFrom { offset: self.next_offset, position: stored.position.0 };
+            // One that takes several frames is alone in them, and its last one is no place to begin at.
+            let position = stored.position.0 + u64::from(!stored.frame.first_part);
+            self.quiet_until = EventsFrom { offset: self.next_offset, position };
         }
     }
 
