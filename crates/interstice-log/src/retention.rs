@@ -56,18 +56,29 @@ impl<S: Storage> LocalLog<S> {
 /// # Errors
 /// What either storage says.
 pub fn copy<S: Storage, T: Storage>(from: &S, to: &T, name: &str) -> io::Result<u64> {
+    let size = from.open(name)?.size()?;
+    copy_front(from, to, (name, size), &[])?;
+    Ok(size)
+}
+
+/// As [`copy`], but only the first `size` bytes, and behind them `ending`.
+pub(crate) fn copy_front<S: Storage, T: Storage>(
+    from: &S,
+    to: &T,
+    (name, size): (&str, u64),
+    ending: &[u8],
+) -> io::Result<()> {
     let unfinished = format!("unfinished-{name}");
     let source = from.open(name)?;
     let mut target = to.create(&unfinished)?;
-    let size = source.size()?;
     let mut bytes = Vec::new();
     for at in (0..size).step_by(COPY_SIZE as usize) {
         bytes.resize((size - at).min(COPY_SIZE) as usize, 0);
         source.read_exact_at(&mut bytes, at)?;
         target.write_all_at(&bytes, at)?;
     }
+    target.write_all_at(ending, size)?;
     target.sync()?;
     to.rename(&unfinished, name)?;
-    to.sync_directory()?;
-    Ok(size)
+    to.sync_directory()
 }

@@ -10,7 +10,7 @@ use crate::frame::{Frame, FrameKind, Lineage, Place, Position, encode};
 use crate::local::{OpenError, io_error};
 use crate::log::Tail;
 use crate::mark::MarkFile;
-use crate::retention::copy;
+use crate::retention::{copy, copy_front};
 use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, Stop, encode_footer, is_segment_name, read_header, salt};
 use crate::spare::{make_now, name_segment, spare_name};
 use crate::storage::{Storage, StorageFile};
@@ -120,7 +120,9 @@ pub struct NewHistory<'a> {
 pub fn write<S: Storage, T: Storage>(from: &S, to: &T, salvage: &Salvage, history: &NewHistory<'_>) -> io::Result<()> {
     salvage.whole.iter().try_for_each(|segment| copy(from, to, &segment.name()).map(|_| ()))?;
     if let Some((segment, end)) = &salvage.cut {
-        cut_segment(from, to, (segment, *end), &salvage.tail)?;
+        // Sealed where it is cut.
+        let footer = encode_footer(segment, &salvage.tail, *end);
+        copy_front(from, to, (&segment.name(), *end), &footer)?;
     }
     let Tail { position, next_offset, epoch, chain, .. } = salvage.tail;
     let log_id = salvage.whole.first().or(salvage.cut.as_ref().map(|(header, _)| header)).map(|header| header.log_id);
@@ -141,27 +143,4 @@ pub fn write<S: Storage, T: Storage>(from: &S, to: &T, salvage: &Salvage, histor
     file.write_all_at(&bytes, 0)?;
     file.sync()?;
     name_segment(to, &spare_name(&header), &header)
-}
-
-/// The beginning of a segment, sealed where it is cut.
-fn cut_segment<S: Storage, T: Storage>(
-    from: &S,
-    to: &T,
-    (segment, end): (&SegmentHeader, u64),
-    tail: &Tail,
-) -> io::Result<()> {
-    /// Bytes copied in one go.
-    const COPY_SIZE: u64 = 1 << 20;
-    let (name, unfinished) = (segment.name(), format!("unfinished-{}", segment.name()));
-    let source = from.open(&name)?;
-    let mut target = to.create(&unfinished)?;
-    for at in (0..end).step_by(COPY_SIZE as usize) {
-        let mut bytes = vec![0; (end - at).min(COPY_SIZE) as usize];
-        source.read_exact_at(&mut bytes, at)?;
-        target.write_all_at(&bytes, at)?;
-    }
-    target.write_all_at(&encode_footer(segment, tail, end), end)?;
-    target.sync()?;
-    to.rename(&unfinished, &name)?;
-    to.sync_directory()
 }

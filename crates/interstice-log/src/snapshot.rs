@@ -295,16 +295,15 @@ impl<F: StorageFile> SnapshotReader<F> {
         let reason = "a chunk is missing, or not where it was written".to_owned();
         whole.then_some(None).ok_or(SnapshotError::Damaged { name: self.name.clone(), byte: self.byte, reason })
     }
-}
 
-/// Checks every byte of the snapshot of `next_offset` offsets. Returns its size.
-///
-/// # Errors
-/// [`SnapshotError`].
-pub fn verify<S: Storage>(storage: &S, next_offset: u64) -> Result<u64, SnapshotError> {
-    let mut reader = SnapshotReader::open(storage, next_offset)?;
-    while reader.next_chunk()?.is_some() {}
-    reader.file.size().map_err(|source| SnapshotError::Io { name: reader.name, source })
+    /// Reads on to the end: every byte that is left is looked at.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn check_rest(&mut self) -> Result<(), SnapshotError> {
+        while self.next_chunk()?.is_some() {}
+        Ok(())
+    }
 }
 
 /// A chunk or manifest, decompressed and checked.

@@ -119,7 +119,9 @@ impl<S: Storage> Snapshots<S> {
 
     fn manifest(&self, next_offset: Offset, whole: bool) -> Result<Manifest, SnapshotError> {
         let mut reader = SnapshotReader::open(&self.storage, next_offset)?;
-        while whole && reader.next_chunk()?.is_some() {}
+        if whole {
+            reader.check_rest()?;
+        }
         Manifest::decode(reader.manifest()).map_err(|reason| reader.contradicts(&reason))
     }
 

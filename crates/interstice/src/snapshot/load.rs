@@ -134,8 +134,7 @@ pub(super) fn open<L: CommitLog, S: Storage>(
 
 /// Reads all of a snapshot, which must then be whole.
 pub(super) fn checked<F: StorageFile>((mut reader, _): (SnapshotReader<F>, Manifest)) -> Result<(), LoadError> {
-    while reader.next_chunk()?.is_some() {}
-    Ok(())
+    Ok(reader.check_rest()?)
 }
 
 fn restore<L: CommitLog, F: StorageFile>(
