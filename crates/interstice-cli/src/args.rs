@@ -35,6 +35,8 @@ pub(crate) enum Format {
     Jsonl,
     /// One document
     Yaml,
+    /// Lists: a line with the names, then one a line
+    Csv,
 }
 
 #[derive(Debug, Subcommand)]
@@ -173,15 +175,45 @@ pub(crate) enum Schema {
     },
 }
 
-/// Which transactions.
+/// Which transactions: those that everything given holds for.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Range {
+pub(crate) struct Filters {
     /// The first offset
-    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
-    pub(crate) from: u64,
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) from: Option<u64>,
     /// The offset behind the last
     #[arg(long, value_name = "OFFSET")]
     pub(crate) to: Option<u64>,
+    /// Not earlier than this time, as in 2026-11-20T10:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Not later than this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Of this module: published, ran, or a table of it was changed
+    #[arg(long)]
+    pub(crate) module: Option<String>,
+    /// Changed this table
+    #[arg(long, value_name = "MODULE.TABLE")]
+    pub(crate) table: Option<String>,
+    /// Changed the row of the table with this primary key; a list for a key of several columns
+    #[arg(long, requires = "table", allow_negative_numbers = true)]
+    pub(crate) key: Option<String>,
+    /// Ran this function
+    #[arg(long, value_name = "MODULE.FUNCTION")]
+    pub(crate) function: Option<String>,
+    /// Called by this identity: the first digits of its hex, eight at least, or the name of a local one
+    #[arg(long, value_name = "IDENTITY")]
+    pub(crate) caller: Option<String>,
+    /// Came about by this: call, event, publish, configure, genesis
+    #[arg(long)]
+    pub(crate) cause: Option<String>,
+    /// Ended like this: ok, rejected, trapped
+    #[arg(long)]
+    pub(crate) outcome: Option<String>,
+    /// So many at most
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -197,7 +229,25 @@ pub(crate) enum Log {
     /// Transactions with their rows
     Dump {
         #[command(flatten)]
-        range: Range,
+        filters: Box<Filters>,
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Transactions in whose telling a pattern is found
+    Grep {
+        /// A regular expression, looked for in the line that `log dump -o jsonl` prints
+        pattern: String,
+        #[command(flatten)]
+        filters: Box<Filters>,
+        /// Read a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// What transactions are made of: by function, by table, and where the bytes go
+    Stats {
+        #[command(flatten)]
+        filters: Box<Filters>,
         /// Read a data directory instead of asking a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod dev;
+mod history;
 mod invoke;
 mod log;
 mod modules;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
 use crate::report::Report;
+use interstice::history::Selection;
 
 /// Does what was asked.
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
@@ -40,8 +42,15 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
         Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
-        Command::Log(Log::Inspect { offset, data }) => log::inspect(&node, data.as_deref(), *offset),
-        Command::Log(Log::Dump { range, data }) => log::dump(&node, data.as_deref(), range, output),
+        Command::Log(Log::Inspect { offset, data }) => history::inspect(&node, data.as_deref(), *offset),
+        Command::Log(Log::Dump { filters, data }) => {
+            history::dump(&node, data.as_deref(), filters.as_ref().into(), output)
+        }
+        Command::Log(Log::Grep { pattern, filters, data }) => {
+            let selection = Selection { pattern: Some(pattern.clone()), ..filters.as_ref().into() };
+            history::dump(&node, data.as_deref(), selection, output)
+        }
+        Command::Log(Log::Stats { filters, data }) => history::stats(&node, data.as_deref(), filters.as_ref().into()),
         Command::Log(Log::Repair { data, out, yes, dry_run }) => repair::run(data, out, (*yes, *dry_run)),
         Command::Log(Log::Verify { data }) => log::verify(&node, data.as_deref()),
         Command::Snapshot(Snapshot::Create { data }) => snapshot::create(&node, data.as_deref()),

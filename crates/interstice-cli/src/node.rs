@@ -7,6 +7,7 @@ use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::ops::ControlFlow;
 
 /// A node by its address.
 pub(crate) struct Node {
@@ -47,9 +48,9 @@ impl Node {
         Ok(self.http.post_bytes(route::PUBLISH, artefact)?)
     }
 
-    /// The lines of JSON at `path`.
-    pub(crate) fn lines(&self, path: &str) -> Result<Vec<Value>, Failure> {
-        Ok(self.http.get_lines(path)?)
+    /// Gives the lines of JSON at `path` to `take`, until it breaks off.
+    pub(crate) fn lines(&self, path: &str, take: impl FnMut(Value) -> ControlFlow<()>) -> Result<(), Failure> {
+        Ok(self.http.get_lines(path, take)?)
     }
 
     /// The schema of a module in force.

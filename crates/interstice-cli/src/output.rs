@@ -1,10 +1,14 @@
 //! The one place that writes: results to stdout, everything else to stderr.
 
 use crate::args::Format;
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::report::Report;
-use anstream::{eprintln, print, println};
+use anstream::eprintln;
+use interstice_types::problem::Problem;
 use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, Write};
 
 /// Writes in the format that was asked for.
 #[derive(Debug)]
@@ -26,27 +30,35 @@ impl Output {
 
     /// Writes the result; gives the exit code.
     pub(crate) fn finish(&self, report: &Report) -> u8 {
+        let document = &report.document;
         match self.format {
-            _ if report.document.is_null() => {}
+            _ if document.is_null() => {}
             Format::Text if report.text.is_empty() => {}
-            Format::Text => println!("{}", report.text),
-            Format::Json => println!("{}", report.document),
-            Format::Yaml => print!("{}", yaml(&report.document)),
-            Format::Jsonl => match report.items.map(|key| &report.document[key]) {
-                Some(Value::Array(items)) => items.iter().for_each(|item| println!("{item}")),
-                _ => println!("{}", report.document),
-            },
+            Format::Text => line(&report.text),
+            Format::Json => line(document),
+            Format::Yaml => text(&yaml(document)),
+            Format::Jsonl => report.items.map_or(vec![document], |key| list(&document[key])).into_iter().for_each(line),
+            Format::Csv => write_rows(&report.rows()),
         }
         report.exit
     }
 
-    /// Writes one item of a stream, now.
-    pub(crate) fn item(&self, document: &Value, text: impl FnOnce() -> String) {
+    /// Writes one item of a stream, now. Items are not alike: there is no CSV of them ([`Output::refuse`]).
+    pub(crate) fn item(&self, document: &Value, words: impl FnOnce() -> String) {
         match self.format {
-            Format::Text => println!("{}", text()),
-            Format::Json | Format::Jsonl => println!("{document}"),
-            Format::Yaml => print!("---\n{}", yaml(document)),
+            Format::Text => line(words()),
+            Format::Json | Format::Jsonl | Format::Csv => line(document),
+            Format::Yaml => text(&format!("---\n{}", yaml(document))),
         }
+    }
+
+    /// Refuses to do `command` in formats that do not fit what it gives.
+    pub(crate) fn refuse(&self, formats: &[Format], command: &str) -> Result<(), Failure> {
+        if formats.contains(&self.format) {
+            let hint = format!("interstice {command} … -o jsonl");
+            return Err(Failure::usage("a stream has no such form", hint));
+        }
+        Ok(())
     }
 
     /// A step that was done: what, which, and details in columns.
@@ -67,12 +79,67 @@ impl Output {
     pub(crate) fn fail(&self, failure: &Failure) -> u8 {
         match self.format {
             Format::Text => eprintln!("{}", failure.problem),
-            Format::Json | Format::Jsonl | Format::Yaml => {
+            Format::Json | Format::Jsonl | Format::Yaml | Format::Csv => {
                 eprintln!("{}", json!({ "schema": "interstice.error/v1", "error": *failure.problem }));
             }
         }
         failure.exit
     }
+}
+
+/// A table of CSV that is written row by row.
+pub(crate) struct Table(csv::Writer<anstream::Stdout>);
+
+impl Table {
+    /// With these columns.
+    pub(crate) fn new<'n>(columns: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut table = Self(csv::Writer::from_writer(anstream::stdout()));
+        table.write(columns.into_iter().map(Cow::Borrowed));
+        table
+    }
+
+    /// Writes a row: text as it is, nothing for `null`, everything else as JSON.
+    pub(crate) fn row<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) {
+        self.write(values.into_iter().map(|value| match value {
+            Value::Null => Cow::Borrowed(""),
+            Value::String(text) => Cow::Borrowed(text.as_str()),
+            other => Cow::Owned(other.to_string()),
+        }));
+    }
+
+    fn write<'c>(&mut self, cells: impl Iterator<Item = Cow<'c, str>>) {
+        let written = self.0.write_record(cells.map(|cell| cell.into_owned()));
+        written_or_end(written.map_err(io::Error::from).and_then(|()| self.0.flush()));
+    }
+}
+
+fn write_rows((columns, rows): &(Vec<&str>, Vec<Vec<&Value>>)) {
+    let mut table = Table::new(columns.iter().copied());
+    rows.iter().for_each(|row| table.row(row.iter().copied()));
+}
+
+fn line(what: impl Display) {
+    written_or_end(writeln!(anstream::stdout(), "{what}"));
+}
+
+fn text(what: &str) {
+    written_or_end(write!(anstream::stdout(), "{what}"));
+}
+
+/// Whoever reads the output may have seen enough of it (`… | head`): then there is nothing left to do.
+fn written_or_end(written: io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("{}", Problem::new("file", format!("stdout: {error}")));
+            std::process::exit(exit::FAILED.into());
+        }
+    }
+}
+
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map(|items| items.iter().collect()).unwrap_or_default()
 }
 
 fn yaml(document: &Value) -> String {

@@ -1,6 +1,7 @@
 //! What a command found, before anyone decides how it looks.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The exit code of a check that found something.
 pub(crate) const FOUND: u8 = 4;
@@ -34,6 +35,27 @@ impl Report {
     pub(crate) fn exit(mut self, code: u8) -> Self {
         self.exit = code;
         self
+    }
+
+    /// As a table: the items with their names, or the document as the one row.
+    pub(crate) fn rows<'r>(&'r self) -> (Vec<&'r str>, Vec<Vec<&'r Value>>) {
+        let items: Vec<&Value> = match self.items.map(|key| &self.document[key]) {
+            Some(Value::Array(items)) => items.iter().collect(),
+            _ => vec![&self.document],
+        };
+        if let Some(columns) = self.document["columns"].as_array() {
+            // Rows that are lists have their columns beside them.
+            let names = columns.iter().filter_map(|column| column["name"].as_str()).collect();
+            return (names, items.iter().filter_map(|row| row.as_array()).map(|row| row.iter().collect()).collect());
+        }
+        let objects: Vec<_> = items.iter().filter_map(|item| item.as_object()).collect();
+        let names = objects.iter().flat_map(|object| object.keys()).map(String::as_str);
+        let names: BTreeSet<_> = names.filter(|name| *name != "schema").collect();
+        let row = |object: &&'r Map<String, Value>| {
+            names.iter().map(|name| object.get(*name).unwrap_or(&Value::Null)).collect()
+        };
+        let rows = objects.iter().map(row).collect();
+        (names.into_iter().collect(), rows)
     }
 
     /// Nothing to write: all of it was written as it came.

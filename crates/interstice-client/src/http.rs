@@ -1,11 +1,14 @@
 //! One question at a time, in JSON over HTTP. Blocks until the answer is there.
 
-use interstice_protocol::http::AS_HEADER;
+use interstice_protocol::http::{AS_HEADER, Envelope, Failed, Shape, status_of};
 use interstice_types::problem::Problem;
 use serde_json::Value as Json;
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::time::Duration;
-use ureq::Agent;
 use ureq::http::Response;
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, RequestBuilder};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,15 +61,28 @@ impl Http {
     /// # Errors
     /// [`HttpError`].
     pub fn get(&self, path: &str) -> Result<Json, HttpError> {
-        self.document(&self.get_text(path)?)
+        self.document(&self.text(self.request(path).call())?)
     }
 
-    /// The documents at `path`, one on each line.
+    /// Gives the documents at `path`, one on each line, to `take` as they come, until it breaks off.
     ///
     /// # Errors
-    /// [`HttpError`].
-    pub fn get_lines(&self, path: &str) -> Result<Vec<Json>, HttpError> {
-        self.get_text(path)?.lines().map(|line| self.document(line)).collect()
+    /// [`HttpError`], also if the last line says so.
+    pub fn get_lines(&self, path: &str, mut take: impl FnMut(Json) -> ControlFlow<()>) -> Result<(), HttpError> {
+        let answer = self.answer(self.request(path).call())?;
+        let lines = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        for line in BufReader::new(lines).lines() {
+            let document = self.document(&line.map_err(|error| self.unreachable(&error))?)?;
+            if document.get("schema").is_some_and(|name| name == Failed::NAME) {
+                let failed: Result<Envelope<Failed>, _> = serde_json::from_value(document);
+                let problem = failed.map_err(|error| self.unreachable(&error))?.body.error;
+                return Err(HttpError::Refused { status: status_of(&problem), problem });
+            }
+            if take(document).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// What the node answers to `body`.
@@ -85,31 +101,40 @@ impl Http {
         self.send(path, "application/octet-stream", body)
     }
 
-    fn get_text(&self, path: &str) -> Result<String, HttpError> {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
-        if let Some(name) = &self.act_as {
-            request = request.header(AS_HEADER, name);
-        }
-        self.text(request.call())
+    fn request(&self, path: &str) -> RequestBuilder<WithoutBody> {
+        self.named(self.agent.get(format!("{}{path}", self.url)))
     }
 
     fn send(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Json, HttpError> {
-        let mut request = self.agent.post(format!("{}{path}", self.url)).content_type(content_type);
-        if let Some(name) = &self.act_as {
-            request = request.header(AS_HEADER, name);
-        }
-        let text = self.text(request.send(body))?;
+        let request = self.agent.post(format!("{}{path}", self.url)).content_type(content_type);
+        let text = self.text(self.named(request).send(body))?;
         self.document(&text)
     }
 
+    fn named<Any>(&self, request: RequestBuilder<Any>) -> RequestBuilder<Any> {
+        match &self.act_as {
+            Some(name) => request.header(AS_HEADER, name),
+            None => request,
+        }
+    }
+
     fn text(&self, answer: Result<Response<ureq::Body>, ureq::Error>) -> Result<String, HttpError> {
+        self.read(&mut self.answer(answer)?)
+    }
+
+    fn read(&self, answer: &mut Response<ureq::Body>) -> Result<String, HttpError> {
+        let read = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_string();
+        read.map_err(|error| self.unreachable(&error))
+    }
+
+    /// An answer that is not a refusal.
+    fn answer(&self, answer: Result<Response<ureq::Body>, ureq::Error>) -> Result<Response<ureq::Body>, HttpError> {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
-        let read = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_string();
-        let text = read.map_err(|error| self.unreachable(&error))?;
         if status.is_success() {
-            return Ok(text);
+            return Ok(answer);
         }
+        let text = self.read(&mut answer)?;
         let problem = Problem::from_json(text.as_bytes()).unwrap_or_else(|_| {
             let first = text.lines().next().unwrap_or_default();
             Problem::new("not-a-node", format!("{} answers {status}: {first}", self.url))

@@ -3,6 +3,7 @@
 use interstice_store::store::Store;
 use interstice_store::table::IndexId;
 use interstice_store::write::{WriteError, WriteTx};
+use interstice_types::change::Change;
 use interstice_types::codec;
 use interstice_types::id::{ClientId, Identity, Offset, TableId};
 use interstice_types::json;
@@ -266,8 +267,19 @@ pub fn find_client(store: &Store, identity: Identity) -> Option<ClientId> {
 
 /// The caller with this number.
 pub fn identity_of(store: &Store, client: ClientId) -> Option<Identity> {
-    let row = store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes()))?;
-    Some(Identity(row[8..40].try_into().expect("invariant: identity is the second column")))
+    store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes())).map(|row| identity_in(row))
+}
+
+/// The caller that got this number by `changes`: it was their first transaction.
+pub fn identity_given(changes: &[Change], client: ClientId) -> Option<Identity> {
+    changes.iter().find_map(|change| match change {
+        Change::Insert { table: CLIENT, row } if row.starts_with(&client.0.to_le_bytes()) => Some(identity_in(row)),
+        _ => None,
+    })
+}
+
+fn identity_in(row: &[u8]) -> Identity {
+    Identity(row[8..40].try_into().expect("invariant: identity is the second column"))
 }
 
 fn rows(store: &Store, id: TableId) -> Vec<Vec<Value>> {

@@ -1,7 +1,9 @@
 //! HTTP: routes, and the JSON shapes of what goes over them, each in an envelope with a versioned name.
 
+mod log;
 mod snapshots;
 
+pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
 use crate::receipt::{Receipt, Standing};
@@ -45,8 +47,11 @@ pub mod route {
     pub const ROWS: &str = "/v1/rows";
     /// POST a [`Receipt`](crate::receipt::Receipt), get [`ReceiptChecked`](super::ReceiptChecked).
     pub const RECEIPT: &str = "/v1/receipt";
-    /// One JSON object a line for each transaction.
+    /// One JSON object a line for each transaction that the parameters select; where that fails on the way,
+    /// [`Failed`](super::Failed) on the last line.
     pub const LOG_DUMP: &str = "/v1/log/dump";
+    /// [`LogStats`](super::LogStats) of the transactions that the parameters select.
+    pub const LOG_STATS: &str = "/v1/log/stats";
     /// [`LogVerified`](super::LogVerified)
     pub const LOG_VERIFY: &str = "/v1/log/verify";
     /// GET [`SnapshotList`](super::SnapshotList); POST nothing, get [`SnapshotBuilt`](super::SnapshotBuilt).
@@ -262,60 +267,6 @@ pub struct Status {
     pub read_only: Option<String>,
 }
 
-/// What verifying the log found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogVerified {
-    /// Whether nothing is wrong.
-    pub ok: bool,
-    /// Transactions in the valid part.
-    #[serde(with = "as_text")]
-    pub transactions: u64,
-    /// The chain hash of the last frame, hex.
-    pub head: String,
-    /// In order.
-    pub segments: Vec<SegmentVerified>,
-}
-
-/// What was found in one segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentVerified {
-    /// Its file.
-    pub name: String,
-    /// Its first transaction.
-    #[serde(with = "as_text")]
-    pub first_offset: Offset,
-    /// Behind its last transaction.
-    #[serde(with = "as_text")]
-    pub next_offset: Offset,
-    /// Whether it is complete.
-    pub sealed: bool,
-    /// Its size.
-    pub bytes: u64,
-    /// Whether nothing is wrong.
-    pub ok: bool,
-    /// Bytes at the end that were never acknowledged.
-    pub torn_tail_bytes: u64,
-    /// What is wrong.
-    pub faults: Vec<FaultFound>,
-    /// What is not wrong, but worth knowing.
-    #[serde(default)]
-    pub notices: Vec<String>,
-}
-
-/// Something wrong in a segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultFound {
-    /// `header`, `frame`, `order`, `seal` or `io`.
-    pub kind: String,
-    /// Where in the segment.
-    pub byte: u64,
-    /// The first transaction that it costs.
-    #[serde(with = "as_text")]
-    pub offset: Offset,
-    /// What is wrong.
-    pub evidence: String,
-}
-
 /// What running the log again found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayChecked {
@@ -367,6 +318,8 @@ shapes! {
     Health => "interstice.health/v1",
     Status => "interstice.status/v1",
     LogVerified => "interstice.log-verify/v1",
+    LogStats => "interstice.log-stats/v1",
+    Failed => "interstice.error/v1",
     ReplayChecked => "interstice.replay-check/v1",
 }
 
@@ -375,7 +328,9 @@ pub fn status_of(problem: &Problem) -> u16 {
     match &*problem.code {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
-        | "invalid-literal" | "statement-too-long" | "not-subscribable" | "result-too-large" => 400,
+        | "invalid-literal" | "invalid-selection" | "statement-too-long" | "not-subscribable" | "result-too-large" => {
+            400
+        }
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path"

@@ -2,8 +2,8 @@
 
 use crate::settings::{Keep, RetentionSettings};
 use interstice::check::{CheckError, CheckReport, check};
-use interstice::describe::{DescribeError, descriptions};
 use interstice::framing::{Transactions, UnpackError};
+use interstice::history::{HistoryError, Selector, Stats, tell};
 use interstice::opened::Start;
 use interstice::snapshot::build::{BuildError, Built, build};
 use interstice::snapshot::load::{LoadError, load, load_before};
@@ -24,6 +24,7 @@ use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use serde_json::Value as Json;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
@@ -116,8 +117,16 @@ pub(crate) enum RetainError {
 
 /// The same for any log, behind one pointer.
 pub(crate) trait LogAccess: Send + Sync {
-    /// Up to `limit` transactions from `from` on.
-    fn describe(&self, kit: Kit, from: Offset, limit: usize) -> Result<Vec<Json>, PastError>;
+    /// Gives every transaction that is selected to `take`, until it breaks off.
+    fn tell(
+        &self,
+        kit: Kit,
+        selector: &Selector,
+        take: &mut dyn FnMut(&Json) -> ControlFlow<()>,
+    ) -> Result<(), PastError>;
+
+    /// What the selected transactions are made of.
+    fn stats(&self, kit: Kit, selector: &Selector) -> Result<Stats, PastError>;
 
     /// Runs everything again that there is.
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError>;
@@ -153,7 +162,7 @@ pub(crate) enum PastError {
     Load(#[from] LoadError),
     /// What follows cannot be told.
     #[error(transparent)]
-    Describe(#[from] DescribeError),
+    History(#[from] HistoryError),
     /// What follows cannot be run again.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -209,10 +218,19 @@ impl<L: NodeLog> Past<L> {
 }
 
 impl<L: NodeLog> LogAccess for Past<L> {
-    fn describe(&self, kit: Kit, from: Offset, limit: usize) -> Result<Vec<Json>, PastError> {
+    fn tell(
+        &self,
+        kit: Kit,
+        selector: &Selector,
+        take: &mut dyn FnMut(&Json) -> ControlFlow<()>,
+    ) -> Result<(), PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let told = descriptions(&self.log, self.start(from, kit)?, from)?;
-        Ok(told.take(limit).collect::<Result<_, _>>()?)
+        Ok(tell(&self.log, self.start(selector.from(), kit)?, selector, |told| take(&told))?)
+    }
+
+    fn stats(&self, kit: Kit, selector: &Selector) -> Result<Stats, PastError> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Stats::of(&self.log, self.start(selector.from(), kit)?, selector)?)
     }
 
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError> {

@@ -1,6 +1,7 @@
 //! What tools found, in the shapes that it is shown in: the same from a node and from a data directory.
 
 use interstice::check::CheckReport;
+use interstice::history::{FunctionStats, Stats, TableStats};
 use interstice::snapshot::Looked;
 use interstice::snapshot::build::Built;
 use interstice::sql::Select;
@@ -9,13 +10,14 @@ use interstice_engine::read::Snapshot;
 use interstice_engine::recheck::Divergence;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
-    DivergenceFound, FaultFound, LogVerified, ReplayChecked, RowSet, SegmentVerified, SnapshotBuilt, SnapshotFound,
-    SnapshotList,
+    ChangeCounts, DivergenceFound, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, ReplayChecked,
+    RowSet, SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList,
 };
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
 use interstice_types::time::Timestamp;
 use interstice_types::{codec, json};
+use std::collections::BTreeMap;
 
 /// The report of a verification as it is shown.
 pub fn log_verified(report: &VerifyReport) -> LogVerified {
@@ -40,6 +42,46 @@ pub fn log_verified(report: &VerifyReport) -> LogVerified {
 
 fn fault(fault: &interstice_log::verify::Fault) -> FaultFound {
     FaultFound { kind: fault.kind.to_owned(), byte: fault.byte, offset: fault.offset, evidence: fault.evidence.clone() }
+}
+
+/// What a log is made of as it is shown.
+pub fn log_stats(stats: &Stats) -> LogStats {
+    let counts =
+        |counts: &BTreeMap<&'static str, u64>| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let function = |(name, counted): (&String, &FunctionStats)| {
+        let FunctionStats { ok, rejected, trapped, fuel, host_calls, bytes } = *counted;
+        FunctionCounted { function: name.clone(), ok, rejected, trapped, fuel, host_calls, bytes }
+    };
+    let table = |(name, counted): (&String, &TableStats)| {
+        let TableStats { insert, update, delete } = *counted;
+        (name.clone(), ChangeCounts { insert, update, delete })
+    };
+    let [first, last] = [0, 1].map(|end| stats.ends.map(|ends| ends[end]));
+    LogStats {
+        transactions: stats.transactions,
+        first_offset: first.map(|(offset, _)| offset.to_string()),
+        last_offset: last.map(|(offset, _)| offset.to_string()),
+        first_time: first.map(|(_, time)| time.to_string()),
+        last_time: last.map(|(_, time)| time.to_string()),
+        causes: counts(&stats.causes),
+        functions: stats.functions.iter().map(function).collect(),
+        tables: stats.tables.iter().map(table).collect(),
+        bytes: stats.bytes(),
+        parts: stats
+            .parts
+            .iter()
+            .map(|(part, bytes)| PartCounted { part: part.name().to_owned(), bytes: *bytes })
+            .collect(),
+        frames: counts(&stats.frames),
+        frame_bytes: stats.frame_bytes,
+        payload_bytes: stats.payload_bytes,
+    }
+}
+
+/// A key that is looked for in history does not fit the table.
+pub fn invalid_key(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new("invalid-selection", error.to_string())
+        .hint("`interstice schema show MODULE` says what the primary key is; `--from` and `--to` leave other times out")
 }
 
 /// The report of a check as it is shown.

@@ -1,6 +1,7 @@
 //! HTTP: routes, who calls, how problems and answers become responses.
 
 mod calls;
+mod history;
 mod modules;
 mod records;
 
@@ -34,7 +35,8 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(&format!("{}/{{module}}/{{query}}", route::QUERY), post(calls::query))
         .route(route::SQL, post(calls::sql))
         .route(&format!("{}/{{module}}/{{table}}", route::ROWS), get(calls::rows))
-        .route(route::LOG_DUMP, get(records::dump))
+        .route(route::LOG_DUMP, get(history::dump))
+        .route(route::LOG_STATS, get(history::stats))
         .route(route::LOG_VERIFY, get(records::verify))
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
@@ -142,6 +144,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::ROWS,
         route::RECEIPT,
         route::LOG_DUMP,
+        route::LOG_STATS,
         route::LOG_VERIFY,
         route::REPLAY_CHECK,
         route::SNAPSHOTS,

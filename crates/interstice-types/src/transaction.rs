@@ -111,6 +111,49 @@ pub enum Outcome {
     Trapped(Vec<u8>),
 }
 
+/// A part of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Its length and flags.
+    Head,
+    /// [`Transaction::offset`]
+    Offset,
+    /// [`Transaction::time`]
+    Time,
+    /// [`Transaction::seed`]
+    Seed,
+    /// [`Transaction::cause`], the arguments among it.
+    Cause,
+    /// [`Transaction::outcome`]
+    Outcome,
+    /// [`Transaction::changes`]
+    Changes,
+    /// [`Transaction::work`]
+    Work,
+    /// [`Transaction::state_digest`]
+    Digest,
+    /// What later versions add.
+    Extension,
+}
+
+impl Part {
+    /// What stands in it, in a few words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Head => "length and flags",
+            Self::Offset => "offset",
+            Self::Time => "time",
+            Self::Seed => "seed",
+            Self::Cause => "cause and arguments",
+            Self::Outcome => "outcome",
+            Self::Changes => "changes",
+            Self::Work => "fuel, host calls and their hash",
+            Self::Digest => "state digest",
+            Self::Extension => "extension area",
+        }
+    }
+}
+
 /// Why bytes are not a transaction's record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -130,25 +173,56 @@ pub enum RecordError {
 impl Transaction {
     /// Appends the record. `keeps_old` says for which tables changes carry the old row.
     pub fn encode(&self, keeps_old: impl Fn(TableId) -> bool, out: &mut Vec<u8>) {
+        self.encode_parts(keeps_old, out, |_, _| {});
+    }
+
+    /// The bytes that each part of the record takes, in the order in which they stand.
+    pub fn sizes(&self, keeps_old: impl Fn(TableId) -> bool) -> Vec<(Part, u64)> {
+        let (mut record, mut sizes, mut behind) = (Vec::new(), Vec::new(), 0);
+        self.encode_parts(keeps_old, &mut record, |part, end| {
+            sizes.push((part, (end - behind) as u64));
+            behind = end;
+        });
+        sizes
+    }
+
+    /// Appends the record; `at_end` is told of each part, and how long `out` is behind it.
+    #[inline]
+    fn encode_parts(
+        &self,
+        keeps_old: impl Fn(TableId) -> bool,
+        out: &mut Vec<u8>,
+        mut at_end: impl FnMut(Part, usize),
+    ) {
         /// A `u32` in front, filled in when the record is done.
         const LENGTH_SIZE: usize = 4;
         let start = out.len();
         out.extend([0; LENGTH_SIZE]);
         out.push(self.flags);
+        at_end(Part::Head, out.len());
         varint::write(out, self.offset);
+        at_end(Part::Offset, out.len());
         out.extend(self.time.0.to_le_bytes());
+        at_end(Part::Time, out.len());
         out.extend(self.seed);
+        at_end(Part::Seed, out.len());
         self.cause.encode(out);
+        at_end(Part::Cause, out.len());
         self.outcome.encode(out);
+        at_end(Part::Outcome, out.len());
         varint::write(out, self.changes.len() as u64);
         for change in &self.changes {
             change.encode(keeps_old(change.table()), out);
         }
+        at_end(Part::Changes, out.len());
         varint::write(out, self.work.fuel);
         varint::write(out, self.work.host_calls);
         out.extend(self.work.host_hash.to_le_bytes());
+        at_end(Part::Work, out.len());
         out.extend(self.state_digest.to_le_bytes());
+        at_end(Part::Digest, out.len());
         varint::write(out, 0);
+        at_end(Part::Extension, out.len());
         let length = u32::try_from(out.len() - start - LENGTH_SIZE).expect("invariant: a transaction is under 4 GiB");
         out[start..start + LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
     }

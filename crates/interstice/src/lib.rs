@@ -15,8 +15,8 @@
 pub mod check;
 pub mod commit;
 pub mod database;
-pub mod describe;
 pub mod framing;
+pub mod history;
 pub mod opened;
 pub mod snapshot;
 pub mod sql;

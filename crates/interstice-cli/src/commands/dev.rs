@@ -1,25 +1,25 @@
 //! `dev`: from source to a running node in one command.
 
-use super::{build, invoke, log, publish, serve};
-use crate::args::Invocation;
+use super::{build, history, invoke, log, publish, serve};
+use crate::args::{Format, Invocation};
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
 use crate::project::{Demo, Project, contents_text};
 use crate::report::Report;
+use interstice::history::Selection;
 use interstice_protocol::http::{Modules, ReplayChecked, Status, route};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, Schema};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Between two looks for new transactions.
 const TAIL_INTERVAL: Duration = Duration::from_millis(200);
-/// Transactions printed at a time.
-const TAIL_PAGE: u64 = 100;
 
 /// How `dev` was asked for.
 pub(crate) struct Options<'o> {
@@ -30,6 +30,7 @@ pub(crate) struct Options<'o> {
 }
 
 pub(crate) fn run(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> Result<Report, Failure> {
+    output.refuse(&[Format::Csv], "dev")?;
     let projects = with_needs(paths)?;
     let mut built = Vec::new();
     for project in &projects {
@@ -154,12 +155,15 @@ fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
 /// Prints transactions from offset `from` on until `ended`, or until the node is gone.
 fn tail(node: &Node, mut from: u64, ended: &AtomicBool, output: &Output) {
     while !ended.load(Ordering::Relaxed) {
-        match news(node, from) {
-            Ok(page) if page.is_empty() => std::thread::sleep(TAIL_INTERVAL),
-            Ok(page) => {
-                from += page.len() as u64;
-                page.iter().for_each(|transaction| output.item(transaction, || log::transaction_line(transaction)));
-            }
+        let before = from;
+        let news = news(node, from, |transaction| {
+            from += 1;
+            output.item(&transaction, || history::transaction_line(&transaction));
+            ControlFlow::Continue(())
+        });
+        match news {
+            Ok(()) if from == before => std::thread::sleep(TAIL_INTERVAL),
+            Ok(()) => {}
             Err(failure) if failure.exit == exit::UNREACHABLE => return,
             Err(failure) => {
                 output.note(&failure.problem.to_string());
@@ -170,9 +174,9 @@ fn tail(node: &Node, mut from: u64, ended: &AtomicBool, output: &Output) {
 }
 
 /// Transactions from offset `from` on. To tell them the node walks over its log: it is asked only if there are some.
-fn news(node: &Node, from: u64) -> Result<Vec<Value>, Failure> {
+fn news(node: &Node, from: u64, take: impl FnMut(Value) -> ControlFlow<()>) -> Result<(), Failure> {
     if body::<Status>(&node.get(route::STATUS)?)?.durable <= from {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    node.lines(&format!("{}?from={from}&limit={TAIL_PAGE}", route::LOG_DUMP))
+    history::each(node, None, Selection { from: Some(from), ..Selection::default() }, take)
 }

@@ -35,6 +35,7 @@ pub(crate) fn call(node: &Node, invocation: &Invocation, output: &Output) -> Res
 
 /// One call for each line of stdin; the exit code is the worst.
 fn bulk(node: &Node, path: &str, output: &Output) -> Result<Report, Failure> {
+    output.refuse(&[Format::Csv], "call")?;
     let mut worst = 0;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| Failure::usage(format!("stdin: {error}"), "give text in UTF-8"))?;
@@ -164,13 +165,4 @@ fn argument(word: &str, ty: Option<&Type>) -> Value {
 
 fn wants_text(ty: &Type) -> bool {
     matches!(ty, Type::String | Type::Bytes | Type::Timestamp | Type::Uuid | Type::Identity | Type::Enum(_))
-}
-
-/// Refuses a format that cannot stream.
-pub(crate) fn refuse_single_document(output: &Output, command: &str) -> Result<(), Failure> {
-    if output.format() == Format::Json {
-        let hint = format!("interstice {command} … -o jsonl");
-        return Err(Failure::usage("a stream has no single document", hint));
-    }
-    Ok(())
 }

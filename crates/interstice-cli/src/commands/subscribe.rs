@@ -1,6 +1,6 @@
 //! `subscribe`: changes of rows as they commit.
 
-use super::invoke::refuse_single_document;
+use crate::args::Format;
 use crate::failure::{Failure, exit};
 use crate::node::Node;
 use crate::output::Output;
@@ -24,7 +24,7 @@ pub(crate) fn run(
     count: Option<u64>,
     output: &Output,
 ) -> Result<Report, Failure> {
-    refuse_single_document(output, "subscribe")?;
+    output.refuse(&[Format::Json, Format::Csv], "subscribe")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::new("io", format!("starting the network: {error}")))?;
     runtime.block_on(follow(node, (statement, initial), count, output))?;

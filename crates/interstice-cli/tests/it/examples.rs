@@ -1,6 +1,6 @@
 //! `dev --once` on every example, and on a copy of one with everything renamed.
 
-use crate::support::{interstice, root, run};
+use crate::support::{copy_of, interstice, root, run};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -59,7 +59,6 @@ fn dev_shows_what_commits_until_it_is_told_to_end() {
 /// Whatever a module is called, nothing in the command knows it.
 #[test]
 fn a_copy_with_everything_renamed_works_the_same() {
-    let copy = tempfile::tempdir().unwrap();
     let renamed = |text: String| {
         [
             ("hello", "moor_log"),
@@ -73,15 +72,7 @@ fn a_copy_with_everything_renamed_works_the_same() {
         .iter()
         .fold(text, |text, (old, new)| text.replace(old, new))
     };
-    let project = root().join("examples/hello");
-    std::fs::create_dir(copy.path().join("src")).unwrap();
-    let source = std::fs::read_to_string(project.join("src/lib.rs")).unwrap();
-    std::fs::write(copy.path().join("src/lib.rs"), renamed(source)).unwrap();
-    let manifest = renamed(std::fs::read_to_string(project.join("Cargo.toml")).unwrap());
-    // It is no member of the workspace, but of one of its own.
-    let manifest = manifest.replace("../../crates", root().join("crates").to_str().unwrap()) + "\n[workspace]\n";
-    std::fs::write(copy.path().join("Cargo.toml"), manifest).unwrap();
-    std::fs::copy(root().join("Cargo.lock"), copy.path().join("Cargo.lock")).unwrap();
+    let copy = copy_of("examples/hello", renamed);
     let (stdout, stderr) = dev_once(copy.path().to_str().unwrap());
     assert_eq!(stdout, "replay: identical, 3 transactions\n");
     assert!(stderr.contains("interstice query moor_log.newest_first 3"), "{stderr}");

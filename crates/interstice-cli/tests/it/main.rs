@@ -6,6 +6,7 @@ mod bench;
 mod callgrind;
 mod examples;
 mod full;
+mod history;
 mod kill;
 mod refusals;
 mod repair;

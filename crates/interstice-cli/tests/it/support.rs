@@ -131,3 +131,16 @@ impl Drop for Node {
 pub(crate) fn build(project: &str) -> PathBuf {
     PathBuf::from(run(&["build", project, "-o", "json"]).ok().json()["wasm"].as_str().unwrap())
 }
+
+/// A copy of a project of the workspace, its source and manifest edited; a workspace of its own.
+pub(crate) fn copy_of(project: &str, edit: impl Fn(String) -> String) -> tempfile::TempDir {
+    let (copy, project) = (tempfile::tempdir().unwrap(), root().join(project));
+    std::fs::create_dir(copy.path().join("src")).unwrap();
+    let source = std::fs::read_to_string(project.join("src/lib.rs")).unwrap();
+    std::fs::write(copy.path().join("src/lib.rs"), edit(source)).unwrap();
+    let manifest = edit(std::fs::read_to_string(project.join("Cargo.toml")).unwrap());
+    let manifest = manifest.replace("../../crates", root().join("crates").to_str().unwrap()) + "\n[workspace]\n";
+    std::fs::write(copy.path().join("Cargo.toml"), manifest).unwrap();
+    std::fs::copy(root().join("Cargo.lock"), copy.path().join("Cargo.lock")).unwrap();
+    copy
+}

@@ -3,79 +3,16 @@
 //! A record names versions, functions and tables by number, so it can be told only beside the state before it: an engine to
 //! which the transactions before it were applied.
 
-use crate::framing::{Transactions, UnpackError};
-use crate::opened::Start;
+use super::names;
 use interstice_engine::engine::Engine;
-use interstice_engine::recorded::RecordedError;
-use interstice_engine::system;
-use interstice_log::log::CommitLog;
 use interstice_store::store::Store;
 use interstice_types::change::Change;
-use interstice_types::id::{ClientId, Offset, to_hex};
+use interstice_types::id::to_hex;
 use interstice_types::json;
 use interstice_types::schema::FunctionSchema;
 use interstice_types::transaction::{Cause, Outcome, Transaction};
 use interstice_types::ty::Field;
 use serde_json::{Map, Value as Json, json};
-
-/// Why a log cannot be told.
-#[derive(Debug, thiserror::Error)]
-pub enum DescribeError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Unpack(#[from] UnpackError),
-    /// What it records does not fit together.
-    #[error(transparent)]
-    Recorded(#[from] RecordedError),
-}
-
-/// The transactions of a log, told one after the other.
-pub struct Descriptions<I> {
-    transactions: Transactions<I>,
-    engine: Engine,
-    from: Offset,
-}
-
-/// Tells the transactions of `log` from offset `from` on. Those between `start` and that are applied, and not told.
-///
-/// # Errors
-/// If the log does not go on from `start`.
-pub fn descriptions<L: CommitLog>(
-    log: &L,
-    start: Start,
-    from: Offset,
-) -> Result<Descriptions<L::Frames>, DescribeError> {
-    let transactions = Transactions::new(log.read(start.position).map_err(UnpackError::from)?);
-    Ok(Descriptions { transactions, engine: start.engine, from })
-}
-
-impl<I> Descriptions<I>
-where
-    I: Iterator<Item = Result<interstice_log::frame::StoredFrame, interstice_log::log::ReadError>>,
-{
-    fn advance(&mut self) -> Result<Option<Json>, DescribeError> {
-        for transaction in self.transactions.by_ref() {
-            let transaction = transaction?;
-            let told = (transaction.offset >= self.from).then(|| describe(&transaction, &self.engine));
-            self.engine.apply(&transaction)?;
-            if told.is_some() {
-                return Ok(told);
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl<I> Iterator for Descriptions<I>
-where
-    I: Iterator<Item = Result<interstice_log::frame::StoredFrame, interstice_log::log::ReadError>>,
-{
-    type Item = Result<Json, DescribeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.advance().transpose()
-    }
-}
 
 /// Tells `transaction`; `before` is the state that it was made on.
 pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
@@ -89,7 +26,7 @@ pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
     told.insert("offset".to_owned(), json!(transaction.offset.to_string()));
     told.insert("time".to_owned(), json!(transaction.time.to_string()));
     told.insert("cause".to_owned(), json!(transaction.cause.name()));
-    let function = tell_cause(&transaction.cause, before, &after, &mut told);
+    let function = tell_cause(transaction, before, &mut told);
     tell_outcome(&transaction.outcome, function, &mut told);
     let stores = [before.store(), &after];
     told.insert("changes".to_owned(), complete.iter().map(|change| tell_change(change, stores)).collect());
@@ -100,45 +37,32 @@ pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
 
 /// Tells why it happened; returns the function that ran.
 fn tell_cause<'e>(
-    cause: &Cause,
+    transaction: &Transaction,
     before: &'e Engine,
-    after: &Store,
     told: &mut Map<String, Json>,
 ) -> Option<&'e FunctionSchema> {
-    let caller = |id: &ClientId| json!(system::identity_of(after, *id).map(|identity| identity.to_string()));
-    let modules = before.catalog().modules();
+    let cause = &transaction.cause;
+    let ran = names::function(cause, before.catalog());
     match cause {
-        Cause::Genesis { node } => {
-            told.insert("node".to_owned(), json!(to_hex(node)));
-            None
-        }
-        Cause::Configure => None,
-        Cause::Publish { module, caller: id } => {
-            told.insert("module".to_owned(), json!(module));
-            told.insert("caller".to_owned(), caller(id));
-            None
-        }
-        Cause::Call { version, function, caller: id, args } => {
-            told.insert("caller".to_owned(), caller(id));
-            let entry = modules.iter().find(|entry| entry.published_at == *version)?;
-            let schema = entry.schema.functions.get(*function as usize)?;
-            told.insert("function".to_owned(), json!(format!("{}.{}", entry.schema.module, schema.name)));
-            told.insert("args".to_owned(), record(&schema.args, args));
-            Some(schema)
+        Cause::Genesis { node } => drop(told.insert("node".to_owned(), json!(to_hex(node)))),
+        Cause::Configure => {}
+        Cause::Publish { module, .. } => drop(told.insert("module".to_owned(), json!(module))),
+        Cause::Call { args, .. } => {
+            let args = ran.map(|(_, schema)| record(&schema.args, args));
+            told.extend(args.map(|args| ("args".to_owned(), args)));
         }
         Cause::Event { event, depth } => {
             let reason = json!({
                 "of": event.of.to_string(), "change": event.change, "subscriber": event.subscriber, "depth": depth
             });
             told.insert("event".to_owned(), reason);
-            let reducer = before.catalog().event_reducers().get(event.subscriber as usize)?;
-            let entry = &modules[reducer.module];
-            let schema = entry.schema.functions.get(reducer.function as usize)?;
-            told.insert("function".to_owned(), json!(format!("{}.{}", entry.schema.module, schema.name)));
-            told.insert("caller".to_owned(), json!(entry.identity.to_string()));
-            Some(schema)
         }
     }
+    let caller = names::caller(transaction, before);
+    told.extend(caller.map(|caller| ("caller".to_owned(), json!(caller.to_string()))));
+    let (entry, schema) = ran?;
+    told.insert("function".to_owned(), json!(names::full(&entry.schema.module, &schema.name)));
+    Some(schema)
 }
 
 fn tell_outcome(outcome: &Outcome, function: Option<&FunctionSchema>, told: &mut Map<String, Json>) {
@@ -157,7 +81,7 @@ fn tell_outcome(outcome: &Outcome, function: Option<&FunctionSchema>, told: &mut
 fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
     let id = change.table();
     let table = after.table(id).or_else(|| before.table(id));
-    let name = table.map_or_else(|| id.to_string(), |table| format!("{}.{}", table.module(), table.schema().name));
+    let name = table.map_or_else(|| id.to_string(), |table| names::full(table.module(), &table.schema().name));
     let fields = table.map(|table| table.schema().fields()).unwrap_or_default();
     let row = |bytes: &[u8]| record(&fields, bytes);
     match change {

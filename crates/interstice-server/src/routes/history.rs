@@ -1,0 +1,129 @@
+//! History over HTTP: what is selected of it, told line by line as it is walked over, and counted.
+
+use super::records::{on_a_thread, past, worker};
+use super::{Answered, Refusal, envelope};
+use crate::node::Node;
+use crate::reports;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use interstice::history::{Selection, Selector};
+use interstice_protocol::http::{Envelope, Failed, LogStats};
+use interstice_protocol::problems;
+use interstice_types::problem::Problem;
+use serde_json::Value as Json;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
+
+/// Bytes of lines that are handed over at a time, at least.
+const PIECE_SIZE: usize = 64 << 10;
+/// Pieces that wait for the socket.
+const WAITING_PIECES: usize = 4;
+/// For so long a reader may take nothing: the log that it reads is kept meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a worker sends. One that breaks off without an end has told a part only.
+enum Piece {
+    Lines(Bytes),
+    Failed(Problem),
+    End,
+}
+
+pub(super) async fn dump(
+    State(node): State<Arc<Node>>,
+    selection: Result<Query<Selection>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let selector = selector(selection)?;
+    let (sender, mut pieces) = channel(WAITING_PIECES);
+    let runtime = Handle::current();
+    worker(move || Lines { runtime, sender, waiting: Vec::new() }.write(&node, &selector))?;
+    // What fails before the first piece has a status of its own.
+    let first = match received(&mut pieces).await {
+        Piece::Failed(problem) => return Err(problem.into()),
+        first => first,
+    };
+    let rest = stream::unfold(Some((Some(first), pieces)), next_piece);
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(rest)).into_response())
+}
+
+pub(super) async fn stats(
+    State(node): State<Arc<Node>>,
+    selection: Result<Query<Selection>, QueryRejection>,
+) -> Answered<LogStats> {
+    let selector = selector(selection)?;
+    let stats = on_a_thread(move || node.log.stats(node.kit(), &selector)).await?;
+    Ok(envelope(reports::log_stats(&stats.map_err(|error| past(&error))?)))
+}
+
+fn selector(selection: Result<Query<Selection>, QueryRejection>) -> Result<Selector, Problem> {
+    let Query(selection) = selection.map_err(|error| problems::invalid_message(error.body_text()))?;
+    selection.selector()
+}
+
+/// The next piece, if it is known already, and where others come from.
+type Pieces = (Option<Piece>, Receiver<Piece>);
+
+/// What fails behind the first piece is the last line.
+async fn next_piece(pieces: Option<Pieces>) -> Option<(Result<Bytes, Infallible>, Option<Pieces>)> {
+    let (ready, mut pieces) = pieces?;
+    let piece = match ready {
+        Some(piece) => piece,
+        None => received(&mut pieces).await,
+    };
+    match piece {
+        Piece::Lines(lines) => Some((Ok(lines), Some((None, pieces)))),
+        Piece::Failed(error) => {
+            let failed = serde_json::to_string(&Envelope::new(Failed { error }));
+            Some((Ok((failed.expect("invariant: a problem has a JSON form") + "\n").into()), None))
+        }
+        Piece::End => None,
+    }
+}
+
+async fn received(pieces: &mut Receiver<Piece>) -> Piece {
+    let piece = pieces.recv().await;
+    piece.unwrap_or_else(|| Piece::Failed(problems::unavailable("what follows was not told: the reader was too slow")))
+}
+
+/// Lines on their way to whoever asked for them.
+struct Lines {
+    runtime: Handle,
+    sender: Sender<Piece>,
+    waiting: Vec<u8>,
+}
+
+impl Lines {
+    /// Writes all of them, or until nobody takes them any more.
+    fn write(mut self, node: &Node, selector: &Selector) {
+        let told = node.log.tell(node.kit(), selector, &mut |told| self.push(told));
+        let end = told.map_or_else(|error| Piece::Failed(past(&error)), |()| Piece::End);
+        // Nobody may be there any more to be told.
+        let _ = self.flush().is_continue() && self.send(end).is_continue();
+    }
+
+    fn push(&mut self, told: &Json) -> ControlFlow<()> {
+        serde_json::to_writer(&mut self.waiting, told).expect("invariant: a buffer takes all");
+        self.waiting.push(b'\n');
+        if self.waiting.len() < PIECE_SIZE { ControlFlow::Continue(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> ControlFlow<()> {
+        let piece = std::mem::take(&mut self.waiting);
+        if piece.is_empty() { ControlFlow::Continue(()) } else { self.send(Piece::Lines(piece.into())) }
+    }
+
+    fn send(&self, piece: Piece) -> ControlFlow<()> {
+        match self.runtime.block_on(async { timeout(PATIENCE, self.sender.send(piece)).await }) {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+}
