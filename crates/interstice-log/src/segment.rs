@@ -243,6 +243,18 @@ impl<F: StorageFile> Walk<F> {
         Ok(None)
     }
 
+    /// Lets [`next_frame`](Self::next_frame) read again what it ended at. A writer beside it writes in order: what was not
+    /// there, while something behind it was, was being written.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn look_again(&mut self) -> Result<(), ReadError> {
+        let size = self.file.size();
+        self.size = size.map_err(|source| ReadError::Io { segment: self.header.name(), source })?;
+        self.stop = None;
+        Ok(())
+    }
+
     fn read_frame(&mut self) -> Result<Result<StoredFrame, Stop>, ReadError> {
         let left = self.size.saturating_sub(self.byte);
         if left < FRAME_HEADER_SIZE as u64 {

@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod hooked;
 pub mod memory;
+pub mod paced;
 
 use std::io;
 
@@ -81,4 +82,12 @@ pub trait StorageFile: Send {
     /// # Errors
     /// What the operating system says.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Lets reads come from the medium, where memory of the operating system holds the bytes too.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn forget_cached(&self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -288,6 +288,7 @@ impl Segment<'_> {
         let mut behind: Option<Behind> = None;
         let mut contradicted_by = contradiction(mark, &walk.tail());
         let mut boundary = Boundary { byte: walk.byte(), whole: true };
+        let mut looked_again = None;
         loop {
             self.walk_frames(walk, &mut boundary, |tail| {
                 contradicted_by = contradicted_by.or_else(|| contradiction(mark, tail));
@@ -306,6 +307,13 @@ impl Segment<'_> {
             };
             behind = Some(seen);
             let evidence = Evidence { whole: boundary.whole, ..self.evidence(walk, &seen, mark) };
+            let is_open = self.successor.is_none() && self.report.faults.is_empty();
+            if is_open && judge(&evidence) == Verdict::Corrupt && looked_again != Some(walk.byte()) {
+                // A node may be writing it right now.
+                (looked_again, behind) = (Some(walk.byte()), None);
+                walk.look_again().map_err(|error| unreadable(walk, error))?;
+                continue;
+            }
             self.check_mark(&Evidence { contradicted_by: contradicted_by.take(), ..evidence.clone() });
             match judge(&evidence) {
                 Verdict::Clean => return Ok(()),

@@ -29,6 +29,8 @@ pub mod route {
     pub const HEALTH: &str = "/v1/health";
     /// [`Status`](super::Status)
     pub const STATUS: &str = "/v1/status";
+    /// Numbers of the node, as Prometheus reads them.
+    pub const METRICS: &str = "/metrics";
     /// The WebSocket.
     pub const SOCKET: &str = "/v1/socket";
     /// POST an artefact, get [`Published`](super::Published).
@@ -261,10 +263,25 @@ pub struct Status {
     pub data: Option<String>,
     /// The count of offsets of the newest snapshot.
     pub snapshot: Option<Offset>,
+    /// What the last scrub did; `None` before the first.
+    pub scrub: Option<ScrubDone>,
     /// What fails without stopping the node.
     pub alarms: Vec<Problem>,
     /// Why nothing is written for now; `None` if everything is.
     pub read_only: Option<String>,
+}
+
+/// A scrub: every byte of the log and the snapshots was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrubDone {
+    /// When it was done.
+    pub at: String,
+    /// Segments and snapshots that were read.
+    pub files: usize,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// What was found to be wrong.
+    pub faults: usize,
 }
 
 /// What running the log again found.

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::start::StartError;
 use interstice::snapshot::Snapshots;
 use interstice_log::frame::Lineage;
-use interstice_log::local::{LocalLog, OpenOptions};
+use interstice_log::local::{LocalLog, OpenOptions, OpenReport};
 use interstice_log::segment::{FORMAT_VERSION, LogId};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{decode_hex, to_hex};
@@ -81,7 +81,8 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
         lineage: Lineage(fresh.lineage),
         salt_seed: fresh.salt_seed,
     };
-    let (log, _) = LocalLog::open(storage, options).map_err(|error| StartError::of_log(path, error))?;
+    let (log, report) = LocalLog::open(storage, options).map_err(|error| StartError::of_log(path, error))?;
+    say(&report);
     // A log is named after the node that made it: a crash may have come between its first transaction and `node.json`.
     let node = log.log_id().0;
     let snapshots =
@@ -92,6 +93,17 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     }
     let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
     Ok(Data { node, log, snapshots, settings, cache: path.join(CACHE_DIRECTORY), key })
+}
+
+/// What opening the log found and did.
+fn say(report: &OpenReport) {
+    if let Some(quarantine) = &report.quarantine {
+        let bytes = report.torn_tail_bytes;
+        tracing::warn!(bytes, quarantine, "a torn tail, never acknowledged, was cut off the log and kept aside");
+    }
+    if let Some(mark) = &report.mark {
+        tracing::warn!("{mark}");
+    }
 }
 
 /// The node's secret: what is there, else `fresh`. One that a crash left unfinished is made anew: it guards only what can be

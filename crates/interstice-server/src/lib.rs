@@ -26,12 +26,14 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod background;
 mod commit_thread;
 mod data;
 mod engine_thread;
 mod intake;
 mod lifeline;
 pub mod log_access;
+mod metrics;
 mod moment;
 mod node;
 mod outbox;
@@ -42,6 +44,7 @@ pub mod reports;
 mod reserve;
 mod round;
 mod routes;
+mod scrub;
 pub mod server;
 mod session;
 pub mod settings;

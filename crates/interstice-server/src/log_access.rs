@@ -19,7 +19,8 @@ use interstice_log::segment::SegmentHeader;
 use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
-use interstice_log::verify::{VerifyReport, verify};
+use interstice_log::storage::paced::{Pace, PacedStorage};
+use interstice_log::verify::{SegmentReport, VerifyReport, verify};
 use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use serde_json::Value as Json;
@@ -39,6 +40,12 @@ pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync
     /// If the log cannot be listed.
     fn verify(&self) -> io::Result<VerifyReport>;
 
+    /// Looks at every byte at `pace`; reports the segments that are still there.
+    ///
+    /// # Errors
+    /// If the log cannot be listed.
+    fn scrub(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>>;
+
     /// About how many bytes of log stand behind offset `next_offset`.
     fn size_behind(&self, next_offset: Offset) -> u64;
 
@@ -55,6 +62,13 @@ pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync
 impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
     fn verify(&self) -> io::Result<VerifyReport> {
         verify(self.storage())
+    }
+
+    fn scrub(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>> {
+        let report = verify(&PacedStorage::new(self.storage().clone(), Arc::clone(pace)))?;
+        // What was given up meanwhile is not missing.
+        let first = self.segments()[0].first_offset;
+        Ok(report.segments.into_iter().filter(|segment| segment.first_offset >= first).collect())
     }
 
     fn size_behind(&self, next_offset: Offset) -> u64 {
@@ -75,6 +89,10 @@ impl NodeLog for MemoryLog {
     fn verify(&self) -> io::Result<VerifyReport> {
         let tail = CommitLog::tail(self);
         Ok(VerifyReport { segments: Vec::new(), transactions: tail.next_offset, head: tail.chain })
+    }
+
+    fn scrub(&self, _: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>> {
+        Ok(Vec::new())
     }
 
     fn size_behind(&self, _: Offset) -> u64 {
@@ -133,6 +151,12 @@ pub(crate) trait LogAccess: Send + Sync {
 
     /// Looks at every byte.
     fn verify(&self) -> io::Result<VerifyReport>;
+
+    /// Looks at every byte of the log at `pace`.
+    fn scrub_segments(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>>;
+
+    /// Looks at every byte of the snapshots at `pace`.
+    fn scrub_snapshots(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<Looked>>;
 
     /// The snapshots; if `whole`, every byte of them. `None` in memory.
     fn snapshots(&self, whole: bool) -> Option<io::Result<Vec<Looked>>>;
@@ -240,6 +264,18 @@ impl<L: NodeLog> LogAccess for Past<L> {
 
     fn verify(&self) -> io::Result<VerifyReport> {
         NodeLog::verify(&self.log)
+    }
+
+    fn scrub_segments(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>> {
+        self.log.scrub(pace)
+    }
+
+    fn scrub_snapshots(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<Looked>> {
+        let Some(snapshots) = &self.snapshots else { return Ok(Vec::new()) };
+        let looked = snapshots.on(PacedStorage::new(snapshots.storage().clone(), Arc::clone(pace))).look(true)?;
+        // What another one took the place of meanwhile is not missing.
+        let there = snapshots.list()?;
+        Ok(looked.into_iter().filter(|looked| there.contains(&looked.next_offset)).collect())
     }
 
     fn snapshots(&self, whole: bool) -> Option<io::Result<Vec<Looked>>> {

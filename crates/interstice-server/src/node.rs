@@ -1,12 +1,12 @@
 //! What all threads of a node share.
 
 use crate::ask::{Ask, Batch};
+use crate::background::Background;
 use crate::lifeline::Lifeline;
 use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
 use crate::reserve::Reserve;
-use crate::snapshot_thread::Background;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;

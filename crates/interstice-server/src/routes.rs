@@ -45,6 +45,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&node), check_receipt))
         .route(route::HEALTH, get(health))
         .route(route::STATUS, get(modules::status))
+        .route(route::METRICS, get(metrics))
         .route(route::RECEIPT, post(records::receipt))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
@@ -107,6 +108,11 @@ async fn health(State(node): State<Arc<Node>>) -> Answered<Health> {
     Ok(envelope(Health { ok: true, node: to_hex(&node.facts.node) }))
 }
 
+async fn metrics(State(node): State<Arc<Node>>) -> Response {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], crate::metrics::text(&node)).into_response()
+}
+
 /// A browser cannot set headers of a WebSocket: the name may stand in the address.
 #[derive(Deserialize)]
 struct SocketQuery {
@@ -134,6 +140,7 @@ async fn unknown_route(request: Request) -> Refusal {
     let known = [
         route::HEALTH,
         route::STATUS,
+        route::METRICS,
         route::SOCKET,
         route::PUBLISH,
         route::MODULES,

@@ -12,6 +12,7 @@ use crate::node::{Facts, MAX_JOBS, MAX_ROUNDS_SIZE, Node};
 use crate::queue::Queue;
 use crate::reader_thread;
 use crate::routes;
+use crate::scrub;
 use crate::settings::Settings;
 use crate::snapshot_thread;
 use crate::start::{Config, StartError};
@@ -127,12 +128,14 @@ impl Server {
         let (rounds, jobs) = (Arc::new(Queue::new(MAX_ROUNDS_SIZE)), Arc::new(Queue::new(MAX_JOBS)));
         let engine = EngineThread::new(engine, Arc::clone(&node), Arc::clone(&rounds), moments);
         let committer = CommitThread::new(committer, Arc::clone(&node), rounds, Arc::clone(&jobs));
-        let (reading, folding) = (Arc::clone(&node), Arc::clone(&node));
+        let [reading, folding, scrubbing] = [(); 3].map(|()| Arc::clone(&node));
+        let scrub_settings = settings.scrub.clone();
         let threads = vec![
             spawn("engine", ENGINE_STACK_SIZE, move || engine.run())?,
             spawn("committer", COMMITTER_STACK_SIZE, move || committer.run())?,
             spawn("reader", ENGINE_STACK_SIZE, move || reader_thread::run(&reading, &jobs))?,
             spawn("snapshots", COMMITTER_STACK_SIZE, move || snapshot_thread::run(&folding, &settings))?,
+            spawn("scrub", COMMITTER_STACK_SIZE, move || scrub::run(&scrubbing, &scrub_settings))?,
         ];
         let (address, sockets) = serve(&node, listener)?;
         Ok(Self { node, address, report, threads, sockets: Some(sockets) })

@@ -12,6 +12,10 @@
 //! [retention]
 //! keep = "all"                  # or a size, as in "10 GiB", or a time, as in "30 days": of log, never less than recovery needs
 //! archive = "/var/backups/log"  # segments are copied there before they go
+//!
+//! [scrub]                       # reads every byte of log and snapshots again, and raises an alarm where one is damaged
+//! interval = "1 day"            # since the start, and since the last one; or "never"
+//! rate = "16 MiB"               # a second
 //! ```
 
 use crate::start::StartError;
@@ -34,6 +38,8 @@ pub struct Settings {
     pub snapshots: SnapshotSettings,
     /// What of the log is kept.
     pub retention: RetentionSettings,
+    /// When everything is read again.
+    pub scrub: ScrubSettings,
 }
 
 /// Settings of the log.
@@ -69,6 +75,18 @@ pub struct RetentionSettings {
     pub archive: Option<PathBuf>,
 }
 
+/// When every byte is read again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScrubSettings {
+    /// Time since the start, and since the last time; `None` for never.
+    #[serde(deserialize_with = "duration_or_never")]
+    pub interval: Option<Duration>,
+    /// Bytes a second, one at least.
+    #[serde(deserialize_with = "size")]
+    pub rate: u64,
+}
+
 /// How much of the log is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keep {
@@ -93,6 +111,12 @@ impl Default for SnapshotSettings {
     }
 }
 
+impl Default for ScrubSettings {
+    fn default() -> Self {
+        Self { interval: Some(Duration::from_hours(24)), rate: 16 << 20 }
+    }
+}
+
 impl Settings {
     /// Those in the data directory `data`; the defaults where there is no file.
     ///
@@ -111,6 +135,11 @@ impl Settings {
             let least = ByteSize(MIN_SEGMENT_SIZE).display().iec();
             return Err(invalid(format!("`log.segment` must be at least {least}")));
         }
+        if settings.scrub.rate == 0 {
+            return Err(invalid(
+                "`scrub.rate` must be at least 1; `scrub.interval = \"never\"` turns it off".to_owned(),
+            ));
+        }
         Ok(settings)
     }
 }
@@ -122,6 +151,14 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn duration_or_never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "never" {
+        return Ok(None);
+    }
+    humantime::parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 impl<'de> Deserialize<'de> for Keep {
@@ -154,6 +191,7 @@ mod tests {
         let settings = read("[snapshots]\nbytes = \"1 MiB\"\n[retention]\nkeep = \"30 days\"\n").unwrap();
         assert_eq!(settings.snapshots, SnapshotSettings { bytes: 1 << 20, ..SnapshotSettings::default() });
         assert_eq!(settings.retention.keep, Keep::Time(Duration::from_hours(30 * 24)));
+        assert_eq!(read("[scrub]\ninterval = \"never\"").unwrap().scrub.interval, None);
         assert_eq!(read("retention = { keep = \"2 GiB\" }").unwrap().retention.keep, Keep::Bytes(2 << 30));
         assert_eq!(read("retention = { keep = \"30m\" }").unwrap().retention.keep, Keep::Time(Duration::from_mins(30)));
     }
@@ -166,6 +204,8 @@ mod tests {
             ("[retention]\nkeep = \"most\"", "neither `all` nor a size nor a time"),
             ("[snapshots]\ninterval = 5", "line 2"),
             ("[snapshots", "line 1"),
+            ("[scrub]\nrate = \"0 B\"", "interval = \"never\""),
+            ("[scrub]\ninterval = \"sometimes\"", "line 2"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -5,9 +5,7 @@ use crate::lifeline::FailOnPanic;
 use crate::moment;
 use crate::node::Node;
 use crate::settings::{Settings, SnapshotSettings};
-use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two looks whether it is time.
@@ -16,69 +14,13 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// After a snapshot that could not be made.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
-/// What became of background work, and whether it is to end.
-#[derive(Debug, Default)]
-pub(crate) struct Background {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    ending: bool,
-    /// The newest snapshot.
-    snapshot: Option<Offset>,
-    /// What failed last, by the name of the task.
-    alarms: Vec<(&'static str, Problem)>,
-}
-
-impl Background {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks the thread to end.
-    pub(crate) fn end(&self) {
-        self.state().ending = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for the next look; false if the thread is to end.
-    fn wait(&self) -> bool {
-        let ending = |state: &mut State| !state.ending;
-        let waited = self.changed.wait_timeout_while(self.state(), LOOK_INTERVAL, ending);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.ending
-    }
-
-    /// What a task came to: a problem is an alarm until the task succeeds.
-    pub(crate) fn report(&self, task: &'static str, outcome: Result<(), Problem>) {
-        let mut state = self.state();
-        state.alarms.retain(|(of, _)| *of != task);
-        state.alarms.extend(outcome.err().map(|problem| (task, problem)));
-    }
-
-    /// The newest snapshot, if there is one.
-    pub(crate) fn snapshot(&self) -> Option<Offset> {
-        self.state().snapshot
-    }
-
-    pub(crate) fn set_snapshot(&self, next_offset: Option<Offset>) {
-        self.state().snapshot = next_offset;
-    }
-
-    /// What fails.
-    pub(crate) fn alarms(&self) -> Vec<Problem> {
-        self.state().alarms.iter().map(|(_, problem)| problem.clone()).collect()
-    }
-}
-
 /// Works until it is told to end.
 pub(crate) fn run(node: &Node, settings: &Settings) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "snapshots" };
     let mut newest = Instant::now();
     let mut rests_until = newest;
     let mut has_surplus = false;
-    while node.background.wait() {
+    while node.background.wait(LOOK_INTERVAL) {
         let behind = node.background.snapshot().unwrap_or(0);
         if Instant::now() >= rests_until && is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
             newest = Instant::now();
@@ -137,19 +79,5 @@ mod tests {
         let settings = SnapshotSettings { bytes: 10, transactions: 5, interval: Duration::from_mins(1) };
         let due = |bytes, transactions, seconds| is_due(&settings, (bytes, transactions), Duration::from_secs(seconds));
         assert!(!due(9, 4, 59) && due(10, 4, 0) && due(0, 5, 0) && due(0, 1, 60) && !due(100, 0, 100));
-    }
-
-    #[test]
-    fn an_alarm_stands_until_its_task_succeeds() {
-        let background = Background::default();
-        background.report("snapshot", Err(Problem::new("one", "")));
-        background.report("retention", Err(Problem::new("two", "")));
-        background.report("snapshot", Err(Problem::new("three", "")));
-        let codes = |background: &Background| -> Vec<_> {
-            background.alarms().iter().map(|problem| problem.code.to_string()).collect()
-        };
-        assert_eq!(codes(&background), ["two", "three"]);
-        background.report("retention", Ok(()));
-        assert_eq!(codes(&background), ["three"]);
     }
 }

@@ -59,6 +59,11 @@ impl<S: Storage> Snapshots<S> {
         Self { storage, log_id }
     }
 
+    /// The same log's in other storage.
+    pub fn on<T: Storage>(&self, storage: T) -> Snapshots<T> {
+        Snapshots::new(storage, self.log_id)
+    }
+
     /// Where their files are.
     pub fn storage(&self) -> &S {
         &self.storage

@@ -16,6 +16,9 @@ pub(crate) fn run(data: Option<&PathBuf>, listen: SocketAddr, output: &Output) -
 
 /// Starts a node and says where it is.
 pub(crate) fn start(data: Option<&Path>, listen: SocketAddr, output: &Output) -> Result<Server, Failure> {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    // A second node in one process writes to the same place.
+    let _ = log.try_init();
     let server = Server::start(Config { data: data.map(Path::to_owned), listen, ..Config::default() })?;
     let kept = data.map_or_else(|| "nothing is kept".to_owned(), |data| format!("data {}", data.display()));
     output.step("node", &format!("http://{}", server.addr()), &kept);

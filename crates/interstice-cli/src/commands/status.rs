@@ -26,8 +26,10 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
         ("uptime", format!("{} s", status.uptime_seconds)),
         ("snapshot", status.snapshot.map_or_else(|| "none".to_owned(), |next_offset| next_offset.to_string())),
     ];
+    let scrub =
+        status.scrub.map(|scrub| ("scrubbed", format!("{}: {} bytes, {} faults", scrub.at, scrub.bytes, scrub.faults)));
     let alarms = status.alarms.iter().map(|problem| ("alarm", format!("{}: {}", problem.code, problem.message)));
-    let pairs = pairs.into_iter().chain(status.read_only.map(|why| ("read-only", why))).chain(alarms);
+    let pairs = pairs.into_iter().chain(scrub).chain(status.read_only.map(|why| ("read-only", why))).chain(alarms);
     let rows: Vec<_> = pairs.map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(Report::new(document, columns(&rows)))
 }

@@ -11,6 +11,7 @@ mod kill;
 mod refusals;
 mod repair;
 mod reset;
+mod scrub;
 mod session;
 mod snapshots;
 mod support;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// The workspace.
 pub(crate) fn root() -> PathBuf {
@@ -68,6 +69,8 @@ pub(crate) fn run_with_stdin(args: &[&str], stdin: &str) -> Ran {
 pub(crate) struct Node {
     child: Child,
     pub(crate) url: String,
+    /// What it wrote to stderr so far.
+    said: Arc<Mutex<String>>,
 }
 
 impl Node {
@@ -84,17 +87,31 @@ impl Node {
     fn spawn(args: &[&str]) -> Self {
         let mut child = interstice(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
+        let said = Arc::new(Mutex::new(String::new()));
         let url = loop {
             let line = lines.next().unwrap_or_else(|| panic!("the node ended: {said:?}")).unwrap();
+            said.lock().unwrap().push_str(&format!("{line}\n"));
             if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
                 break url.to_owned();
             }
-            said.push(line);
         };
         // Read on, so that the node never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        let hears = Arc::clone(&said);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| hears.lock().unwrap().push_str(&format!("{line}\n")));
+        });
+        Self { child, url, said }
+    }
+
+    /// What it wrote to stderr so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Asks it to end, waits until it has; gives its exit code.
+    pub(crate) fn terminate(self) -> Option<i32> {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.wait()
     }
 
     /// Runs the command against this node.

@@ -110,4 +110,9 @@ impl StorageFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
     }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        // Pages that wait to be written stay.
+        Ok(rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
 }

@@ -7,8 +7,11 @@ use interstice_log::local::LocalLog;
 use interstice_log::log::CommitLogWriter;
 use interstice_log::segment::SEGMENT_HEADER_SIZE;
 use interstice_log::storage::Storage;
+use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::verify::{Fault, MAX_FAULTS, VerifyReport, verify};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 /// Bytes of each frame that holds a transaction.
 const FRAME: usize = FRAME_HEADER_SIZE + 1_000;
@@ -39,6 +42,35 @@ fn faults(report: &VerifyReport) -> Vec<Place> {
         (kind, segment.first_offset, (byte, end_byte), (offset, end_offset))
     })
     .collect()
+}
+
+/// What a writer appends between two looks of the verification is no damage.
+#[test]
+fn a_log_that_is_written_meanwhile_is_whole() {
+    let inner = MemoryStorage::default();
+    let mut log = open(&inner);
+    let mut writer = claim(&mut log);
+    append(&mut writer, &[6; 1_000]);
+    let (writer, reads) = (Mutex::new(writer), Mutex::new(HashMap::new()));
+    let storage = HookedStorage::new(inner.clone(), move |operation| {
+        let Operation::Read { at } = operation else { return Ok(()) };
+        let mut reads = reads.lock().unwrap();
+        let count = reads.entry(at).or_insert(0);
+        *count += 1;
+        // The end was looked at twice; what is behind it comes next.
+        let mut writer = writer.lock().unwrap();
+        if *count == 3 && at > 0 && writer.tail().next_offset < 7 {
+            (0..2).for_each(|_| append(&mut *writer, &[6; 1_000]));
+        }
+        Ok(())
+    });
+    let report = verify(&storage).unwrap();
+    assert_eq!(faults(&report), []);
+    assert_eq!(report.transactions, 7, "it was not written meanwhile");
+    drop(log);
+    // A fault of the open segment is one, however often it is looked at.
+    flip(&inner, FIRST, START + FRAME + 10, 1);
+    assert_eq!(faults(&verify(&inner).unwrap()).len(), 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use interstice_engine::catalog::ModuleEntry;
 use interstice_engine::module::{ModuleLoader, artefact_hash};
 use interstice_engine::{problems as refusals, system};
-use interstice_protocol::http::{ModuleSummary, Modules, Published, SchemaOf, Status};
+use interstice_protocol::http::{ModuleSummary, Modules, Published, SchemaOf, ScrubDone, Status};
 use interstice_protocol::limits::MAX_ARTEFACT_SIZE;
 use interstice_protocol::problems;
 use interstice_types::id::to_hex;
@@ -94,6 +94,12 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
         read_only: node.reserve.refusal(node.log.room()).map(|why| node.read_only(&why).message.clone()),
         data: node.facts.data.as_ref().map(|path| path.display().to_string()),
         snapshot: node.background.snapshot(),
-        alarms: node.background.alarms(),
+        scrub: node.background.scrubbed().map(|scrubbed| ScrubDone {
+            at: scrubbed.at.to_string(),
+            files: scrubbed.files,
+            bytes: scrubbed.bytes,
+            faults: scrubbed.faults,
+        }),
+        alarms: node.background.alarms().into_iter().map(|(_, problem)| problem).collect(),
     }))
 }
