@@ -205,7 +205,7 @@ pub(crate) struct Filters {
     /// Called by this identity: the first digits of its hex, eight at least, or the name of a local one
     #[arg(long, value_name = "IDENTITY")]
     pub(crate) caller: Option<String>,
-    /// Came about by this: call, event, publish, configure, genesis
+    /// Came about by this: call, event, publish, configure, genesis, loss
     #[arg(long)]
     pub(crate) cause: Option<String>,
     /// Ended like this: ok, rejected, trapped
@@ -350,4 +350,6 @@ impl Layer {
 pub(crate) enum Scenario {
     /// Two-row transfers between 100,000 accounts, layer by layer
     Transfer,
+    /// The log beside the disk alone, recovery, verification, a start on a million rows, writes beside a snapshot
+    Log,
 }

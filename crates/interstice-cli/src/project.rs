@@ -215,10 +215,15 @@ pub(crate) fn artefact_at(path: &Path, name: Option<&str>, output: &Output) -> R
     let wasm = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
     // Without a change to make, what is wrong with it is for the node to say.
     let Some(name) = name else { return Ok(wasm) };
-    let mut schema = artefact::schema_of(&wasm)?;
+    renamed(&wasm, name)
+}
+
+/// The artefact as the module `name`.
+pub(crate) fn renamed(wasm: &[u8], name: &str) -> Result<Vec<u8>, Failure> {
+    let mut schema = artefact::schema_of(wasm)?;
     name.clone_into(&mut schema.module);
     check(&schema)?;
-    Ok(artefact::with_schema(&wasm, &schema)?)
+    Ok(artefact::with_schema(wasm, &schema)?)
 }
 
 /// `84 KiB`.

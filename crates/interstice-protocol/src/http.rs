@@ -225,7 +225,7 @@ pub struct SchemaOf {
     pub module: Schema,
 }
 
-/// That a node is there and takes calls.
+/// That a node is there and answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Always true: a node that has failed does not answer.

@@ -81,6 +81,13 @@ impl Background {
     }
 }
 
+/// Lets this thread do its work with what the others leave of the processors.
+pub(crate) fn step_back() {
+    const LEAST: i32 = 19;
+    // Where that is not allowed, the work is done nevertheless.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LEAST);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

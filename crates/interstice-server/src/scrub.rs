@@ -1,6 +1,7 @@
 //! The scrub: reads every byte of the log and of the snapshots again, from the disk, at a pace that nobody notices, and raises an
 //! alarm where something is wrong. Damage that is found while there is a backup or a good snapshot is an inconvenience.
 
+use crate::background;
 use crate::lifeline::FailOnPanic;
 use crate::moment;
 use crate::node::Node;
@@ -35,6 +36,7 @@ pub(crate) struct Scrubbed {
 pub(crate) fn run(node: &Arc<Node>, settings: &ScrubSettings) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: TASK };
     let Some(interval) = settings.interval else { return };
+    background::step_back();
     while node.background.wait(interval) {
         let pace =
             Arc::new(Paced { node: Arc::clone(node), rate: settings.rate, started: Instant::now(), bytes: 0.into() });

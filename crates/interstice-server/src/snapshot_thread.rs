@@ -1,6 +1,7 @@
 //! The snapshot thread: makes snapshots when it is time, and gives up log behind them. Neither ever holds a commit up, and what
 //! fails here fails by itself: the node goes on, and its status says so.
 
+use crate::background;
 use crate::lifeline::FailOnPanic;
 use crate::moment;
 use crate::node::Node;
@@ -50,8 +51,9 @@ fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: D
     transactions > 0 && (grown || age >= settings.interval)
 }
 
-/// Makes a snapshot, takes note of it, and says what failed.
+/// Makes a snapshot, takes note of it, and says what failed. The thread is of the least priority from then on.
 pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Built>, Problem> {
+    background::step_back();
     let Some(made) = node.log.make_snapshot() else {
         return Err(Problem::new("no-snapshots", "a node in memory has no snapshots")
             .hint("start it with `--data DIR` instead of `--memory`"));

@@ -35,7 +35,8 @@ pub enum HistoryError {
     InvalidKey(#[from] InvalidKey),
 }
 
-/// Gives every transaction that `selector` selects to `take`, told as JSON, until there are no more or it breaks off.
+/// Gives everything that `selector` selects to `take`, told as JSON, until there is no more or it breaks off: transactions, and
+/// what was given up where another history begins.
 ///
 /// # Errors
 /// [`HistoryError`], also if the log does not go on from `start`.
@@ -46,44 +47,45 @@ pub fn tell<L: CommitLog>(
     mut take: impl FnMut(Json) -> ControlFlow<()>,
 ) -> Result<(), HistoryError> {
     let mut left = selector.limit();
-    walk(
-        log,
-        start,
-        selector,
-        |_| {},
-        |transaction, before| {
-            if left == 0 {
-                return ControlFlow::Break(());
-            }
-            match selector.told(transaction, before) {
-                None => ControlFlow::Continue(()),
-                Some(told) => {
-                    left -= 1;
-                    take(told)
-                }
-            }
-        },
-    )
+    walk(log, start, selector, |seen| {
+        let told = match seen {
+            _ if left == 0 => return ControlFlow::Break(()),
+            Seen::Frame(frame) => selector.told_of_frame(frame),
+            Seen::Transaction(transaction, before) => selector.told(transaction, before),
+        };
+        told.map_or(ControlFlow::Continue(()), |told| {
+            left -= 1;
+            take(told)
+        })
+    })
 }
 
-/// Goes over the log from `start` on: `at_frame` is given every frame, `at` every transaction that `selector` selects by its
-/// record, with the state before it.
+/// What a walk comes by.
+enum Seen<'a> {
+    /// Every frame.
+    Frame(&'a StoredFrame),
+    /// A transaction that is selected by its record, and the state before it.
+    Transaction(&'a Transaction, &'a Engine),
+}
+
+/// Goes over the log from `start` on, until `at` breaks off.
 fn walk<L: CommitLog>(
     log: &L,
     Start { mut engine, position, .. }: Start,
     selector: &Selector,
-    mut at_frame: impl FnMut(&StoredFrame),
-    mut at: impl FnMut(&Transaction, &Engine) -> ControlFlow<()>,
+    mut at: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<(), HistoryError> {
     let mut unpacker = Unpacker::default();
     for frame in log.read(position).map_err(UnpackError::from)? {
         let frame = frame.map_err(UnpackError::from)?;
-        at_frame(&frame);
+        if at(Seen::Frame(&frame)).is_break() {
+            return Ok(());
+        }
         for transaction in unpacker.unpack(&frame)? {
             if selector.ends_before(&transaction) {
                 return Ok(());
             }
-            if selector.selects(&transaction, &engine)? && at(&transaction, &engine).is_break() {
+            if selector.selects(&transaction, &engine)? && at(Seen::Transaction(&transaction, &engine)).is_break() {
                 return Ok(());
             }
             engine.apply(&transaction)?;

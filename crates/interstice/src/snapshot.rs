@@ -81,14 +81,14 @@ impl<S: Storage> Snapshots<S> {
     }
 
     /// The most offsets that a start may have behind it so that as much as possible of `log` is in front: none if the log has
-    /// its beginning, else those of the oldest snapshot.
+    /// its beginning, else those of the oldest snapshot that is whole.
     ///
     /// # Errors
     /// What the storage says.
     pub fn earliest<L: CommitLog>(&self, log: &L) -> io::Result<Offset> {
         match log.read(Position(0)) {
             Ok(_) => Ok(0),
-            Err(_) => Ok(self.list()?.first().copied().unwrap_or(0)),
+            Err(_) => Ok(self.list()?.into_iter().find(|found| self.manifest(*found, true).is_ok()).unwrap_or(0)),
         }
     }
 

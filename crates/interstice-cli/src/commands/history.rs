@@ -16,8 +16,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The columns of transactions as CSV.
-const COLUMNS: [&str; 11] =
-    ["offset", "time", "cause", "function", "caller", "args", "outcome", "value", "problem", "changes", "fuel"];
+const COLUMNS: [&str; 12] =
+    ["offset", "time", "cause", "function", "caller", "args", "outcome", "value", "problem", "changes", "fuel", "loss"];
 
 impl From<&Filters> for Selection {
     fn from(filters: &Filters) -> Self {
@@ -56,7 +56,7 @@ pub(crate) fn dump(node: &Node, data: Option<&Path>, selection: Selection, outpu
         Format::Csv => {
             let mut table = Table::new(COLUMNS);
             each(node, data, selection, |transaction| {
-                table.row(COLUMNS.map(|name| &transaction[name]));
+                table.row(COLUMNS.map(|name| transaction.get(name).unwrap_or(&Value::Null)));
                 ControlFlow::Continue(())
             })?;
         }
@@ -126,6 +126,9 @@ pub(crate) fn transaction_line(transaction: &Value) -> String {
     let rows =
         changes.iter().filter(|change| ["insert", "update", "delete"].iter().any(|kind| change.get(kind).is_some()));
     let head = format!("{:>6}  {}  {:<9} {function}{args}", part("offset"), part("time"), part("cause"));
+    if let Some(loss) = transaction.get("loss") {
+        return format!("{}  {loss}", head.trim_end());
+    }
     format!("{}  {}  {} rows", head.trim_end(), part("outcome"), rows.count())
 }
 

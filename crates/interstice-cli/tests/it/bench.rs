@@ -36,6 +36,23 @@ fn all_layers_are_measured_in_one_run_and_nothing_is_left() {
 }
 
 #[test]
+fn the_log_is_measured_beside_the_disk_and_each_byte_of_a_transfer_is_explained() {
+    let module = build("examples/bank");
+    let data = tempfile::tempdir().unwrap().path().join("bench");
+    let args = ["bench", "log", "--duration", "0.02", "-o", "json", "--module", module.to_str().unwrap(), "--data"];
+    let report = run(&[&args[..], &[data.to_str().unwrap()]].concat()).ok().json();
+    let lines = report["lines"].as_array().unwrap();
+    let is = |what: &str| lines.iter().find(|line| line["measure"] == what).unwrap()["is"].as_f64().unwrap();
+    assert!(lines.iter().all(|line| line["is"].as_f64().unwrap() > 0.0), "{lines:?}");
+    assert!(is("rows in the snapshot") >= 1_000_000.0);
+    let transfer = &report["transfer"];
+    let parts = transfer["parts"].as_array().unwrap().iter().map(|part| part["bytes"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(transfer["record_bytes"], parts);
+    assert!(parts < 200, "a transfer takes {parts} bytes");
+    assert!(!data.exists(), "what was measured is removed");
+}
+
+#[test]
 fn a_directory_that_is_there_is_not_touched() {
     let there = tempfile::tempdir().unwrap();
     let module = build("examples/bank");

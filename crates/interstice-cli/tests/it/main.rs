@@ -5,6 +5,7 @@ mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
 mod examples;
+mod fixtures;
 mod full;
 mod history;
 mod kill;

@@ -11,7 +11,7 @@ fn status(node: &Node) -> Value {
 
 /// The status, once `is` holds for it.
 fn status_once(node: &Node, is: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let status = status(node);
         if is(&status) {

@@ -90,7 +90,7 @@ impl Node {
         let said = Arc::new(Mutex::new(String::new()));
         let url = loop {
             let line = lines.next().unwrap_or_else(|| panic!("the node ended: {said:?}")).unwrap();
-            said.lock().unwrap().push_str(&format!("{line}\n"));
+            said.lock().unwrap().extend([line.as_str(), "\n"]);
             if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
                 break url.to_owned();
             }
@@ -98,7 +98,7 @@ impl Node {
         // Read on, so that the node never waits for a reader.
         let hears = Arc::clone(&said);
         std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| hears.lock().unwrap().push_str(&format!("{line}\n")));
+            lines.map_while(Result::ok).for_each(|line| hears.lock().unwrap().extend([line.as_str(), "\n"]));
         });
         Self { child, url, said }
     }

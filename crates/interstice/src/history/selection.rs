@@ -2,6 +2,7 @@
 
 use super::{describe, names};
 use interstice_engine::engine::Engine;
+use interstice_log::frame::{FrameKind, StoredFrame};
 use interstice_store::table::Table;
 use interstice_types::change::Change;
 use interstice_types::id::{Identity, Offset, to_hex};
@@ -13,7 +14,7 @@ use interstice_types::ty::Type;
 use interstice_types::{codec, json};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Which transactions, in words: all that every field given holds for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub struct Selection {
     pub function: Option<String>,
     /// The identity that called: its hex, or at least eight first digits of it, or the name of a local development identity.
     pub caller: Option<String>,
-    /// `call`, `event`, `publish`, …
+    /// `call`, `event`, `publish`, …; `loss` for what was given up where another history begins.
     pub cause: Option<String>,
     /// `ok`, `rejected` or `trapped`.
     pub outcome: Option<String>,
@@ -104,7 +105,7 @@ impl Selection {
             _ => Ok(()),
         };
         one_of(&self.outcome, &["ok", "rejected", "trapped"])?;
-        one_of(&self.cause, &["genesis", "configure", "publish", "call", "event"])?;
+        one_of(&self.cause, &["genesis", "configure", "publish", "call", "event", "loss"])?;
         if self.key.is_some() && self.table.is_none() {
             return Err(invalid("a key is one of a table".to_owned(), "name the table too: `--table MODULE.TABLE`"));
         }
@@ -166,6 +167,34 @@ impl Selector {
     pub(super) fn told(&self, transaction: &Transaction, before: &Engine) -> Option<Json> {
         let told = describe::describe(transaction, before);
         self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&told.to_string())).then_some(told)
+    }
+
+    /// What was given up, as JSON, if `frame` says that and it is selected.
+    pub(super) fn told_of_frame(&self, frame: &StoredFrame) -> Option<Json> {
+        let Selection {
+            from,
+            to,
+            since,
+            until,
+            module,
+            table,
+            key,
+            function,
+            caller,
+            cause,
+            outcome,
+            pattern,
+            limit: _,
+        } = &self.selection;
+        let of_a_transaction = [since, until, module, table, key, function, caller, outcome, pattern];
+        let offset = frame.frame.first_offset;
+        let selected = frame.frame.kind == FrameKind::Loss
+            && of_a_transaction.iter().all(|field| field.is_none())
+            && cause.as_deref().is_none_or(|cause| cause == "loss")
+            && from.is_none_or(|from| offset >= from)
+            && to.is_none_or(|to| offset < to);
+        let loss = serde_json::from_slice(&frame.frame.payload).unwrap_or(Json::Null);
+        selected.then(|| json!({"offset": offset.to_string(), "cause": "loss", "loss": loss, "changes": []}))
     }
 
     /// Whether a change is about the table, and the row of it, that are looked for.

@@ -1,6 +1,6 @@
 //! What history is made of: counts by function, table and cause, and where the bytes go.
 
-use super::{HistoryError, Selector, names, walk};
+use super::{HistoryError, Seen, Selector, names, walk};
 use crate::opened::Start;
 use interstice_engine::engine::Engine;
 use interstice_log::frame::{FrameKind, StoredFrame};
@@ -69,19 +69,15 @@ impl Stats {
     /// # Errors
     /// [`HistoryError`], also if the log does not go on from `start`.
     pub fn of<L: CommitLog>(log: &L, start: Start, selector: &Selector) -> Result<Self, HistoryError> {
-        let (mut stats, mut frames) = (Self::default(), Self::default());
-        walk(
-            log,
-            start,
-            selector,
-            |frame| frames.count_frame(frame),
-            |transaction, before| {
-                stats.count(transaction, before);
-                ControlFlow::Continue(())
-            },
-        )?;
-        let Self { frames, frame_bytes, payload_bytes, .. } = frames;
-        Ok(Self { frames, frame_bytes, payload_bytes, ..stats })
+        let mut stats = Self::default();
+        walk(log, start, selector, |seen| {
+            match seen {
+                Seen::Frame(frame) => stats.count_frame(frame),
+                Seen::Transaction(transaction, before) => stats.count(transaction, before),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(stats)
     }
 
     /// Bytes of the records.

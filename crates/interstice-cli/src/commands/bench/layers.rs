@@ -2,9 +2,13 @@
 //!
 //! Each is one thread and makes the same transfers: two accounts drawn at random out of all, read, changed, written back.
 
+use interstice::commit::{Committer, SettleError};
+use interstice::framing::FrameBuilder;
+use interstice_engine::catalog::Catalog;
 use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_log::log::CommitLogWriter;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
 use interstice_types::id::Identity;
@@ -207,7 +211,29 @@ impl Bank {
         Input { now: Timestamp(self.inputs as i64), seed: self.inputs.to_le_bytes(), request }
     }
 
-    fn transfer(&mut self, draw: &mut Draw) -> Transaction {
+    /// Makes what came before the first transfer durable, each with a sync; returns how many transactions that are.
+    pub(super) fn log_opening<W: CommitLogWriter>(&self, committer: &mut Committer<W>) -> Result<u64, SettleError> {
+        for transaction in &self.transactions {
+            let mut frames = FrameBuilder::default();
+            frames.push(transaction, self.catalog());
+            committer.append(&frames.take());
+            committer.settle()?;
+        }
+        Ok(self.transactions.len() as u64)
+    }
+
+    /// The modules in force.
+    pub(super) fn catalog(&self) -> &Catalog {
+        self.engine.catalog()
+    }
+
+    /// What its modules come from.
+    pub(super) fn loader(&self) -> Arc<dyn ModuleLoader> {
+        Arc::clone(&self.loader)
+    }
+
+    /// Makes one.
+    pub(super) fn transfer(&mut self, draw: &mut Draw) -> Transaction {
         let [module, function] = self.names.clone();
         let request = Request::Call { module, function, args: draw.args(), caller: self.caller };
         let input = self.input(request);

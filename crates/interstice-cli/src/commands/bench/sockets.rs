@@ -4,15 +4,16 @@
 
 use super::layers::Draw;
 use crate::failure::Failure;
+use crate::node::body;
 use interstice_client::http::Http;
 use interstice_client::socket::{Socket, SocketError};
-use interstice_protocol::http::route;
+use interstice_protocol::http::{SnapshotBuilt, route};
 use interstice_protocol::reply::tag;
 use interstice_protocol::request::{ANY_SIGNATURE, Invocation, Request};
 use interstice_server::server::Server;
 use interstice_server::start::Config;
 use interstice_types::problem::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -66,6 +67,11 @@ impl Target {
     pub(super) fn publish(&self, artefact: &[u8]) -> Result<(), Failure> {
         Http::new(&self.url(), None).post_bytes(route::PUBLISH, artefact)?;
         Ok(())
+    }
+
+    /// Has a snapshot made at the end of the log.
+    pub(super) fn make_snapshot(&self) -> Result<SnapshotBuilt, Failure> {
+        body(&Http::new(&self.url(), None).post(route::SNAPSHOTS, &Value::Null)?)
     }
 
     /// Sends `load` for `span` with `window` in flight.
