@@ -64,10 +64,14 @@ impl Report {
     }
 }
 
-/// Columns that line up, two spaces apart, without borders.
+/// Columns that line up, two spaces apart, without borders. A very long cell moves only what is behind it.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+    const WIDEST: usize = 200;
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        let widths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        widths.filter(|width| *width <= WIDEST).max()
+    };
     let widths: Vec<_> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));

@@ -10,8 +10,8 @@ use crate::storage::{Storage, StorageFile};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The next segment is prepared once the open one is full to one part in so many: a log that stays small needs none, and
-/// one that is written at full speed leaves time for it.
+/// The next segment is prepared once one part in so many of a segment is used: a log that stays small needs none, and one
+/// that is written at full speed leaves time for it.
 const PREPARE_FROM_PART: u64 = 16;
 
 /// The segment that takes frames.
@@ -338,8 +338,11 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
     }
 
     fn prepare(&mut self) -> Option<Preparation> {
-        let used = self.segment.byte + self.buffer.len() as u64 - SEGMENT_HEADER_SIZE as u64;
-        if self.failed || self.is_replaced() || used < self.options.segment_size / PREPARE_FROM_PART {
+        let (size, used) = (self.options.segment_size, self.segment.byte + self.buffer.len() as u64);
+        // A segment that was made when they were smaller is used up to some part from its beginning.
+        let left = lock(&self.shared).reserved.min(size).saturating_sub(used);
+        let is_fresh = left + size / PREPARE_FROM_PART > size.saturating_sub(SEGMENT_HEADER_SIZE as u64);
+        if self.failed || self.is_replaced() || is_fresh {
             return None;
         }
         let spare = &mut lock(&self.shared).spare;
@@ -349,7 +352,7 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
         *spare = Spare::InTheMaking;
         // No two plans have one name: an epoch has one writer, and a writer is at one frame when it gives out a plan.
         let name = format!("spare-{:020}-{}", self.tail.position.0, self.tail.epoch.0);
-        let (shared, size) = (Arc::downgrade(&self.shared), self.options.segment_size);
+        let shared = Arc::downgrade(&self.shared);
         let plan = SparePlan::new(self.storage.clone(), shared, name, size);
         Some(Box::new(move || plan.run()))
     }

@@ -20,19 +20,20 @@ pub(crate) fn run(node: &Node, settings: &Settings) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "snapshots" };
     let mut newest = Instant::now();
     let mut rests_until = newest;
-    let mut has_surplus = false;
+    // The snapshot behind which all was given up that may go.
+    let mut retained = None;
     while node.background.wait(LOOK_INTERVAL) {
         let behind = node.background.snapshot().unwrap_or(0);
         if Instant::now() >= rests_until && is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
             newest = Instant::now();
-            match make(node) {
-                Ok(_) => has_surplus = true,
+            if make(node).is_err() {
                 // What failed will most likely fail again: a full disk is not helped by another attempt at once.
-                Err(_) => rests_until = Instant::now() + REST_AFTER_FAILURE,
+                rests_until = Instant::now() + REST_AFTER_FAILURE;
             }
         }
-        if has_surplus {
-            has_surplus = !retain(node, settings);
+        let snapshot = node.background.snapshot();
+        if snapshot != retained && retain(node, settings) {
+            retained = snapshot;
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::failure::{Failure, exit};
 use crate::report::{Report, columns};
 use interstice::snapshot::{Manifest, Snapshots};
 use interstice_log::frame::{Lineage, Position};
-use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog};
+use interstice_log::local::LocalLog;
 use interstice_log::retention::copy;
 use interstice_log::salvage::{self, NewHistory, Salvage};
 use interstice_log::snapshot::name_of;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::verify::{VerifyReport, verify};
+use interstice_server::settings::Settings;
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
 use serde_json::{Value, json};
@@ -145,7 +146,8 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
         copy(source.storage(), &target, &name_of(*next_offset)).map_err(failed)?;
     }
     let loss = loss(plan).to_string();
-    let segment_size = DEFAULT_SEGMENT_SIZE;
+    // Settings that make no sense are for the node to refuse.
+    let segment_size = Settings::read(data).unwrap_or_default().log.segment;
     let history = NewHistory { lineage: Lineage(lineage), salt_seed, segment_size, loss: loss.as_bytes() };
     let target = DirectoryStorage::create(&out.join("log")).map_err(failed)?;
     salvage::write(directory.storage(), &target, &plan.salvage, &history).map_err(failed)?;

@@ -1,9 +1,9 @@
 //! Segments that are prepared ahead: used if they are whole, missed by nobody if they are not.
 
-use crate::support::{append, claim, failing, open, payloads};
+use crate::support::{append, claim, failing, open, open_options, payloads};
 use crate::writers::{FIRST, QUARTER};
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
-use interstice_log::log::{CommitLogWriter, Preparation};
+use interstice_log::log::{CommitLog, CommitLogWriter, Preparation};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
@@ -43,6 +43,21 @@ fn last_byte(storage: &MemoryStorage, name: &str) -> u8 {
     let mut byte = [0];
     file.read_exact_at(&mut byte, file.size().unwrap() - 1).unwrap();
     byte[0]
+}
+
+/// Its settings may have been changed meanwhile: there is little place in what it was made with.
+#[test]
+fn a_segment_that_was_made_when_they_were_smaller_has_the_next_one_prepared_at_once() {
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    append(&mut claim(&mut log), &[1; 100]);
+    drop(log);
+    let options = OpenOptions { segment_size: MIN_SEGMENT_SIZE * 4, ..open_options() };
+    let mut log = LocalLog::open(storage.clone(), options).unwrap().0;
+    let mut writer = claim(&mut log);
+    assert!(log.room().unwrap().open < MIN_SEGMENT_SIZE);
+    writer.prepare().expect("there is little place")().unwrap();
+    assert!(log.room().unwrap().spare.unwrap() > MIN_SEGMENT_SIZE * 3);
 }
 
 #[test]
