@@ -85,12 +85,29 @@ impl Http {
         self.send(path, "application/octet-stream", body)
     }
 
+    /// The bytes at `path`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn get_bytes(&self, path: &str) -> Result<Vec<u8>, HttpError> {
+        let mut answer = self.ask(path).map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            return self.text(Ok(answer)).map(String::into_bytes);
+        }
+        let read = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_vec();
+        read.map_err(|error| self.unreachable(&error))
+    }
+
     fn get_text(&self, path: &str) -> Result<String, HttpError> {
+        self.text(self.ask(path))
+    }
+
+    fn ask(&self, path: &str) -> Result<Response<ureq::Body>, ureq::Error> {
         let mut request = self.agent.get(format!("{}{path}", self.url));
         if let Some(name) = &self.act_as {
             request = request.header(AS_HEADER, name);
         }
-        self.text(request.call())
+        request.call()
     }
 
     fn send(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Json, HttpError> {

@@ -25,6 +25,7 @@
 //! [`memory`], [`verify`].
 #![forbid(unsafe_code)]
 
+pub mod backup;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod evidence;

@@ -3,6 +3,8 @@
 pub mod directory;
 pub mod hooked;
 pub mod memory;
+pub mod read_ahead;
+pub mod view;
 
 use std::io;
 
@@ -81,4 +83,9 @@ pub trait StorageFile: Send {
     /// # Errors
     /// What the operating system says.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// What storage says that is only read.
+pub fn only_read() -> io::Error {
+    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "these files are only read")
 }

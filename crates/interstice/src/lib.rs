@@ -12,6 +12,7 @@
 //! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`describe`].
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod check;
 pub mod commit;
 pub mod database;

@@ -146,7 +146,7 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
     }
     let loss = loss(plan).to_string();
     let segment_size = DEFAULT_SEGMENT_SIZE;
-    let history = NewHistory { lineage: Lineage(lineage), salt_seed, segment_size, loss: loss.as_bytes() };
+    let history = NewHistory { lineage: Lineage(lineage), salt_seed, segment_size, loss: loss.as_bytes(), frames: &[] };
     let target = DirectoryStorage::create(&out.join("log")).map_err(failed)?;
     salvage::write(directory.storage(), &target, &plan.salvage, &history).map_err(failed)?;
     Ok(lineage)

@@ -41,8 +41,13 @@ fn flip(storage: &MemoryStorage, name: &str, byte: u64) {
 fn salvage(from: &MemoryStorage) -> MemoryStorage {
     let to = MemoryStorage::default();
     let kept = plan(from, Position(0)).unwrap().unwrap();
-    let history =
-        NewHistory { lineage: NEW, salt_seed: [9; 16], segment_size: MIN_SEGMENT_SIZE, loss: b"{\"lost\":1}" };
+    let history = NewHistory {
+        lineage: NEW,
+        salt_seed: [9; 16],
+        segment_size: MIN_SEGMENT_SIZE,
+        loss: b"{\"lost\":1}",
+        frames: &[],
+    };
     write(from, &to, &kept, &history).unwrap();
     to
 }

@@ -80,7 +80,7 @@ pub(super) async fn receipt(State(node): State<Arc<Node>>, body: Body) -> Answer
     Ok(envelope(ReceiptChecked { standing }))
 }
 
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     /// Running a log again runs modules: they need the stack that the engine has.
     const STACK_SIZE: usize = 16 << 20;
     let (done, receiver) = tokio::sync::oneshot::channel();
