@@ -108,7 +108,9 @@ impl<S: Storage> LocalLog<S> {
 /// What the storage says.
 pub fn read_piece<F: StorageFile>(file: &F, (at, size): (u64, u64), end: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; end.saturating_sub(at).min(size).min(PIECE_SIZE) as usize];
-    file.read_exact_at(&mut bytes, at)?;
+    if !bytes.is_empty() {
+        file.read_exact_at(&mut bytes, at)?;
+    }
     Ok(bytes)
 }
 

@@ -4,10 +4,11 @@
 //! 2. Else the log is kept up to the damage, with the snapshots that stand before it; what was committed behind is given up.
 //! 3. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
 
+use super::random;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
 use crate::report::{Report, columns};
-use interstice::snapshot::{Manifest, Snapshots};
+use interstice::snapshot::Manifest;
 use interstice_log::frame::{Lineage, Position};
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog};
 use interstice_log::retention::copy;
@@ -128,11 +129,7 @@ fn good_snapshots(directory: &Directory) -> Vec<Manifest> {
 
 fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<[u8; 16], Failure> {
     let failed = |error: std::io::Error| Failure::file(out, &error);
-    let (mut lineage, mut salt_seed) = ([0; 16], [0; 16]);
-    let random =
-        |bytes: &mut [u8; 16]| getrandom::fill(bytes).map_err(|error| failed(std::io::Error::other(error.to_string())));
-    random(&mut lineage)?;
-    random(&mut salt_seed)?;
+    let (lineage, salt_seed) = (random()?, random()?);
     DirectoryStorage::create(out).map_err(failed)?;
     for name in COMPANIONS {
         if data.join(name).exists() {
@@ -140,7 +137,7 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
         }
     }
     let target = DirectoryStorage::create(&out.join("snapshots")).map_err(failed)?;
-    let source: Snapshots<DirectoryStorage> = directory.snapshots_of_any_log();
+    let source = directory.snapshots_of_any_log();
     for next_offset in &plan.snapshots {
         copy(source.storage(), &target, &name_of(*next_offset)).map_err(failed)?;
     }
@@ -156,7 +153,7 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
 fn loss(plan: &Plan) -> Value {
     let tail = plan.salvage.tail;
     json!({
-        "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
+        "cause": "repair", "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
         "given_up": { "from": plan.given_up.0, "to": plan.given_up.1 }, "damage": plan.damage.first(),
     })
 }
