@@ -60,7 +60,7 @@ pub mod route {
     /// Bytes of a segment's file, behind it `/{name}?from=BYTE&size=BYTES`: at most
     /// [`MAX_PIECE_SIZE`](crate::limits::MAX_PIECE_SIZE), and only what is durable.
     pub const BACKUP_LOG: &str = "/v1/backup/log";
-    /// Bytes of a snapshot's file, behind it `/{count of offsets}?from=BYTE&size=BYTES`.
+    /// Bytes of a snapshot's file, behind it `/{name}?from=BYTE&size=BYTES`.
     pub const BACKUP_SNAPSHOTS: &str = "/v1/backup/snapshots";
     /// POST nothing, get [`ReplayChecked`](super::ReplayChecked).
     pub const REPLAY_CHECK: &str = "/v1/replay/check";

@@ -198,8 +198,8 @@ pub(crate) struct BackupFiles {
 pub(crate) enum BackupFile {
     /// A segment, by its name.
     Segment(String),
-    /// A snapshot, by its count of offsets.
-    Snapshot(Offset),
+    /// A snapshot, by its name.
+    Snapshot(String),
 }
 
 /// Why the past cannot be told.
@@ -339,8 +339,10 @@ impl<L: NodeLog> LogAccess for Past<L> {
     fn read_file(&self, file: &BackupFile, piece: (u64, u64)) -> io::Result<Vec<u8>> {
         match (file, &self.snapshots) {
             (BackupFile::Segment(name), _) => self.log.read_durable(name, piece),
-            (BackupFile::Snapshot(next_offset), Some(snapshots)) => {
-                let file = snapshots.storage().open(&name_of(*next_offset))?;
+            (BackupFile::Snapshot(name), Some(snapshots)) => {
+                // A name that is none of theirs might be a path.
+                let there = snapshots.list()?.into_iter().map(name_of).find(|there| there == name);
+                let file = snapshots.storage().open(&there.ok_or(io::ErrorKind::NotFound)?)?;
                 let end = file.size()?;
                 read_piece(&file, piece, end)
             }

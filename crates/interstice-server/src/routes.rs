@@ -42,7 +42,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::SNAPSHOTS_VERIFY, get(records::verify_snapshots))
         .route(route::BACKUP, get(backup::source))
         .route(&format!("{}/{{name}}", route::BACKUP_LOG), get(backup::segment))
-        .route(&format!("{}/{{next_offset}}", route::BACKUP_SNAPSHOTS), get(backup::snapshot))
+        .route(&format!("{}/{{name}}", route::BACKUP_SNAPSHOTS), get(backup::snapshot))
         // Of the routes so far.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&node), check_receipt))
         .route(route::HEALTH, get(health))

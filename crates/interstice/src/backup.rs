@@ -29,6 +29,7 @@ use interstice_log::backup::read_piece;
 use interstice_log::local::LocalLog;
 use interstice_log::log::{CommitLog, Standing};
 use interstice_log::segment::LogId;
+use interstice_log::snapshot::unfinished_name;
 use interstice_log::storage::view::View;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_types::id::decode_hex;
@@ -70,7 +71,7 @@ impl<T: Storage> Repository<T> {
     /// What the storage says.
     pub fn list(&self) -> io::Result<Vec<String>> {
         let mut names = self.manifests.list()?;
-        names.retain(|name| name.ends_with(ENDING));
+        names.retain(|name| name.ends_with(ENDING) && !name.starts_with(&unfinished_name("")));
         names.sort();
         Ok(names)
     }

@@ -74,7 +74,8 @@ fn names(directory: &Path) -> BTreeSet<String> {
 fn greet(node: &Node, who: &str, count: usize) {
     let lines: Vec<_> = (0..count).map(|n| json!([format!("{who} {n}")]).to_string()).collect();
     let args = ["--server", &node.url, "call", "hello.greet", "--args", "-", "-o", "jsonl", "-q"];
-    run_with_stdin(&args, &lines.join("\n")).ok();
+    // As many as a pipe holds the answers of.
+    lines.chunks(500).for_each(|lines| drop(run_with_stdin(&args, &lines.join("\n")).ok()));
 }
 
 fn number(value: &Value) -> u64 {
@@ -223,7 +224,7 @@ fn a_log_whose_beginning_was_given_up_is_restored_from_its_snapshots() {
         assert!(rounds < 100, "the log's beginning is never given up");
     }
     let backup = place.create();
-    let (file, data) = (backup["file"].as_str().unwrap(), place.text("data"));
+    let file = backup["file"].as_str().unwrap();
     let (from, to) = (number(&backup["from"]), number(&backup["to"]));
     assert!(from > 0 && number(&backup["snapshots"]) > 0, "{backup}");
     assert_eq!(place.verify().0, 0);
@@ -233,7 +234,10 @@ fn a_log_whose_beginning_was_given_up_is_restored_from_its_snapshots() {
     for cut in [oldest, oldest + 1, to - 1] {
         let out = place.text(&format!("to {cut}"));
         run(&["restore", file, "--out", &out, "--to", &cut.to_string()]).ok();
-        assert_eq!(digest(&out, cut - 1), digest(&data, cut - 1), "up to {cut}");
+        // What came right before the oldest snapshot cannot be told any more, neither there nor here.
+        if cut > oldest {
+            assert_eq!(digest(&out, cut - 1), digest(&place.text("all"), cut - 1), "up to {cut}");
+        }
         assert_eq!(greeted(&out).len() as u64, cut - 1);
         run(&["log", "verify", "--data", &out]).ok();
     }
@@ -437,7 +441,8 @@ fn an_attempt_that_was_interrupted_leaves_whole_backups_and_the_next_goes_on_fro
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
         let _ = child.kill();
         child.wait().unwrap();
-        assert_eq!(place.verify().0, 0, "after {milliseconds} ms");
+        let (exit, found) = place.verify();
+        assert_eq!(exit, 0, "after {milliseconds} ms: {found}");
     }
     let last = place.create();
     assert!(!unfinished(place.files()) && place.verify().0 == 0);
@@ -448,12 +453,12 @@ fn an_attempt_that_was_interrupted_leaves_whole_backups_and_the_next_goes_on_fro
 
 #[test]
 fn a_full_disk_leaves_the_backups_that_are_there_and_nothing_unfinished() {
-    let Some(disk) = SmallDisk::mount("3m") else { return };
+    let Some(disk) = SmallDisk::mount("1m") else { return };
     let place = Place::new("");
     let backups = disk.path().join("backups");
     let create = || place.node().run(&["backup", "create", "--to", backups.to_str().unwrap()]);
     create().ok();
-    place.greet("guest", 20_000);
+    place.greet("guest", 5_000);
     let refused = create().refused(9, "disk-full");
     assert!(refused.stderr.contains("df -h"), "{refused:?}");
     for directory in [&backups, &backups.join("files")] {

@@ -4,8 +4,9 @@ use super::{Shape, as_text};
 use interstice_types::id::Offset;
 use serde::{Deserialize, Serialize};
 
-/// The files of a node as they are now. Their bytes are asked for in pieces: of a segment by its name, of a snapshot by its count
-/// of offsets. What was given up meanwhile is `trimmed`: the list is asked for again then.
+/// The files of a node as they are now. Their bytes are asked for in pieces, by name: a segment's is its first offset, a snapshot's
+/// its count of offsets, twenty digits, then `.log` or `.snapshot`. What was given up meanwhile is `trimmed`: the list is asked for
+/// again then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupSource {
     /// The id of the log, hex.

@@ -12,7 +12,6 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use interstice_protocol::http::BackupSource;
 use interstice_protocol::limits::MAX_PIECE_SIZE;
-use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use serde::Deserialize;
 use std::io;
@@ -51,10 +50,10 @@ pub(super) async fn segment(
 
 pub(super) async fn snapshot(
     State(node): State<Arc<Node>>,
-    Path(next_offset): Path<Offset>,
+    Path(name): Path<String>,
     Query(piece): Query<Piece>,
 ) -> Result<Response, Refusal> {
-    bytes(node, BackupFile::Snapshot(next_offset), piece).await
+    bytes(node, BackupFile::Snapshot(name), piece).await
 }
 
 async fn bytes(node: Arc<Node>, file: BackupFile, Piece { from, size }: Piece) -> Result<Response, Refusal> {
