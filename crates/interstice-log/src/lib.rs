@@ -22,7 +22,7 @@
 //! ```
 //!
 //! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`mark`], [`evidence`], `found`, [`local`], [`writer`], `spare`,
-//! [`memory`], [`verify`].
+//! [`memory`], [`verify`], [`salvage`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;

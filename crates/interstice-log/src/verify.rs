@@ -73,7 +73,7 @@ pub struct Fault {
 /// Something worth knowing that is not wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// `mark`, `quarantine`, or `loss`: a repair gave something up here, and began another history.
+    /// `mark`, `quarantine`, or `loss`: a repair or a restore began another history here.
     pub kind: &'static str,
     /// What.
     pub text: String,

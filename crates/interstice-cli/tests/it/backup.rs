@@ -71,6 +71,13 @@ fn names(directory: &Path) -> BTreeSet<String> {
     std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// Those with this ending, in order.
+fn ending(directory: &Path, ending: &str) -> Vec<String> {
+    let mut names = names(directory).into_iter().collect::<Vec<_>>();
+    names.retain(|name| Path::new(name).extension().is_some_and(|there| there == ending));
+    names
+}
+
 fn greet(node: &Node, who: &str, count: usize) {
     let lines: Vec<_> = (0..count).map(|n| json!([format!("{who} {n}")]).to_string()).collect();
     let args = ["--server", &node.url, "call", "hello.greet", "--args", "-", "-o", "jsonl", "-q"];
@@ -248,6 +255,46 @@ fn a_log_whose_beginning_was_given_up_is_restored_from_its_snapshots() {
 }
 
 #[test]
+fn backups_are_made_while_the_log_is_given_up_behind_them() {
+    let settings = "[log]\nsegment = \"32 KiB\"\n[snapshots]\ntransactions = 100\n[retention]\nkeep = \"32 KiB\"\n";
+    let place = Place::new(settings);
+    let end = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| {
+            let mut round = 0;
+            while !end.load(SeqCst) {
+                place.greet(&format!("round {round}"), 200);
+                round += 1;
+            }
+        });
+        let mut made = 0;
+        while (made < 20 || place.data().join("log").join(format!("{:020}.log", 0)).exists()) && !calling.is_finished()
+        {
+            let backup = place.create();
+            let (from, snapshots) = (number(&backup["from"]), number(&backup["snapshots"]));
+            assert!(from == 0 || snapshots > 0, "it can be begun with: {backup}");
+            made += 1;
+        }
+        end.store(true, SeqCst);
+    });
+    let (exit, found) = place.verify();
+    assert_eq!(exit, 0, "{found}");
+    let newest = ending(&place.path("backups"), "json").pop().unwrap();
+    let file = place.path("backups").join(newest);
+    run(&["restore", file.to_str().unwrap(), "--out", &place.text("out")]).ok();
+    // What is not there is told apart from what cannot be read; a name is never a path.
+    for name in [
+        "log/00000000000000000000.log",
+        "log/..%2F..%2Fkey",
+        "snapshots/..%2Fkey",
+        "snapshots/00000000000000000001.snapshot",
+    ] {
+        let error = ureq::get(format!("{}/v1/backup/{name}", place.node().url)).call().unwrap_err();
+        assert!(matches!(error, ureq::Error::StatusCode(404)), "{name}: {error}");
+    }
+}
+
+#[test]
 fn a_backup_is_read_as_a_data_directory_is() {
     let place = Place::new(SMALL);
     place.greet("guest", 150);
@@ -370,9 +417,7 @@ fn a_damaged_log_is_not_backed_up_and_the_backups_before_stand() {
     place.greet("guest", 400);
     place.create();
     place.greet("guest", 200);
-    let mut segments: Vec<_> =
-        names(&place.path("data/log")).into_iter().filter(|name| name.ends_with(".log")).collect();
-    segments.sort();
+    let segments = ending(&place.path("data/log"), "log");
     let rotten = place.path("data/log").join(&segments[segments.len() - 2]);
     let mut bytes = std::fs::read(&rotten).unwrap();
     bytes[5_000] ^= 1;
@@ -385,7 +430,7 @@ fn a_damaged_log_is_not_backed_up_and_the_backups_before_stand() {
     let refused = run(&["backup", "create", "--to", &backups, "--data", &data]).refused(8, "corrupt-log");
     assert!(refused.stderr.contains("interstice log verify"), "{refused:?}");
     assert_eq!(place.verify().0, 0);
-    assert_eq!(names(&place.path("backups")).iter().filter(|name| name.ends_with(".json")).count(), 1);
+    assert_eq!(ending(&place.path("backups"), "json").len(), 1);
 }
 
 #[test]

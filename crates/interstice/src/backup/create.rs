@@ -240,18 +240,15 @@ impl<'a, S: Storage, T: Storage> Run<'a, S, T> {
         let mut records = Records::default();
         // An attempt before this one may have left it.
         let left = self.names.contains(&file).then(|| prove(self.files, &file, segment, |stored| records.take(stored)));
-        let kept = match left {
-            Some(Ok(kept)) => {
-                self.there += 1;
-                kept
-            }
-            _ => {
-                records = Records::default();
-                let kept = keep(&self.source.log, self.files, segment, |stored| records.take(stored))?;
-                self.copied += 1;
-                self.copied_bytes += kept.bytes;
-                kept
-            }
+        let kept = if let Some(Ok(kept)) = left {
+            self.there += 1;
+            kept
+        } else {
+            records = Records::default();
+            let kept = keep(&self.source.log, self.files, segment, |stored| records.take(stored))?;
+            self.copied += 1;
+            self.copied_bytes += kept.bytes;
+            kept
         };
         if let Some(source) = records.failed {
             return Err(CreateError::Unpack { segment: segment.header.name(), source });

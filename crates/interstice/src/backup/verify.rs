@@ -91,8 +91,8 @@ impl<'a, T: Storage> Verifier<'a, T> {
 
     fn log_of(&mut self, backup: &Backup<T>) -> Vec<Fault> {
         let files: Vec<_> = backup.manifest.segments.iter().map(|segment| segment.kept.file.clone()).collect();
-        let common = |walked: &Vec<String>| files.iter().zip(walked).take_while(|(a, b)| a == b).count();
-        let shared = self.walked.iter().map(common).max().unwrap_or(0);
+        let same = |walked: &Vec<String>| files.iter().zip(walked).take_while(|(a, b)| a == b).count();
+        let shared = self.walked.iter().map(same).max().unwrap_or(0);
         if shared < files.len() {
             self.walk(backup, shared.saturating_sub(1));
         }
