@@ -110,10 +110,14 @@ impl Directory {
         Ok(self.snapshots(log))
     }
 
-    /// Takes the directory, so that no node begins to write it.
+    /// Takes the directory, so that no node begins to write it. Where nobody can write there is nothing to take.
     pub(crate) fn lock(&self) -> Result<<Files as Storage>::Lock, Failure> {
-        let lock = self.storage.try_lock().map_err(|error| Failure::file(&self.path, &error))?;
-        lock.ok_or_else(|| log_not_opened(&OpenError::InUse, &self.path))
+        match self.storage.try_lock() {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => Err(log_not_opened(&OpenError::InUse, &self.path)),
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => Ok(None),
+            Err(error) => Err(Failure::file(&self.path, &error)),
+        }
     }
 
     /// A state with at most so many offsets behind it, from which its log goes on.

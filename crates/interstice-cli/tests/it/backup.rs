@@ -5,6 +5,7 @@ use crate::support::{Node, interstice, run, run_with_stdin};
 use interstice_log::backup::{hash_of, hex};
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
+use interstice_types::id::to_hex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 const SMALL: &str = "[log]\nsegment = \"32 KiB\"\n[snapshots]\ntransactions = 1_000_000\n";
 
@@ -50,6 +52,22 @@ impl Place {
 
     fn greet(&self, who: &str, count: usize) {
         greet(self.node(), who, count);
+    }
+
+    /// Waits until the node has sealed what it has: nothing is written then until somebody calls.
+    fn idle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let head = self.node().run(&["status", "-o", "json"]).ok().json()["head"].clone();
+            let mark = std::fs::read(self.path("data/log/durable.mark")).unwrap();
+            // The chain hash in each slot of the mark.
+            let slots = [&mark[72..104], &mark[4096 + 72..4096 + 104]];
+            if slots.iter().any(|chain| to_hex(chain) == head.as_str().unwrap()) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the node is never idle");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Makes a backup of the running node.
@@ -145,6 +163,7 @@ fn a_backup_of_a_node_under_load_holds_all_that_was_acknowledged_before_it_and_n
 fn a_second_backup_copies_only_what_is_new() {
     let place = Place::new(SMALL);
     place.greet("first", 400);
+    place.idle();
     let first = place.create();
     let (copied, files) = (number(&first["segments"]["copied"]), place.files());
     assert!(copied > 3 && number(&first["segments"]["there"]) == 0, "{first}");
@@ -465,6 +484,7 @@ fn an_attempt_that_was_interrupted_leaves_whole_backups_and_the_next_goes_on_fro
     place.greet("guest", 300);
     let first = place.create();
     place.greet("guest", 300);
+    place.idle();
     // As if the power had failed before the manifest had its name, and in the middle of a file.
     let second = place.create();
     std::fs::remove_file(second["file"].as_str().unwrap()).unwrap();
@@ -483,7 +503,7 @@ fn an_attempt_that_was_interrupted_leaves_whole_backups_and_the_next_goes_on_fro
         place.greet("guest", 200);
         let mut command = interstice(&["backup", "create", "--to", &place.text("backups"), "-q"]);
         let mut child = command.env("INTERSTICE_SERVER", &place.node().url).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        std::thread::sleep(Duration::from_millis(milliseconds));
         let _ = child.kill();
         child.wait().unwrap();
         let (exit, found) = place.verify();
@@ -562,6 +582,7 @@ fn a_node_that_goes_away_meanwhile_leaves_no_backup_and_the_next_attempt_goes_on
 fn a_directory_beside_a_running_node_is_backed_up_and_one_without_a_node_too() {
     let mut place = Place::new(SMALL);
     place.greet("guest", 300);
+    place.idle();
     let (backups, data) = (place.text("backups"), place.text("data"));
     let beside = run(&["backup", "create", "--to", &backups, "--data", &data, "-o", "json"]).ok().json();
     assert_eq!(number(&beside["to"]), 302);

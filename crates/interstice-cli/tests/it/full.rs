@@ -27,6 +27,12 @@ impl SmallDisk {
         mounted.then_some(Self(directory))
     }
 
+    /// Nothing can be written from now on.
+    pub(crate) fn make_read_only(&self) {
+        let mounted = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).status().unwrap();
+        assert!(mounted.success());
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

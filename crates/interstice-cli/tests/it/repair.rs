@@ -1,5 +1,6 @@
 //! `log repair` through the built command: a byte rots in the middle of a log that was acknowledged.
 
+use crate::full::SmallDisk;
 use crate::support::{Node, run, run_with_stdin};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -105,4 +106,17 @@ fn a_directory_that_is_there_is_not_written_into() {
     rot(&segments(&data)[1]);
     let out = directory.path().to_str().unwrap();
     run(&["log", "repair", "--data", data.to_str().unwrap(), "--out", out, "--yes"]).refused(2, "usage");
+}
+
+#[test]
+fn a_damaged_log_on_a_disk_that_is_read_only_is_repaired_elsewhere() {
+    let Some(disk) = SmallDisk::mount("200m") else { return };
+    let (data, out) = (disk.path().join("data"), tempfile::tempdir().unwrap());
+    history(&data);
+    let before = count(data.to_str().unwrap());
+    rot(&segments(&data)[0]);
+    disk.make_read_only();
+    let (data, out) = (data.to_str().unwrap(), out.path().join("repaired"));
+    run(&["log", "repair", "--data", data, "--out", out.to_str().unwrap(), "--yes"]).ok();
+    assert_eq!(count(out.to_str().unwrap()), before, "every acknowledged row is there");
 }
