@@ -7,11 +7,10 @@
 //! 3. Begin a new history behind that: a segment of another lineage, whose first frame says that something was given up. It
 //!    has its name only once that frame is durable. Receipts of what was kept still hold, those of what was not never will.
 
-use crate::found::{begin_walk, find_among};
+use crate::found::begin_walk;
 use crate::frame::{Frame, FrameKind, Lineage, Place, Position, StoredFrame, encode};
 use crate::local::{OpenError, io_error};
 use crate::log::Tail;
-use crate::mark::MarkFile;
 use crate::retention::{copy, copy_front};
 use crate::segment::{
     LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, encode_footer, is_segment_name, read_header, salt,
@@ -117,20 +116,6 @@ fn front_of<F: StorageFile>(walk: &mut Walk<F>, to: u64) -> Result<Front, OpenEr
         }
     }
     Ok(front)
-}
-
-/// Whether the log is whole from the segment on that holds frame `from`.
-///
-/// # Errors
-/// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
-pub fn is_whole_from<S: Storage>(storage: &S, from: Position) -> Result<bool, OpenError> {
-    let marks = MarkFile::read(storage).map_err(io_error("reading the mark"))?;
-    let names = names_from(storage, from)?;
-    match find_among(storage, &names, &marks) {
-        Ok(found) => Ok(found.is_some_and(|found| found.segments[0].first_frame <= from)),
-        Err(error @ (OpenError::Io { .. } | OpenError::NewerFormat { .. })) => Err(error),
-        Err(_) => Ok(false),
-    }
 }
 
 /// The segments from the last one on that begins at frame `from` or before; all of them if none does.

@@ -1,8 +1,9 @@
 //! `log repair`: a new data directory of what can be gone on with, and a record in it of what was given up.
 //!
-//! 1. If a snapshot is good and the log is whole from there on, only history before it is lost, and no state.
-//! 2. Else the log is kept up to the damage, with the snapshots that stand before it; what was committed behind is given up.
-//! 3. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
+//! 1. The log can be kept up to the first damage, with the snapshots that stand before it.
+//! 2. It can be kept from a good snapshot on that stands behind a damage, up to the next one: history before it is lost, and no
+//!    state. What reaches furthest is kept, and of two that reach as far the one with more history.
+//! 3. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
 
 use super::random;
 use crate::directory::Directory;
@@ -31,6 +32,8 @@ struct Plan {
     snapshots: Vec<Offset>,
     /// From and to which offset transactions are given up.
     given_up: (Offset, Offset),
+    /// From and to which offset a snapshot stands for transactions that cannot be told any more.
+    history: (Offset, Offset),
     /// What is wrong.
     damage: Vec<String>,
 }
@@ -63,11 +66,9 @@ fn unconfirmed(plan: &Plan, (data, out): (&Path, &Path), dry_run: bool) -> Resul
         return Ok(Report::new(document(plan, None), text(plan, out)));
     }
     let (data, out) = (data.display(), out.display());
-    let problem =
-        Problem::new("needs-yes", format!("transactions {}..{} would be given up", plan.given_up.0, plan.given_up.1))
-            .hint(format!(
-                "look at the plan with `--dry-run`, then: `interstice log repair --data {data} --out {out} --yes`"
-            ));
+    let problem = Problem::new("needs-yes", format!("{} would be given up", losses(plan).join(" and "))).hint(format!(
+        "look at the plan with `--dry-run`, then: `interstice log repair --data {data} --out {out} --yes`"
+    ));
     Err(Failure::new(exit::DESTRUCTIVE, problem))
 }
 
@@ -87,27 +88,29 @@ fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
         .iter()
         .flat_map(|segment| segment.faults.iter().map(|fault| fault.end_offset).chain([segment.next_offset]));
     let end = ends.max().unwrap_or(0);
-    for (number, manifest) in good.iter().enumerate().rev() {
+    let keep = |from| salvage::plan(storage, from).map_err(|error| unreadable(&error));
+    let from_beginning = keep(Position(0))?
+        .filter(|kept| kept.first_offset() == Some(0) || good.iter().any(|manifest| stands_before(manifest, kept)));
+    // Behind a damage only snapshots stand for what was before: these, and not the ones in front of it.
+    let (mut best, mut snapshots) = (from_beginning, good.as_slice());
+    for (number, manifest) in good.iter().enumerate() {
         let needed = Position(manifest.events_from.position).min(manifest.end());
-        if !salvage::is_whole_from(storage, needed).map_err(|error| unreadable(&error))? {
-            continue;
+        let reach = best.as_ref().map(|best| best.tail.next_offset);
+        let further = |kept: &Salvage| stands_before(manifest, kept) && Some(kept.tail.next_offset) > reach;
+        if let Some(kept) = keep(needed)?.filter(further) {
+            (best, snapshots) = (Some(kept), &good[number..]);
         }
-        let kept = salvage::plan(storage, needed).map_err(|error| unreadable(&error))?;
-        let Some(salvage) = kept.filter(|kept| stands_before(manifest, kept)) else { continue };
-        let behind = good[number..].iter().filter(|manifest| stands_before(manifest, &salvage));
-        let snapshots = behind.map(|manifest| manifest.next_offset).collect();
-        let given_up = (0, salvage.first_offset().unwrap_or(salvage.tail.next_offset));
-        return Ok(Plan { salvage, snapshots, given_up, damage });
     }
-    let kept = salvage::plan(storage, Position(0)).map_err(|error| unreadable(&error))?;
-    let salvage = kept.ok_or_else(|| nothing_left(directory))?;
-    let tail = salvage.tail;
-    let before = good.iter().filter(|manifest| stands_before(manifest, &salvage));
-    let snapshots: Vec<_> = before.map(|manifest| manifest.next_offset).collect();
-    if salvage.first_offset() != Some(0) && snapshots.is_empty() {
-        return Err(nothing_left(directory));
-    }
-    Ok(Plan { salvage, snapshots, given_up: (tail.next_offset, end.max(tail.next_offset)), damage })
+    let salvage = best.ok_or_else(|| nothing_left(directory))?;
+    let (first, tail) = (found.segments.first().map_or(0, |segment| segment.first_offset), salvage.tail.next_offset);
+    let snapshots = snapshots.iter().filter(|manifest| stands_before(manifest, &salvage));
+    Ok(Plan {
+        snapshots: snapshots.map(|manifest| manifest.next_offset).collect(),
+        given_up: (tail, end.max(tail)),
+        history: (first, salvage.first_offset().unwrap_or(tail).max(first)),
+        salvage,
+        damage,
+    })
 }
 
 /// Whether what is kept of the log reaches to where a snapshot was made.
@@ -154,7 +157,8 @@ fn loss(plan: &Plan) -> Value {
     let tail = plan.salvage.tail;
     json!({
         "cause": "repair", "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
-        "given_up": { "from": plan.given_up.0, "to": plan.given_up.1 }, "damage": plan.damage.first(),
+        "given_up": { "from": plan.given_up.0, "to": plan.given_up.1 },
+        "history": { "from": plan.history.0, "to": plan.history.1 }, "damage": plan.damage.first(),
     })
 }
 
@@ -167,9 +171,18 @@ fn document(plan: &Plan, written: Option<(&Path, &[u8; 16])>) -> Value {
         "lineage": written.map(|(_, lineage)| to_hex(lineage)),
         "kept": { "from": kept.0.to_string(), "to": kept.1.to_string() },
         "given_up": { "from": plan.given_up.0.to_string(), "to": plan.given_up.1.to_string() },
+        "history": { "from": plan.history.0.to_string(), "to": plan.history.1.to_string() },
         "snapshots": plan.snapshots.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damage": plan.damage,
     })
+}
+
+/// What is given up, for people.
+fn losses(plan: &Plan) -> Vec<String> {
+    let of = |what: &str, (from, to): (Offset, Offset)| (from < to).then(|| format!("{what} {from}..{to}"));
+    let losses: Vec<_> =
+        of("the history of", plan.history).into_iter().chain(of("transactions", plan.given_up)).collect();
+    if losses.is_empty() { vec!["no transaction".to_owned()] } else { losses }
 }
 
 fn text(plan: &Plan, out: &Path) -> String {
@@ -177,8 +190,7 @@ fn text(plan: &Plan, out: &Path) -> String {
     let kept = (plan.salvage.first_offset().unwrap_or(0), plan.salvage.tail.next_offset);
     let mut lines: Vec<_> = plan.damage.iter().map(|damage| line("damage", damage.clone())).collect();
     lines.push(line("keep", format!("transactions {}..{}, {} snapshots", kept.0, kept.1, plan.snapshots.len())));
-    let what = if plan.given_up.0 == 0 && !plan.snapshots.is_empty() { "history of" } else { "transactions" };
-    lines.push(line("give up", format!("{what} {}..{}", plan.given_up.0, plan.given_up.1)));
+    lines.extend(losses(plan).into_iter().map(|loss| line("give up", loss)));
     lines.push(line("into", out.display().to_string()));
     columns(&lines)
 }

@@ -99,6 +99,26 @@ fn a_log_that_rotted_before_a_snapshot_loses_history_and_no_state() {
 }
 
 #[test]
+fn a_log_that_rotted_before_and_behind_a_snapshot_is_kept_in_between() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, out) = (directory.path().join("data"), directory.path().join("repaired"));
+    history(&data);
+    let all = segments(&data);
+    rot(&all[0]);
+    rot(&all[all.len() - 2]);
+    let (data, out) = (data.to_str().unwrap(), out.to_str().unwrap());
+    let repaired = run(&["log", "repair", "--data", data, "--out", out, "--yes", "-o", "json"]).ok().json();
+    let kept: u64 = repaired["kept"]["to"].as_str().unwrap().parse().unwrap();
+    assert!(kept > 302 && kept < 602, "behind the snapshot, up to the second damage: {repaired}");
+    assert_eq!((&repaired["snapshots"], &repaired["given_up"]["to"]), (&json!(["302"]), &json!("602")));
+    assert_eq!((&repaired["history"]["from"], &repaired["history"]["to"]), (&json!("0"), &repaired["kept"]["from"]));
+    assert_eq!(count(out), json!((kept - 1).to_string()));
+    let node = Node::start(Path::new(out));
+    node.run(&["call", "hello.greet", "newcomer"]).ok();
+    node.run(&["replay", "check"]).ok();
+}
+
+#[test]
 fn a_directory_that_is_there_is_not_written_into() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
