@@ -238,10 +238,10 @@ fn a_segment_that_is_given_up_meanwhile_is_no_fault() {
     // With the first read behind a header or a slot of the mark two segments go, one of which was listed and not yet opened.
     let trimming = Mutex::new(Some(log));
     let storage = HookedStorage::new(inner, move |operation| {
-        if let Operation::Read { at: 4097.. } = operation {
-            if let Some(log) = trimming.lock().unwrap().take() {
-                log.trim(third).unwrap();
-            }
+        if let Operation::Read { at: 4097.. } = operation
+            && let Some(log) = trimming.lock().unwrap().take()
+        {
+            log.trim(third).unwrap();
         }
         Ok(())
     });
