@@ -132,6 +132,20 @@ pub(crate) enum Command {
     /// States at an offset, made of the log, that recovery begins with
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// The log, its snapshots and settings, kept elsewhere
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Write a backup into a new data directory, which goes on as another history
+    Restore {
+        /// The backup: a file `….json` in a directory of backups
+        file: PathBuf,
+        /// The new data directory; it is not there yet, or empty
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Only what was committed before: the offset behind the last
+        #[arg(long, value_name = "OFFSET")]
+        to: Option<u64>,
+    },
     /// Recorded transactions, run again
     #[command(subcommand)]
     Replay(Replay),
@@ -294,6 +308,29 @@ pub(crate) enum Snapshot {
         /// In a data directory instead of a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Make one; what the directory has already is not copied again
+    Create {
+        /// The directory of backups, made if it is not there
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Of a data directory instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Those that there are
+    List {
+        /// The directory of backups
+        dir: PathBuf,
+    },
+    /// Check every byte of them; exit code 4 if something is wrong
+    Verify {
+        /// The directory of backups, or one backup in it
+        path: PathBuf,
     },
 }
 

@@ -1,5 +1,6 @@
 //! The commands: each computes a report.
 
+mod backup;
 mod bench;
 mod build;
 mod dev;
@@ -9,6 +10,7 @@ mod log;
 mod modules;
 mod publish;
 mod repair;
+mod restore;
 mod schema;
 mod serve;
 mod snapshot;
@@ -16,12 +18,13 @@ mod sql;
 mod status;
 mod subscribe;
 
-use crate::args::{Args, Command, Log, Replay, Schema, Snapshot};
+use crate::args::{Args, Backup, Command, Log, Replay, Schema, Snapshot};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
 use crate::report::Report;
 use interstice::history::Selection;
+use interstice_types::problem::Problem;
 
 /// Does what was asked.
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
@@ -56,7 +59,19 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Snapshot(Snapshot::Create { data }) => snapshot::create(&node, data.as_deref()),
         Command::Snapshot(Snapshot::List { data }) => snapshot::list(&node, data.as_deref(), false),
         Command::Snapshot(Snapshot::Verify { data }) => snapshot::list(&node, data.as_deref(), true),
+        Command::Backup(Backup::Create { to, data }) => backup::create(&node, data.as_deref(), to),
+        Command::Backup(Backup::List { dir }) => backup::list(dir),
+        Command::Backup(Backup::Verify { path }) => backup::verify(path),
+        Command::Restore { file, out, to } => restore::run(file, out, *to),
         Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
         Command::Bench(options) => bench::run(options, output),
     }
+}
+
+/// Fresh random bytes.
+fn random() -> Result<[u8; 16], Failure> {
+    let mut bytes = [0; 16];
+    let failed = |error| Problem::new("io", format!("there are no random bytes: {error}"));
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }

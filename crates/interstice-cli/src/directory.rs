@@ -1,6 +1,7 @@
-//! A data directory, read without a node.
+//! A data directory, or a backup of one, read without a node.
 
 use crate::failure::{Failure, log_not_opened};
+use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
 use interstice::opened::Start;
 use interstice::snapshot::Snapshots;
@@ -13,6 +14,7 @@ use interstice_log::log::CommitLog;
 use interstice_log::segment::LogId;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
+use interstice_log::storage::view::View;
 use interstice_server::reports;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
@@ -25,31 +27,42 @@ const LOG: &str = "log";
 /// Where the snapshots are.
 const SNAPSHOTS: &str = "snapshots";
 
-/// A data directory, opened for reading.
+/// Files of a data directory, or those of a backup under the same names.
+pub(crate) type Files = View<DirectoryStorage>;
+
+/// A data directory or a backup, opened for reading.
 pub(crate) struct Directory {
     path: PathBuf,
-    storage: DirectoryStorage,
+    storage: Files,
+    snapshots: Files,
+    /// `None` if it is a directory.
+    backup: Option<Backup<DirectoryStorage>>,
 }
 
 impl Directory {
-    /// The data directory at `path`.
+    /// The data directory at `path`, or the backup whose manifest that is.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let log = path.join(LOG);
-        let storage = DirectoryStorage::open(&log).map_err(|error| {
+        if path.is_file() {
+            let backup = open_backup(path)?;
+            let (storage, snapshots) = (backup.log(), backup.snapshots());
+            return Ok(Self { path: path.to_owned(), storage, snapshots, backup: Some(backup) });
+        }
+        let storage = DirectoryStorage::open(&path.join(LOG)).map_err(|error| {
             let problem = Problem::new("no-data", format!("`{}` is no data directory: {error}", path.display()))
-                .hint("name the directory that `interstice start --data` was given");
+                .hint("name the directory that `interstice start --data` was given, or a file of a backup");
             Failure::new(crate::failure::exit::FAILED, problem)
         })?;
-        Ok(Self { path: path.to_owned(), storage })
+        let (storage, snapshots) = (View::whole(storage), View::whole(DirectoryStorage::at(&path.join(SNAPSHOTS))));
+        Ok(Self { path: path.to_owned(), storage, snapshots, backup: None })
     }
 
     /// Its files.
-    pub(crate) fn storage(&self) -> &DirectoryStorage {
+    pub(crate) fn storage(&self) -> &Files {
         &self.storage
     }
 
     /// Its log, for reading.
-    pub(crate) fn log(&self) -> Result<LocalLog<DirectoryStorage>, Failure> {
+    pub(crate) fn log(&self) -> Result<LocalLog<Files>, Failure> {
         LocalLog::open_read_only(self.storage.clone()).map_err(|error| log_not_opened(&error, &self.path))
     }
 
@@ -59,38 +72,56 @@ impl Directory {
     }
 
     /// Its snapshots.
-    pub(crate) fn snapshots(&self, log: &LocalLog<DirectoryStorage>) -> Snapshots<DirectoryStorage> {
-        Snapshots::new(DirectoryStorage::at(&self.path.join(SNAPSHOTS)), log.log_id())
+    pub(crate) fn snapshots(&self, log: &LocalLog<Files>) -> Snapshots<Files> {
+        Snapshots::new(self.snapshots.clone(), log.log_id())
     }
 
     /// Its snapshots, to be looked at and copied: of whichever log, where the log itself does not open.
-    pub(crate) fn snapshots_of_any_log(&self) -> Snapshots<DirectoryStorage> {
-        Snapshots::new(DirectoryStorage::at(&self.path.join(SNAPSHOTS)), LogId([0; 16]))
+    pub(crate) fn snapshots_of_any_log(&self) -> Snapshots<Files> {
+        Snapshots::new(self.snapshots.clone(), LogId([0; 16]))
+    }
+
+    /// Its settings, if it has a file of them.
+    pub(crate) fn settings(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let read = match &self.backup {
+            Some(backup) => backup.settings(),
+            None => match std::fs::read(self.path.join(interstice::backup::SETTINGS_NAME)) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                read => read.map(Some),
+            },
+        };
+        read.map_err(|error| Failure::file(&self.path, &error))
     }
 
     /// Where it is, for people.
     pub(crate) fn place(&self) -> String {
-        format!("data directory `{}`", self.path.display())
+        let what = if self.backup.is_some() { "backup" } else { "data directory" };
+        format!("{what} `{}`", self.path.display())
     }
 
     /// Its snapshots, to add one.
-    pub(crate) fn make_snapshots(
-        &self,
-        log: &LocalLog<DirectoryStorage>,
-    ) -> Result<Snapshots<DirectoryStorage>, Failure> {
+    pub(crate) fn make_snapshots(&self, log: &LocalLog<Files>) -> Result<Snapshots<Files>, Failure> {
+        if self.backup.is_some() {
+            let hint = "restore it first: `interstice restore FILE --out DIR`";
+            return Err(Failure::usage("nothing is added to a backup", hint));
+        }
         let path = self.path.join(SNAPSHOTS);
-        let storage = DirectoryStorage::create(&path).map_err(|error| Failure::file(&path, &error))?;
-        Ok(Snapshots::new(storage, log.log_id()))
+        DirectoryStorage::create(&path).map_err(|error| Failure::file(&path, &error))?;
+        Ok(self.snapshots(log))
     }
 
-    /// Takes the directory, so that no node begins to write it.
-    pub(crate) fn lock(&self) -> Result<std::fs::File, Failure> {
-        let lock = self.storage.try_lock().map_err(|error| Failure::file(&self.path, &error))?;
-        lock.ok_or_else(|| log_not_opened(&OpenError::InUse, &self.path))
+    /// Takes the directory, so that no node begins to write it. Where nobody can write there is nothing to take.
+    pub(crate) fn lock(&self) -> Result<<Files as Storage>::Lock, Failure> {
+        match self.storage.try_lock() {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => Err(log_not_opened(&OpenError::InUse, &self.path)),
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => Ok(None),
+            Err(error) => Err(Failure::file(&self.path, &error)),
+        }
     }
 
     /// A state with at most so many offsets behind it, from which its log goes on.
-    pub(crate) fn start(&self, log: &LocalLog<DirectoryStorage>, most: Offset) -> Result<Start, Failure> {
+    pub(crate) fn start(&self, log: &LocalLog<Files>, most: Offset) -> Result<Start, Failure> {
         // A node beside may have made a snapshot of what this reader does not see yet.
         let most = most.min(log.tail().next_offset);
         let loaded = load_before(log, &self.snapshots(log), most, (loader()?, Limits::default()));
@@ -102,13 +133,13 @@ impl Directory {
     }
 
     /// The earliest state from which its log goes on.
-    pub(crate) fn earliest(&self, log: &LocalLog<DirectoryStorage>) -> Result<Start, Failure> {
+    pub(crate) fn earliest(&self, log: &LocalLog<Files>) -> Result<Start, Failure> {
         let most = self.snapshots(log).earliest(log).map_err(|error| Failure::file(&self.path, &error))?;
         self.start(log, most)
     }
 
-    /// The state after its last transaction, with its modules ready to run.
-    pub(crate) fn recover(&self) -> Result<Engine, Failure> {
+    /// The state after its last transaction. Digests are compared on the way; no module is loaded.
+    pub(crate) fn state(&self) -> Result<Engine, Failure> {
         let log = self.log()?;
         let Start { mut engine, position, .. } = self.start(&log, Offset::MAX)?;
         let frames = log.read(position).map_err(|error| self.corrupt(&error))?;
@@ -116,11 +147,44 @@ impl Directory {
             let transaction = transaction.map_err(|error| self.corrupt(&error))?;
             engine.apply(&transaction).map_err(|error| self.corrupt(&error))?;
         }
+        Ok(engine)
+    }
+
+    /// The state after its last transaction, with its modules ready to run.
+    pub(crate) fn recover(&self) -> Result<Engine, Failure> {
+        let mut engine = self.state()?;
         match engine.load_modules().into_iter().next() {
             None => Ok(engine),
             Some((module, error)) => Err(error.problem.at(format!("module `{module}`")).into()),
         }
     }
+}
+
+/// The backups in the directory `path`.
+pub(crate) fn repository(path: &Path) -> Result<Repository<DirectoryStorage>, Failure> {
+    let missing = |error: std::io::Error| {
+        let problem = Problem::new("no-backups", format!("`{}` has no backups: {error}", path.display()))
+            .hint("name the directory that `interstice backup create --to` was given");
+        Failure::new(crate::failure::exit::FAILED, problem)
+    };
+    let manifests = DirectoryStorage::open(path).map_err(missing)?;
+    let files = DirectoryStorage::open(&path.join(FILES_DIRECTORY)).map_err(missing)?;
+    Ok(Repository::new(manifests, files))
+}
+
+/// The backup whose manifest is at `path`.
+pub(crate) fn open_backup(path: &Path) -> Result<Backup<DirectoryStorage>, Failure> {
+    let (directory, name) = place_of(path)?;
+    Ok(repository(&directory)?.open(&name)?)
+}
+
+/// The directory of backups that a manifest is in, and its name.
+pub(crate) fn place_of(path: &Path) -> Result<(PathBuf, String), Failure> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name =
+        name.ok_or_else(|| Failure::usage(format!("`{}` is no file", path.display()), "name one of a backup"))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((directory.to_owned(), name.to_owned()))
 }
 
 /// What makes modules of artefacts.

@@ -1,5 +1,6 @@
 //! Why a command did not do what was asked, and its exit code.
 
+use interstice::backup::ManifestError;
 use interstice_client::http::HttpError;
 use interstice_engine::module::LoadError;
 use interstice_log::local::OpenError;
@@ -81,6 +82,23 @@ impl From<StartError> for Failure {
     }
 }
 
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let said = error.to_string();
+        match error {
+            ManifestError::Damaged { .. } => {
+                let hint = "see every fault with `interstice backup verify`; the others of its directory may be whole";
+                Self::new(exit::CORRUPT, Problem::new("damaged-backup", said).hint(hint))
+            }
+            ManifestError::NewerFormat { .. } => {
+                let hint = "install the version that wrote it, or a newer one";
+                Self::new(exit::NEWER_FORMAT, Problem::new("newer-format", said).hint(hint))
+            }
+            ManifestError::Io { .. } => Self::new(exit::FAILED, Problem::new("file", said)),
+        }
+    }
+}
+
 /// Why the log of a data directory does not open.
 pub(crate) fn log_not_opened(error: &OpenError, directory: &std::path::Path) -> Failure {
     let place = format!("data directory `{}`", directory.display());
@@ -90,5 +108,10 @@ pub(crate) fn log_not_opened(error: &OpenError, directory: &std::path::Path) -> 
         OpenError::Corrupt { .. } => (exit::CORRUPT, "corrupt-log"),
         OpenError::Io { .. } => (exit::IO, "io-error"),
     };
-    Failure::new(exit, Problem::new(code, error.to_string()).at(place))
+    let problem = Problem::new(code, error.to_string()).at(place);
+    if !matches!(error, OpenError::Corrupt { .. }) {
+        return Failure::new(exit, problem);
+    }
+    let verify = format!("interstice log verify --data {}", directory.display());
+    Failure::new(exit, problem.hint(format!("see every fault with `{verify}`, then `interstice log repair`")))
 }

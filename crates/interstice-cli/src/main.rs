@@ -9,7 +9,7 @@
 //! 2. The format never depends on whether stdout is a terminal.
 //! 3. What works on a live node works on a data directory.
 //!
-//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `node`, `directory`, `output`.
+//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `node`, `directory`, `remote`, `output`.
 #![forbid(unsafe_code)]
 
 #[global_allocator]
@@ -22,6 +22,7 @@ mod failure;
 mod node;
 mod output;
 mod project;
+mod remote;
 mod report;
 
 use args::Args;

@@ -1,6 +1,7 @@
 //! The node that a command talks to, over HTTP.
 
 use crate::failure::Failure;
+use crate::remote::RemoteStorage;
 use interstice_client::http::Http;
 use interstice_protocol::http::{Envelope, SchemaOf, route};
 use interstice_types::problem::Problem;
@@ -51,6 +52,11 @@ impl Node {
     /// Gives the lines of JSON at `path` to `take`, until it breaks off.
     pub(crate) fn lines(&self, path: &str, take: impl FnMut(Value) -> ControlFlow<()>) -> Result<(), Failure> {
         Ok(self.http.get_lines(path, take)?)
+    }
+
+    /// Files of it that are read over HTTP: the bytes of each at `path`, and how many each has.
+    pub(crate) fn files(&self, path: &'static str, sizes: Vec<(String, u64)>) -> RemoteStorage {
+        RemoteStorage::new(self.http.clone(), path, sizes)
     }
 
     /// The schema of a module in force.

@@ -101,6 +101,16 @@ impl Http {
         self.send(path, "application/octet-stream", body)
     }
 
+    /// The bytes at `path`.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub fn get_bytes(&self, path: &str) -> Result<Vec<u8>, HttpError> {
+        let mut answer = self.answer(self.request(path).call())?;
+        let read = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_vec();
+        read.map_err(|error| self.unreachable(&error))
+    }
+
     fn request(&self, path: &str) -> RequestBuilder<WithoutBody> {
         self.named(self.agent.get(format!("{}{path}", self.url)))
     }

@@ -62,7 +62,7 @@ pub enum FrameKind {
     Epoch,
     /// The log is idle; certifies what came before.
     Seal,
-    /// What an explicit repair gave up.
+    /// Another history begins: what a repair gave up, or what was restored.
     Loss,
 }
 

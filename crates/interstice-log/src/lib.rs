@@ -22,9 +22,10 @@
 //! ```
 //!
 //! *Reading order*: [`frame`], [`log`], [`storage`], [`segment`], [`mark`], [`evidence`], `found`, [`local`], [`writer`], `spare`,
-//! [`memory`], [`verify`].
+//! [`memory`], [`verify`], [`salvage`], [`backup`].
 #![forbid(unsafe_code)]
 
+pub mod backup;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod evidence;

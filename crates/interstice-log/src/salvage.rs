@@ -1,17 +1,20 @@
-//! Salvage: what of a damaged log can be gone on with, written as a new log elsewhere. The damaged one is not touched.
+//! Salvage: what of a log can be gone on with that is damaged, or only wanted up to an offset, written as a new log elsewhere.
+//! The log itself is not touched.
 //!
-//! 1. Walk from a segment on, each behind the one before, up to the first damage; what is whole before it can be kept.
+//! 1. Walk from a segment on, each behind the one before, up to the first damage, or to the frame that completes a later offset
+//!    than is wanted; what is whole before it can be kept.
 //! 2. Copy whole segments byte for byte; of the one with the damage only what stands before it, and seal it there.
 //! 3. Begin a new history behind that: a segment of another lineage, whose first frame says that something was given up. It
 //!    has its name only once that frame is durable. Receipts of what was kept still hold, those of what was not never will.
 
-use crate::found::{begin_walk, find_among};
-use crate::frame::{Frame, FrameKind, Lineage, Place, Position, encode};
+use crate::found::begin_walk;
+use crate::frame::{Frame, FrameKind, Lineage, Place, Position, StoredFrame, encode};
 use crate::local::{OpenError, io_error};
 use crate::log::Tail;
-use crate::mark::MarkFile;
 use crate::retention::{copy, copy_front};
-use crate::segment::{SEGMENT_HEADER_SIZE, SegmentHeader, Stop, encode_footer, is_segment_name, read_header, salt};
+use crate::segment::{
+    LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, encode_footer, is_segment_name, read_header, salt,
+};
 use crate::spare::{make_now, name_segment, spare_name};
 use crate::storage::{Storage, StorageFile};
 use std::io;
@@ -25,6 +28,8 @@ pub struct Salvage {
     pub cut: Option<(SegmentHeader, u64)>,
     /// Where the log ends that is kept.
     pub tail: Tail,
+    /// Names the log.
+    pub log_id: LogId,
 }
 
 impl Salvage {
@@ -40,6 +45,24 @@ impl Salvage {
 /// # Errors
 /// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
 pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, OpenError> {
+    let kept = walk_to(storage, from, u64::MAX)?.map(|(salvage, _)| salvage);
+    Ok(kept.filter(|salvage| salvage.first_offset().is_some()))
+}
+
+/// What there is of a log up to offset `to`, the one behind the last that is kept. If `to` falls inside of a frame, the frame is
+/// not kept, and returned.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_to<S: Storage>(storage: &S, to: u64) -> Result<Option<(Salvage, Option<StoredFrame>)>, OpenError> {
+    walk_to(storage, Position(0), to)
+}
+
+fn walk_to<S: Storage>(
+    storage: &S,
+    from: Position,
+    to: u64,
+) -> Result<Option<(Salvage, Option<StoredFrame>)>, OpenError> {
     let mut salvage: Option<Salvage> = None;
     for name in &names_from(storage, from)? {
         let expected = salvage.as_ref().map(|salvage| salvage.tail);
@@ -48,41 +71,51 @@ pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, 
             Err(error @ (OpenError::Io { .. } | OpenError::NewerFormat { .. })) => return Err(error),
             Err(_) => break,
         };
-        let (mut byte, mut tail) = (walk.byte(), walk.tail());
-        while let Some(frame) = walk.next_frame()? {
-            if frame.frame.last_part {
-                (byte, tail) = (walk.byte(), walk.tail());
-            }
+        if salvage.is_some() && header.first_offset >= to {
+            break;
         }
+        let front = front_of(&mut walk, to)?;
         if let Some(Stop::Newer(version)) = walk.stop() {
             return Err(OpenError::NewerFormat { segment: name.clone(), found: u32::from(*version) });
         }
-        let mut kept = salvage.take().map(|salvage| salvage.whole).unwrap_or_default();
+        let Front { byte, tail, .. } = front;
+        let log_id = header.log_id;
+        let mut whole = salvage.take().map(|salvage| salvage.whole).unwrap_or_default();
         if walk.stop() == Some(&Stop::Sealed) && byte == walk.byte() {
-            kept.push(header);
-            salvage = Some(Salvage { whole: kept, cut: None, tail });
+            whole.push(header);
+            salvage = Some(Salvage { whole, cut: None, tail, log_id });
             continue;
         }
         // A segment is named by its first offset: one of which none is left gives its name to the new history.
         let has_offsets = tail.next_offset > header.first_offset;
         let (cut, tail) = if has_offsets { (Some((header, byte)), tail) } else { (None, header.start(tail.epoch)) };
-        return Ok((!kept.is_empty() || has_offsets).then_some(Salvage { whole: kept, cut, tail }));
+        return Ok(Some((Salvage { whole, cut, tail, log_id }, front.inside)));
     }
-    Ok(salvage)
+    Ok(salvage.map(|salvage| (salvage, None)))
 }
 
-/// Whether the log is whole from the segment on that holds frame `from`.
-///
-/// # Errors
-/// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
-pub fn is_whole_from<S: Storage>(storage: &S, from: Position) -> Result<bool, OpenError> {
-    let marks = MarkFile::read(storage).map_err(io_error("reading the mark"))?;
-    let names = names_from(storage, from)?;
-    match find_among(storage, &names, &marks) {
-        Ok(found) => Ok(found.is_some_and(|found| found.segments[0].first_frame <= from)),
-        Err(error @ (OpenError::Io { .. } | OpenError::NewerFormat { .. })) => Err(error),
-        Err(_) => Ok(false),
+/// What of a segment stands before an offset.
+struct Front {
+    /// Byte behind the last whole transaction.
+    byte: u64,
+    tail: Tail,
+    /// The frame that the offset falls inside of.
+    inside: Option<StoredFrame>,
+}
+
+/// Walks to the end, or over the first frame that completes an offset behind `to`.
+fn front_of<F: StorageFile>(walk: &mut Walk<F>, to: u64) -> Result<Front, OpenError> {
+    let mut front = Front { byte: walk.byte(), tail: walk.tail(), inside: None };
+    while let Some(stored) = walk.next_frame()? {
+        if walk.tail().next_offset > to {
+            front.inside = Some(stored).filter(|stored| stored.frame.first_offset < to);
+            break;
+        }
+        if stored.frame.last_part {
+            (front.byte, front.tail) = (walk.byte(), walk.tail());
+        }
     }
+    Ok(front)
 }
 
 /// The segments from the last one on that begins at frame `from` or before; all of them if none does.
@@ -111,6 +144,8 @@ pub struct NewHistory<'a> {
     pub segment_size: u64,
     /// What was given up, opaque.
     pub loss: &'a [u8],
+    /// Frames of the next offsets that it begins with.
+    pub frames: &'a [Frame],
 }
 
 /// Writes what is kept into `to`, and begins the new history behind it.
@@ -125,20 +160,22 @@ pub fn write<S: Storage, T: Storage>(from: &S, to: &T, salvage: &Salvage, histor
         copy_front(from, to, (&segment.name(), *end), &footer)?;
     }
     let Tail { position, next_offset, epoch, chain, .. } = salvage.tail;
-    let log_id = salvage.whole.first().or(salvage.cut.as_ref().map(|(header, _)| header)).map(|header| header.log_id);
     let header = SegmentHeader {
-        log_id: log_id.expect("invariant: something is kept"),
+        log_id: salvage.log_id,
         lineage: history.lineage,
         first_offset: next_offset,
         first_frame: position,
         chain,
         salt: salt(&history.salt_seed, position),
     };
-    let byte = SEGMENT_HEADER_SIZE as u64;
-    let place = Place { position, lineage: history.lineage, epoch, byte, synced_through: next_offset, previous: chain };
-    let frame = Frame { payload: history.loss.to_vec(), ..Frame::marker(FrameKind::Loss, next_offset) };
+    let loss = Frame { payload: history.loss.to_vec(), ..Frame::marker(FrameKind::Loss, next_offset) };
     let mut bytes = header.encode();
-    encode(&frame, &place, &header.salt, &mut bytes);
+    let (lineage, byte) = (history.lineage, SEGMENT_HEADER_SIZE as u64);
+    let mut place = Place { position, lineage, epoch, byte, synced_through: next_offset, previous: chain };
+    for frame in std::iter::once(&loss).chain(history.frames) {
+        place.previous = encode(frame, &place, &header.salt, &mut bytes);
+        (place.position.0, place.byte) = (place.position.0 + 1, bytes.len() as u64);
+    }
     let mut file = make_now(to, &header, history.segment_size)?;
     file.write_all_at(&bytes, 0)?;
     file.sync()?;

@@ -323,7 +323,8 @@ impl<F: StorageFile> Walk<F> {
         Ok(invalid("neither a frame nor zeros"))
     }
 
-    fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<(), ReadError> {
+    /// Bytes of the file as they are.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<(), ReadError> {
         self.file.read_exact_at(buffer, at).map_err(|source| ReadError::Io { segment: self.header.name(), source })
     }
 

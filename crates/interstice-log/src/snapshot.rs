@@ -265,6 +265,11 @@ impl<F: StorageFile> SnapshotReader<F> {
         self.header
     }
 
+    /// BLAKE3 over the hashes of all its parts: names what it holds.
+    pub fn root(&self) -> [u8; 32] {
+        self.root
+    }
+
     /// Its manifest.
     pub fn manifest(&self) -> &[u8] {
         &self.manifest

@@ -4,6 +4,8 @@ pub mod directory;
 pub mod hooked;
 pub mod memory;
 pub mod paced;
+pub mod read_ahead;
+pub mod view;
 
 use std::io;
 
@@ -90,4 +92,9 @@ pub trait StorageFile: Send {
     fn forget_cached(&self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// What storage says that is only read.
+pub fn only_read() -> io::Error {
+    io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "these files are only read")
 }

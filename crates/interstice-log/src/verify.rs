@@ -4,7 +4,8 @@
 //! 2. Each segment must begin where the one before ended. What lies between them if one is missing is reported as a segment.
 //! 3. Walk a segment to where it stops. If the verdict there is corrupt, report the fault, look for the next frame that only
 //!    this segment can have, and go on from there.
-//! 4. What is no fault but worth knowing is a notice: quarantined bytes, a mark with one slot.
+//! 4. If a segment that was listed is gone at the end, it was given up meanwhile, and what was found means nothing: begin again.
+//! 5. What is no fault but worth knowing is a notice: quarantined bytes, a mark with one slot.
 
 use crate::evidence::{Evidence, Verdict, judge};
 use crate::found::{contradiction, is_clean, missing_all, reason_of};
@@ -73,7 +74,7 @@ pub struct Fault {
 /// Something worth knowing that is not wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// `mark`, `quarantine`, or `loss`: a repair gave something up here, and began another history.
+    /// `mark`, `quarantine`, or `loss`: a repair or a restore began another history here.
     pub kind: &'static str,
     /// What.
     pub text: String,
@@ -97,6 +98,21 @@ impl VerifyReport {
 /// # Errors
 /// What the storage says when it cannot list the log; what it says about one file is a fault.
 pub fn verify<S: Storage>(storage: &S) -> io::Result<VerifyReport> {
+    /// Looks at a log of which segments are given up meanwhile, before what was found is said all the same.
+    const LOOKS: usize = 5;
+    let mut looks = 1;
+    loop {
+        let (report, names) = look(storage)?;
+        let there = storage.list()?;
+        if looks == LOOKS || names.iter().all(|name| there.contains(name)) {
+            return Ok(report);
+        }
+        looks += 1;
+    }
+}
+
+/// Walks over every segment that is there; returns their names too.
+fn look<S: Storage>(storage: &S) -> io::Result<(VerifyReport, Vec<String>)> {
     let marks = MarkFile::read(storage);
     let all = storage.list()?;
     let mut names: Vec<_> = all.iter().filter(|name| is_segment_name(name)).cloned().collect();
@@ -111,7 +127,7 @@ pub fn verify<S: Storage>(storage: &S) -> io::Result<VerifyReport> {
     run.judge_marks(marks.err());
     run.tell_quarantine(&all);
     run.report.head = run.head;
-    Ok(run.report)
+    Ok((run.report, names))
 }
 
 /// A verification under way.

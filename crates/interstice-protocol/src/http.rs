@@ -1,8 +1,10 @@
 //! HTTP: routes, and the JSON shapes of what goes over them, each in an envelope with a versioned name.
 
+mod backup;
 mod log;
 mod snapshots;
 
+pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
@@ -60,6 +62,13 @@ pub mod route {
     pub const SNAPSHOTS: &str = "/v1/snapshots";
     /// [`SnapshotList`](super::SnapshotList), every byte looked at.
     pub const SNAPSHOTS_VERIFY: &str = "/v1/snapshots/verify";
+    /// [`BackupSource`](super::BackupSource)
+    pub const BACKUP: &str = "/v1/backup";
+    /// Bytes of a segment's file, behind it `/{name}?from=BYTE&size=BYTES`: at most
+    /// [`MAX_PIECE_SIZE`](crate::limits::MAX_PIECE_SIZE), and only what is durable.
+    pub const BACKUP_LOG: &str = "/v1/backup/log";
+    /// Bytes of a snapshot's file, behind it `/{name}?from=BYTE&size=BYTES`.
+    pub const BACKUP_SNAPSHOTS: &str = "/v1/backup/snapshots";
     /// POST nothing, get [`ReplayChecked`](super::ReplayChecked).
     pub const REPLAY_CHECK: &str = "/v1/replay/check";
 }
@@ -351,7 +360,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path"
-        | "no-snapshots" | "history-diverged" => 409,
+        | "no-snapshots" | "no-backup" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

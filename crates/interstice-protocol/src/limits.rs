@@ -14,6 +14,8 @@ pub const MAX_OUTBOUND_SIZE: usize = 8 << 20;
 pub const MAX_ROWS_PART_SIZE: usize = 256 << 10;
 /// Rows that one page of rows, and transactions that one page of the log may have.
 pub const MAX_PAGE_COUNT: usize = 10_000;
+/// Bytes of a file that are given in one go to whoever makes a backup.
+pub const MAX_PIECE_SIZE: usize = 1 << 20;
 
 /// WebSocket close code: the client does not read as fast as it is told things. It may connect and subscribe again.
 pub const CLOSE_TOO_SLOW: u16 = 4001;

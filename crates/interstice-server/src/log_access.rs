@@ -10,16 +10,17 @@ use interstice::snapshot::load::{LoadError, load, load_before};
 use interstice::snapshot::{Looked, Snapshots};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_log::backup::{Inventory, read_piece};
 use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
 use interstice_log::log::{CommitLog, ReadError, Receipt, Room, Standing, Tail};
 use interstice_log::memory::MemoryLog;
 use interstice_log::retention::{Surplus, copy};
 use interstice_log::segment::SegmentHeader;
-use interstice_log::snapshot::SnapshotError;
-use interstice_log::storage::Storage;
+use interstice_log::snapshot::{SnapshotError, name_of};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::paced::{Pace, PacedStorage};
+use interstice_log::storage::{Storage, StorageFile};
 use interstice_log::verify::{SegmentReport, VerifyReport, verify};
 use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
@@ -57,6 +58,18 @@ pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync
     /// # Errors
     /// What either directory says.
     fn archive(&self, segment: &SegmentHeader, to: &Path) -> io::Result<()>;
+
+    /// What there is to be backed up, and the size of each segment's file; `None` without files.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>>;
+
+    /// Durable bytes of the segment `name`.
+    ///
+    /// # Errors
+    /// `NotFound` if the segment is not there any more.
+    fn read_durable(&self, name: &str, piece: (u64, u64)) -> io::Result<Vec<u8>>;
 }
 
 impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
@@ -83,6 +96,18 @@ impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
         let to = DirectoryStorage::create(to)?;
         copy(self.storage(), &to, &segment.name()).map(|_| ())
     }
+
+    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>> {
+        let inventory = LocalLog::inventory(self);
+        let size = |segment: &SegmentHeader| self.storage().open(&segment.name())?.size();
+        let mut sizes = inventory.segments.iter().map(size).collect::<io::Result<Vec<_>>>()?;
+        sizes.iter_mut().last().into_iter().for_each(|open| *open = inventory.byte);
+        Ok(Some((inventory, sizes)))
+    }
+
+    fn read_durable(&self, name: &str, piece: (u64, u64)) -> io::Result<Vec<u8>> {
+        LocalLog::read_durable(self, name, piece)
+    }
 }
 
 impl NodeLog for MemoryLog {
@@ -105,6 +130,14 @@ impl NodeLog for MemoryLog {
 
     fn archive(&self, _: &SegmentHeader, _: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>> {
+        Ok(None)
+    }
+
+    fn read_durable(&self, _: &str, _: (u64, u64)) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -170,12 +203,36 @@ pub(crate) trait LogAccess: Send + Sync {
     /// Gives up what need not be kept; false if that has to wait, because somebody reads it.
     fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<bool, RetainError>;
 
+    /// What there is to be backed up; `None` in memory.
+    fn backup_source(&self) -> io::Result<Option<BackupFiles>>;
+
+    /// Bytes of a file of what there is to be backed up. `NotFound` if it is not there any more.
+    fn read_file(&self, file: &BackupFile, piece: (u64, u64)) -> io::Result<Vec<u8>>;
+
     /// Whether its history is the one of `receipt`.
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError>;
     /// Where it ends.
     fn tail(&self) -> Tail;
     /// Space that it has reserved.
     fn room(&self) -> Option<Room>;
+}
+
+/// What there is to be backed up.
+pub(crate) struct BackupFiles {
+    /// The log.
+    pub(crate) inventory: Inventory,
+    /// Bytes of each segment that are given.
+    pub(crate) sizes: Vec<u64>,
+    /// Count of offsets and size of each snapshot.
+    pub(crate) snapshots: Vec<(Offset, u64)>,
+}
+
+/// A file of what there is to be backed up.
+pub(crate) enum BackupFile {
+    /// A segment, by its name.
+    Segment(String),
+    /// A snapshot, by its name.
+    Snapshot(String),
 }
 
 /// Why the past cannot be told.
@@ -322,6 +379,29 @@ impl<L: NodeLog> LogAccess for Past<L> {
             self.log.trim(last.end).map_err(|error| failed(&error))?;
         }
         Ok(true)
+    }
+
+    fn backup_source(&self) -> io::Result<Option<BackupFiles>> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        // Snapshots first: the log is behind each of them then.
+        let looked = self.snapshots.as_ref().map_or_else(|| Ok(Vec::new()), |snapshots| snapshots.look(false))?;
+        let snapshots = looked.iter().map(|looked| (looked.next_offset, looked.bytes)).collect();
+        let listed = self.log.inventory()?;
+        Ok(listed.map(|(inventory, sizes)| BackupFiles { inventory, sizes, snapshots }))
+    }
+
+    fn read_file(&self, file: &BackupFile, piece: (u64, u64)) -> io::Result<Vec<u8>> {
+        match (file, &self.snapshots) {
+            (BackupFile::Segment(name), _) => self.log.read_durable(name, piece),
+            (BackupFile::Snapshot(name), Some(snapshots)) => {
+                // A name that is none of theirs might be a path.
+                let there = snapshots.list()?.into_iter().map(name_of).find(|there| there == name);
+                let file = snapshots.storage().open(&there.ok_or(io::ErrorKind::NotFound)?)?;
+                let end = file.size()?;
+                read_piece(&file, piece, end)
+            }
+            (BackupFile::Snapshot(_), None) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {

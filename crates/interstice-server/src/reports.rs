@@ -8,10 +8,13 @@ use interstice::sql::Select;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::read::Snapshot;
 use interstice_engine::recheck::Divergence;
+use interstice_log::backup::Inventory;
+use interstice_log::segment::SegmentHeader;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
-    ChangeCounts, DivergenceFound, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, ReplayChecked,
-    RowSet, SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList,
+    BackupSource, ChangeCounts, DivergenceFound, EndListed, FaultFound, FunctionCounted, LogStats, LogVerified,
+    PartCounted, ReplayChecked, RowSet, SegmentListed, SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList,
+    SnapshotListed,
 };
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
@@ -136,6 +139,42 @@ pub fn snapshot_built(built: Option<Built>, end: Offset) -> SnapshotBuilt {
         bytes: built.size,
         folded: built.folded,
     })
+}
+
+/// What there is to be backed up: the log with the size of each segment, snapshots with theirs, and the settings.
+///
+/// # Panics
+/// If the log has no segment.
+pub fn backup_source(
+    (inventory, sizes): (&Inventory, &[u64]),
+    snapshots: &[(Offset, u64)],
+    settings: Option<String>,
+) -> BackupSource {
+    let segment = |(header, bytes): (&SegmentHeader, &u64)| SegmentListed {
+        first_offset: header.first_offset,
+        first_frame: header.first_frame.0,
+        lineage: to_hex(&header.lineage.0),
+        chain: to_hex(&header.chain),
+        salt: to_hex(&header.salt),
+        bytes: *bytes,
+    };
+    let end = &inventory.end;
+    BackupSource {
+        log: to_hex(&inventory.segments[0].log_id.0),
+        segments: inventory.segments.iter().zip(sizes).map(segment).collect(),
+        end: EndListed {
+            next_offset: end.next_offset,
+            position: end.position.0,
+            epoch: end.epoch.0,
+            lineage: to_hex(&end.lineage.0),
+            chain: to_hex(&end.chain),
+        },
+        snapshots: snapshots
+            .iter()
+            .map(|(next_offset, bytes)| SnapshotListed { next_offset: *next_offset, bytes: *bytes })
+            .collect(),
+        settings,
+    }
 }
 
 /// The newest transaction that a snapshot includes. There is one: genesis comes before any socket.

@@ -1,5 +1,6 @@
 //! HTTP: routes, who calls, how problems and answers become responses.
 
+mod backup;
 mod calls;
 mod history;
 mod modules;
@@ -41,6 +42,9 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
         .route(route::SNAPSHOTS_VERIFY, get(records::verify_snapshots))
+        .route(route::BACKUP, get(backup::source))
+        .route(&format!("{}/{{name}}", route::BACKUP_LOG), get(backup::segment))
+        .route(&format!("{}/{{name}}", route::BACKUP_SNAPSHOTS), get(backup::snapshot))
         // Of the routes so far.
         .route_layer(middleware::from_fn_with_state(Arc::clone(&node), check_receipt))
         .route(route::HEALTH, get(health))

@@ -1,13 +1,15 @@
 //! `log repair`: a new data directory of what can be gone on with, and a record in it of what was given up.
 //!
-//! 1. If a snapshot is good and the log is whole from there on, only history before it is lost, and no state.
-//! 2. Else the log is kept up to the damage, with the snapshots that stand before it; what was committed behind is given up.
-//! 3. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
+//! 1. The log can be kept up to the first damage, with the snapshots that stand before it.
+//! 2. It can be kept from a good snapshot on that stands behind a damage, up to the next one: history before it is lost, and no
+//!    state. What reaches furthest is kept, and of two that reach as far the one with more history.
+//! 3. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
 
+use super::random;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
 use crate::report::{Report, columns};
-use interstice::snapshot::{Manifest, Snapshots};
+use interstice::snapshot::Manifest;
 use interstice_log::frame::{Lineage, Position};
 use interstice_log::local::LocalLog;
 use interstice_log::retention::copy;
@@ -31,6 +33,8 @@ struct Plan {
     snapshots: Vec<Offset>,
     /// From and to which offset transactions are given up.
     given_up: (Offset, Offset),
+    /// From and to which offset a snapshot stands for transactions that cannot be told any more.
+    history: (Offset, Offset),
     /// What is wrong.
     damage: Vec<String>,
 }
@@ -39,6 +43,7 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
     let directory = Directory::open(data)?;
     let _lock = directory.lock()?;
     let found = verify(directory.storage()).map_err(|error| Failure::file(data, &error))?;
+    refuse_newer(&directory, &found)?;
     if LocalLog::open_read_only(directory.storage().clone()).is_ok() && found.is_ok() {
         let document = json!({ "schema": "interstice.log-repair/v1", "repaired": false });
         return Ok(Report::new(document, "nothing to repair: the log is whole"));
@@ -58,16 +63,22 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
     Ok(Report::new(document, text(&plan, out)))
 }
 
+/// What a newer version wrote is no damage.
+fn refuse_newer(directory: &Directory, found: &VerifyReport) -> Result<(), Failure> {
+    let mut faults = found.segments.iter().flat_map(|segment| &segment.faults);
+    let Some(newer) = faults.find(|fault| fault.kind == "format") else { return Ok(()) };
+    let problem = Problem::new("newer-format", newer.evidence.clone()).at(directory.place());
+    Err(Failure::new(exit::NEWER_FORMAT, problem.hint("repair it with the version that wrote it, or a newer one")))
+}
+
 fn unconfirmed(plan: &Plan, (data, out): (&Path, &Path), dry_run: bool) -> Result<Report, Failure> {
     if dry_run {
         return Ok(Report::new(document(plan, None), text(plan, out)));
     }
     let (data, out) = (data.display(), out.display());
-    let problem =
-        Problem::new("needs-yes", format!("transactions {}..{} would be given up", plan.given_up.0, plan.given_up.1))
-            .hint(format!(
-                "look at the plan with `--dry-run`, then: `interstice log repair --data {data} --out {out} --yes`"
-            ));
+    let problem = Problem::new("needs-yes", format!("{} would be given up", losses(plan).join(" and "))).hint(format!(
+        "look at the plan with `--dry-run`, then: `interstice log repair --data {data} --out {out} --yes`"
+    ));
     Err(Failure::new(exit::DESTRUCTIVE, problem))
 }
 
@@ -87,27 +98,29 @@ fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
         .iter()
         .flat_map(|segment| segment.faults.iter().map(|fault| fault.end_offset).chain([segment.next_offset]));
     let end = ends.max().unwrap_or(0);
-    for (number, manifest) in good.iter().enumerate().rev() {
+    let keep = |from| salvage::plan(storage, from).map_err(|error| unreadable(&error));
+    let from_beginning = keep(Position(0))?
+        .filter(|kept| kept.first_offset() == Some(0) || good.iter().any(|manifest| stands_before(manifest, kept)));
+    // Behind a damage only snapshots stand for what was before: these, and not the ones in front of it.
+    let (mut best, mut snapshots) = (from_beginning, good.as_slice());
+    for (number, manifest) in good.iter().enumerate() {
         let needed = Position(manifest.events_from.position).min(manifest.end());
-        if !salvage::is_whole_from(storage, needed).map_err(|error| unreadable(&error))? {
-            continue;
+        let reach = best.as_ref().map(|best| best.tail.next_offset);
+        let further = |kept: &Salvage| stands_before(manifest, kept) && Some(kept.tail.next_offset) > reach;
+        if let Some(kept) = keep(needed)?.filter(further) {
+            (best, snapshots) = (Some(kept), &good[number..]);
         }
-        let kept = salvage::plan(storage, needed).map_err(|error| unreadable(&error))?;
-        let Some(salvage) = kept.filter(|kept| stands_before(manifest, kept)) else { continue };
-        let behind = good[number..].iter().filter(|manifest| stands_before(manifest, &salvage));
-        let snapshots = behind.map(|manifest| manifest.next_offset).collect();
-        let given_up = (0, salvage.first_offset().unwrap_or(salvage.tail.next_offset));
-        return Ok(Plan { salvage, snapshots, given_up, damage });
     }
-    let kept = salvage::plan(storage, Position(0)).map_err(|error| unreadable(&error))?;
-    let salvage = kept.ok_or_else(|| nothing_left(directory))?;
-    let tail = salvage.tail;
-    let before = good.iter().filter(|manifest| stands_before(manifest, &salvage));
-    let snapshots: Vec<_> = before.map(|manifest| manifest.next_offset).collect();
-    if salvage.first_offset() != Some(0) && snapshots.is_empty() {
-        return Err(nothing_left(directory));
-    }
-    Ok(Plan { salvage, snapshots, given_up: (tail.next_offset, end.max(tail.next_offset)), damage })
+    let salvage = best.ok_or_else(|| nothing_left(directory))?;
+    let (first, tail) = (found.segments.first().map_or(0, |segment| segment.first_offset), salvage.tail.next_offset);
+    let snapshots = snapshots.iter().filter(|manifest| stands_before(manifest, &salvage));
+    Ok(Plan {
+        snapshots: snapshots.map(|manifest| manifest.next_offset).collect(),
+        given_up: (tail, end.max(tail)),
+        history: (first, salvage.first_offset().unwrap_or(tail).max(first)),
+        salvage,
+        damage,
+    })
 }
 
 /// Whether what is kept of the log reaches to where a snapshot was made.
@@ -129,11 +142,7 @@ fn good_snapshots(directory: &Directory) -> Vec<Manifest> {
 
 fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<[u8; 16], Failure> {
     let failed = |error: std::io::Error| Failure::file(out, &error);
-    let (mut lineage, mut salt_seed) = ([0; 16], [0; 16]);
-    let random =
-        |bytes: &mut [u8; 16]| getrandom::fill(bytes).map_err(|error| failed(std::io::Error::other(error.to_string())));
-    random(&mut lineage)?;
-    random(&mut salt_seed)?;
+    let (lineage, salt_seed) = (random()?, random()?);
     DirectoryStorage::create(out).map_err(failed)?;
     for name in COMPANIONS {
         if data.join(name).exists() {
@@ -141,14 +150,14 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
         }
     }
     let target = DirectoryStorage::create(&out.join("snapshots")).map_err(failed)?;
-    let source: Snapshots<DirectoryStorage> = directory.snapshots_of_any_log();
+    let source = directory.snapshots_of_any_log();
     for next_offset in &plan.snapshots {
         copy(source.storage(), &target, &name_of(*next_offset)).map_err(failed)?;
     }
     let loss = loss(plan).to_string();
     // Settings that make no sense are for the node to refuse.
     let segment_size = Settings::read(data).unwrap_or_default().log.segment;
-    let history = NewHistory { lineage: Lineage(lineage), salt_seed, segment_size, loss: loss.as_bytes() };
+    let history = NewHistory { lineage: Lineage(lineage), salt_seed, segment_size, loss: loss.as_bytes(), frames: &[] };
     let target = DirectoryStorage::create(&out.join("log")).map_err(failed)?;
     salvage::write(directory.storage(), &target, &plan.salvage, &history).map_err(failed)?;
     Ok(lineage)
@@ -158,8 +167,9 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
 fn loss(plan: &Plan) -> Value {
     let tail = plan.salvage.tail;
     json!({
-        "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
-        "given_up": { "from": plan.given_up.0, "to": plan.given_up.1 }, "damage": plan.damage.first(),
+        "cause": "repair", "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
+        "given_up": { "from": plan.given_up.0, "to": plan.given_up.1 },
+        "history": { "from": plan.history.0, "to": plan.history.1 }, "damage": plan.damage.first(),
     })
 }
 
@@ -172,9 +182,18 @@ fn document(plan: &Plan, written: Option<(&Path, &[u8; 16])>) -> Value {
         "lineage": written.map(|(_, lineage)| to_hex(lineage)),
         "kept": { "from": kept.0.to_string(), "to": kept.1.to_string() },
         "given_up": { "from": plan.given_up.0.to_string(), "to": plan.given_up.1.to_string() },
+        "history": { "from": plan.history.0.to_string(), "to": plan.history.1.to_string() },
         "snapshots": plan.snapshots.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "damage": plan.damage,
     })
+}
+
+/// What is given up, for people.
+fn losses(plan: &Plan) -> Vec<String> {
+    let of = |what: &str, (from, to): (Offset, Offset)| (from < to).then(|| format!("{what} {from}..{to}"));
+    let losses: Vec<_> =
+        of("the history of", plan.history).into_iter().chain(of("transactions", plan.given_up)).collect();
+    if losses.is_empty() { vec!["no transaction".to_owned()] } else { losses }
 }
 
 fn text(plan: &Plan, out: &Path) -> String {
@@ -182,8 +201,7 @@ fn text(plan: &Plan, out: &Path) -> String {
     let kept = (plan.salvage.first_offset().unwrap_or(0), plan.salvage.tail.next_offset);
     let mut lines: Vec<_> = plan.damage.iter().map(|damage| line("damage", damage.clone())).collect();
     lines.push(line("keep", format!("transactions {}..{}, {} snapshots", kept.0, kept.1, plan.snapshots.len())));
-    let what = if plan.given_up.0 == 0 && !plan.snapshots.is_empty() { "history of" } else { "transactions" };
-    lines.push(line("give up", format!("{what} {}..{}", plan.given_up.0, plan.given_up.1)));
+    lines.extend(losses(plan).into_iter().map(|loss| line("give up", loss)));
     lines.push(line("into", out.display().to_string()));
     columns(&lines)
 }

@@ -341,11 +341,13 @@ fn what_a_newer_version_wrote_is_refused_and_left_as_it_is() {
         newer(data);
         let before = files(data);
         run(&["start", "--data", text(data), "--listen", "127.0.0.1:0"]).refused(10, "newer-format");
-        run(&["log", "repair", "--data", text(data), "--out", text(&data.with_extension("out")), "--yes"]);
+        let out = data.with_extension("out");
+        let repaired = run(&["log", "repair", "--data", text(data), "--out", text(&out), "--yes"]);
+        assert!(repaired.exit == 10 || repaired.stdout.contains("nothing to repair"), "{repaired:?}");
         let mut after = files(data);
         after.remove(&data.join("log/lock"));
         assert!(after == before, "{name}: something was changed");
-        assert!(!data.with_extension("out").exists(), "{name}: something newer was repaired");
+        assert!(!out.exists(), "{name}: something newer was repaired");
     };
     let first = "log/00000000000000000000.log";
     refused("log-v1", &|data| make_newer(&data.join(first), 8, 4_092));

@@ -11,12 +11,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A file system in memory with so many bytes; gone when dropped.
-struct SmallDisk(tempfile::TempDir);
+pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// `None` where mounting is not allowed.
     #[expect(clippy::print_stdout, reason = "a test that is left out says so")]
-    fn mount(size: &str) -> Option<Self> {
+    pub(crate) fn mount(size: &str) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(directory.path());
@@ -27,7 +27,13 @@ impl SmallDisk {
         mounted.then_some(Self(directory))
     }
 
-    fn path(&self) -> &Path {
+    /// Nothing can be written from now on.
+    pub(crate) fn make_read_only(&self) {
+        let mounted = Command::new("mount").args(["-o", "remount,ro"]).arg(self.path()).status().unwrap();
+        assert!(mounted.success());
+    }
+
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -1,5 +1,6 @@
 //! `log repair` through the built command: a byte rots in the middle of a log that was acknowledged.
 
+use crate::full::SmallDisk;
 use crate::support::{Node, run, run_with_stdin};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -98,6 +99,26 @@ fn a_log_that_rotted_before_a_snapshot_loses_history_and_no_state() {
 }
 
 #[test]
+fn a_log_that_rotted_before_and_behind_a_snapshot_is_kept_in_between() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, out) = (directory.path().join("data"), directory.path().join("repaired"));
+    history(&data);
+    let all = segments(&data);
+    rot(&all[0]);
+    rot(&all[all.len() - 2]);
+    let (data, out) = (data.to_str().unwrap(), out.to_str().unwrap());
+    let repaired = run(&["log", "repair", "--data", data, "--out", out, "--yes", "-o", "json"]).ok().json();
+    let kept: u64 = repaired["kept"]["to"].as_str().unwrap().parse().unwrap();
+    assert!(kept > 302 && kept < 602, "behind the snapshot, up to the second damage: {repaired}");
+    assert_eq!((&repaired["snapshots"], &repaired["given_up"]["to"]), (&json!(["302"]), &json!("602")));
+    assert_eq!((&repaired["history"]["from"], &repaired["history"]["to"]), (&json!("0"), &repaired["kept"]["from"]));
+    assert_eq!(count(out), json!((kept - 1).to_string()));
+    let node = Node::start(Path::new(out));
+    node.run(&["call", "hello.greet", "newcomer"]).ok();
+    node.run(&["replay", "check"]).ok();
+}
+
+#[test]
 fn a_directory_that_is_there_is_not_written_into() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
@@ -105,4 +126,17 @@ fn a_directory_that_is_there_is_not_written_into() {
     rot(&segments(&data)[1]);
     let out = directory.path().to_str().unwrap();
     run(&["log", "repair", "--data", data.to_str().unwrap(), "--out", out, "--yes"]).refused(2, "usage");
+}
+
+#[test]
+fn a_damaged_log_on_a_disk_that_is_read_only_is_repaired_elsewhere() {
+    let Some(disk) = SmallDisk::mount("200m") else { return };
+    let (data, out) = (disk.path().join("data"), tempfile::tempdir().unwrap());
+    history(&data);
+    let before = count(data.to_str().unwrap());
+    rot(&segments(&data)[0]);
+    disk.make_read_only();
+    let (data, out) = (data.to_str().unwrap(), out.path().join("repaired"));
+    run(&["log", "repair", "--data", data, "--out", out.to_str().unwrap(), "--yes"]).ok();
+    assert_eq!(count(out.to_str().unwrap()), before, "every acknowledged row is there");
 }

@@ -1,6 +1,6 @@
 //! Storage that is read at a pace, and from the disk: for work that must not be in the way of other work.
 
-use super::{Storage, StorageFile};
+use super::{Storage, StorageFile, only_read};
 use std::io;
 use std::sync::Arc;
 
@@ -33,10 +33,6 @@ pub struct PacedFile<F> {
     pace: Arc<dyn Pace>,
 }
 
-fn not_written<T>() -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "what is read at a pace is not written"))
-}
-
 impl<S: Storage> Storage for PacedStorage<S> {
     type File = PacedFile<S::File>;
     type Lock = S::Lock;
@@ -52,23 +48,23 @@ impl<S: Storage> Storage for PacedStorage<S> {
     }
 
     fn create(&self, _: &str) -> io::Result<Self::File> {
-        not_written()
+        Err(only_read())
     }
 
     fn rename(&self, _: &str, _: &str) -> io::Result<()> {
-        not_written()
+        Err(only_read())
     }
 
     fn remove(&self, _: &str) -> io::Result<()> {
-        not_written()
+        Err(only_read())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        not_written()
+        Err(only_read())
     }
 
     fn try_lock(&self) -> io::Result<Option<S::Lock>> {
-        not_written()
+        Err(only_read())
     }
 }
 
@@ -83,10 +79,10 @@ impl<F: StorageFile> StorageFile for PacedFile<F> {
     }
 
     fn write_all_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
-        not_written()
+        Err(only_read())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        not_written()
+        Err(only_read())
     }
 }

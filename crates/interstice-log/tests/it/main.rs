@@ -5,6 +5,7 @@
 mod bits;
 mod damage;
 mod directory;
+mod keeping;
 mod mark;
 mod salvaging;
 mod spares;

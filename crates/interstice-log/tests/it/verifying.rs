@@ -3,8 +3,8 @@
 use crate::support::{append, bytes_of, claim, flip, open, open_options, overwrite, seal, segment_at};
 use crate::writers::FIRST;
 use interstice_log::frame::{FRAME_HEADER_SIZE, Frame};
-use interstice_log::local::LocalLog;
-use interstice_log::log::CommitLogWriter;
+use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE};
+use interstice_log::log::{CommitLog, CommitLogWriter};
 use interstice_log::segment::SEGMENT_HEADER_SIZE;
 use interstice_log::storage::Storage;
 use interstice_log::storage::hooked::{HookedStorage, Operation};
@@ -256,4 +256,26 @@ fn no_more_faults_are_listed_than_the_limit() {
         let last = &report.segments[0].faults[listed - 1];
         assert_eq!(last.evidence.contains("was not looked at"), frames > MAX_FAULTS, "{last:?}");
     }
+}
+
+#[test]
+fn a_segment_that_is_given_up_meanwhile_is_no_fault() {
+    let inner = MemoryStorage::default();
+    let mut log = open(&inner);
+    let mut writer = claim(&mut log);
+    (0..12).for_each(|number| append(&mut writer, &vec![number + 1; MIN_SEGMENT_SIZE as usize / 5]));
+    let third = log.segments()[2].first_frame;
+    // With the first read behind a header or a slot of the mark two segments go, one of which was listed and not yet opened.
+    let trimming = Mutex::new(Some(log));
+    let storage = HookedStorage::new(inner, move |operation| {
+        if let Operation::Read { at: 4097.. } = operation
+            && let Some(log) = trimming.lock().unwrap().take()
+        {
+            log.trim(third).unwrap();
+        }
+        Ok(())
+    });
+    let report = verify(&storage).unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    assert!(report.segments[0].first_offset > 0, "it is told of what is left");
 }

@@ -1,8 +1,11 @@
 //! Receipts: every acknowledgement has one, and a node without their history says so.
 
 use crate::support::{Answer, Node, SCHEMA, call, count, start_on, start_with_guest};
+use interstice::backup::Repository;
+use interstice::backup::create::Source;
 use interstice_client::client::{Client, ClientError, Options};
-use interstice_log::local::DEFAULT_SEGMENT_SIZE;
+use interstice_log::frame::Lineage;
+use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog};
 use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
@@ -202,6 +205,106 @@ fn a_client_keeps_its_highest_receipt_and_presents_it_when_it_connects_again() {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("a node without the history took the client"),
     }
+}
+
+/// A backup of `storage`, restored up to offset `to`.
+fn restored(storage: &MemoryStorage, to: Option<u64>) -> MemoryStorage {
+    let log = LocalLog::open_read_only(storage.clone()).unwrap();
+    let (inventory, snapshots) = (log.inventory(), MemoryStorage::default());
+    let source = Source { log: storage.clone(), inventory, snapshots, offsets: Vec::new(), settings: None };
+    let repository = Repository::new(MemoryStorage::default(), MemoryStorage::default());
+    let backup = repository.open(&repository.create(&source).unwrap().name).unwrap();
+    let plan = backup.plan(to).unwrap();
+    let (log, snapshots) = (MemoryStorage::default(), MemoryStorage::default());
+    backup.write(&plan, (&log, &snapshots), (Lineage([7; 16]), [8; 16])).unwrap();
+    log
+}
+
+/// Ten calls of which the node has given receipts, backed up before three more.
+fn backed_up() -> (MemoryStorage, Vec<Receipt>) {
+    let storage = MemoryStorage::default();
+    let node = open(&storage);
+    node.publish(SCHEMA);
+    let mut receipts: Vec<_> = (0..10).map(|_| receipt_of(&node.post("/v1/call/guest/add", "[7]"))).collect();
+    let kept = copy(&storage);
+    receipts.extend((0..3).map(|_| receipt_of(&node.post("/v1/call/guest/add", "[7]"))));
+    (kept, receipts)
+}
+
+#[test]
+fn a_restored_backup_holds_what_it_has_and_says_so_of_all_that_is_newer() {
+    let (kept, receipts) = backed_up();
+    // All of the backup; and up to the transaction with offset 6.
+    for (to, offsets) in [(None, 12), (Some(7), 7)] {
+        let node = open(&restored(&kept, to));
+        let status = node.get("/v1/status");
+        assert_eq!((&status["durable"], &status["lineage"]), (&json!(offsets.to_string()), &json!("07".repeat(16))));
+        for receipt in &receipts {
+            let expected = if receipt.offset < offsets { "200 held" } else { "409 history-diverged" };
+            assert_eq!(standing(&node, receipt), expected, "offset {} of {offsets}", receipt.offset);
+            let (status, _) = node.presenting(&receipt.to_string(), "/v1/query/guest/count", "[]");
+            assert_eq!(status == 200, receipt.offset < offsets);
+        }
+        // Other transactions stand where the newer ones stood: their receipts are as little of this history.
+        let anew: Vec<_> = (0..9).map(|_| receipt_of(&node.post("/v1/call/guest/add", "[9]"))).collect();
+        assert!(anew.iter().all(|receipt| standing(&node, receipt) == "200 held"));
+        for receipt in receipts.iter().filter(|receipt| receipt.offset >= offsets) {
+            assert_eq!(standing(&node, receipt), "409 history-diverged", "offset {}", receipt.offset);
+        }
+    }
+}
+
+#[test]
+fn a_connection_hears_from_a_restored_node_whether_its_receipt_is_newer() {
+    let (kept, receipts) = backed_up();
+    let (node, runtime) = (open(&restored(&kept, None)), tokio::runtime::Runtime::new().unwrap());
+    let (older, newer) = (receipts[9], receipts[10]);
+    let mut socket = node.connect();
+    socket.send(&[(1, Request::Receipt(older))]);
+    assert!(matches!(socket.next(), Answer::Ok { id: 1, .. }));
+    socket.send(&[(2, Request::Receipt(newer))]);
+    assert_eq!(socket.next(), Answer::Error { id: 2, code: "history-diverged".to_owned() });
+    assert_eq!(socket.next(), Answer::Closed(4002));
+    let connect = |receipt| {
+        let options = Options { receipt: Some(receipt), ..Options::default() };
+        runtime.block_on(Client::connect_with(&format!("http://{}", node.0.addr()), options))
+    };
+    assert!(connect(older).is_ok());
+    match connect(newer) {
+        Err(ClientError::Refused(problem)) => assert_eq!(problem.code, "history-diverged"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a node without the history took the client"),
+    }
+}
+
+#[test]
+fn a_cut_inside_of_a_frame_keeps_its_first_transactions_and_not_the_frames_receipt() {
+    let (storage, mut given) = (MemoryStorage::default(), Vec::new());
+    {
+        let node = open(&storage);
+        node.publish(SCHEMA);
+        let mut socket = node.connect();
+        let requests: Vec<_> = (0..400).map(|id| (id, call("add", &[1; 8]))).collect();
+        for (id, _) in {
+            socket.send(&requests);
+            requests
+        } {
+            let Answer::Ok { id: answered, .. } = socket.next() else { panic!("call {id} was refused") };
+            assert_eq!(answered, id);
+            given.extend(socket.receipt.filter(|receipt| given.last() != Some(receipt)));
+        }
+        node.0.stop().unwrap();
+    }
+    // A frame of several transactions, and a cut in the middle of it.
+    let pair = given.windows(2).find(|pair| pair[1].offset > pair[0].offset + 2).expect("calls share frames");
+    let to = pair[0].offset + 2;
+    let node = open(&restored(&storage, Some(to)));
+    assert_eq!(node.get("/v1/status")["durable"], to.to_string());
+    assert_eq!(node.post("/v1/query/guest/count", "[]")["value"], (to - 2).to_string());
+    assert_eq!(standing(&node, &pair[0]), "200 held");
+    assert_eq!(standing(&node, &pair[1]), "409 history-diverged");
+    node.post("/v1/call/guest/add", "[9]");
+    assert_eq!(node.post("/v1/replay/check", "")["ok"], true);
 }
 
 /// Reads that wait until they are let go.

@@ -1,0 +1,142 @@
+//! `restore`: a backup, or its beginning, as a new data directory.
+//!
+//! 1. Look at every byte of the backup; find where to cut.
+//! 2. Write log, snapshots and settings beside the place that was asked for.
+//! 3. Recover from that, every digest compared; only then does it get its name.
+
+use super::random;
+use crate::directory::{Directory, open_backup};
+use crate::failure::{Failure, exit, log_not_opened};
+use crate::report::{Report, columns};
+use interstice::backup::restore::{Plan, RestoreError};
+use interstice::backup::{Backup, SETTINGS_NAME};
+use interstice_log::backup::{CopyError, keep_bytes};
+use interstice_log::frame::Lineage;
+use interstice_log::storage::directory::DirectoryStorage;
+use interstice_types::id::{Offset, to_hex};
+use interstice_types::problem::Problem;
+use serde_json::json;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn run(file: &Path, out: &Path, to: Option<Offset>) -> Result<Report, Failure> {
+    if !file.is_file() {
+        let hint = "name a file `….json` of a directory of backups: `interstice backup list DIR`";
+        let problem = Problem::new("no-backup", format!("`{}` is no file", file.display())).hint(hint);
+        return Err(problem.into());
+    }
+    let backup = open_backup(file)?;
+    refuse_used(out)?;
+    let plan = backup.plan(to).map_err(|error| not_restored(error, (file, out)))?;
+    let unfinished = Unfinished::make(out).map_err(|error| not_written(out, &error))?;
+    let lineage = random()?;
+    write(&backup, &plan, &unfinished.path, lineage).map_err(|error| not_restored(error, (file, out)))?;
+    // It is of use only if it recovers: better to know now.
+    let restored = Directory::open(&unfinished.path)?.state()?.next_offset();
+    assert_eq!(restored, plan.to, "invariant: what is restored ends where it was asked to");
+    unfinished.finish(out).map_err(|error| not_written(out, &error))?;
+    Ok(report(&backup, &plan, out, lineage))
+}
+
+/// A directory in which there is something is never written into.
+fn refuse_used(out: &Path) -> Result<(), Failure> {
+    let free = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let hint = "name a directory that is not there yet, or is empty";
+    if free { Ok(()) } else { Err(Failure::usage(format!("`{}` is there already", out.display()), hint)) }
+}
+
+/// A data directory in the making. Dropped before it is finished, there is none.
+struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    fn make(out: &Path) -> io::Result<Self> {
+        let name = out.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let path = out.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
+        if path.exists() {
+            std::fs::remove_dir_all(&path)?;
+        }
+        DirectoryStorage::create(&path)?;
+        Ok(Self { path })
+    }
+
+    fn finish(self, out: &Path) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        std::fs::rename(&self.path, out)?;
+        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It is not there if it has its name.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn write(backup: &Backup<DirectoryStorage>, plan: &Plan, path: &Path, lineage: [u8; 16]) -> Result<(), RestoreError> {
+    let (top, log) = (DirectoryStorage::at(path), DirectoryStorage::create(&path.join("log"))?);
+    let snapshots = DirectoryStorage::create(&path.join("snapshots"))?;
+    let salt_seed = random().map_err(|failure| RestoreError::Io(io::Error::other(failure.problem.message.clone())))?;
+    backup.write(plan, (&log, &snapshots), (Lineage(lineage), salt_seed))?;
+    if let Some(settings) = backup.settings()? {
+        keep_bytes(&settings, &top, SETTINGS_NAME).map_err(|error| match error {
+            CopyError::Write { source, .. } | CopyError::Read { source, .. } => RestoreError::Io(source),
+            damaged @ CopyError::Damaged { .. } => RestoreError::Io(io::Error::other(damaged)),
+        })?;
+    }
+    Ok(())
+}
+
+fn not_restored(error: RestoreError, (file, out): (&Path, &Path)) -> Failure {
+    let said = error.to_string();
+    let damaged = || {
+        let hint = format!("see every fault with `interstice backup verify {}`", file.display());
+        Failure::new(exit::CORRUPT, Problem::new("damaged-backup", &said).hint(hint))
+    };
+    match error {
+        RestoreError::Manifest(error) => error.into(),
+        RestoreError::Log(error @ interstice_log::local::OpenError::NewerFormat { .. }) => log_not_opened(&error, file),
+        RestoreError::Damaged { .. } | RestoreError::Log(_) | RestoreError::Unpack(_) => damaged(),
+        RestoreError::OutOfReach { first, end, .. } => {
+            Failure::usage(said, format!("`--to` may be from {first} to {end}: the offset behind the last"))
+        }
+        RestoreError::Io(error) => not_written(out, &error),
+    }
+}
+
+fn not_written(out: &Path, error: &io::Error) -> Failure {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if !full {
+        return Failure::file(out, error);
+    }
+    let hint = format!("make room and begin again: `df -h {}`", out.display());
+    let problem = Problem::new("disk-full", format!("there is no space left for `{}`: {error}", out.display()));
+    Failure::new(exit::IO, problem.hint(hint))
+}
+
+fn report(backup: &Backup<DirectoryStorage>, plan: &Plan, out: &Path, lineage: [u8; 16]) -> Report {
+    let (first, end) = (backup.manifest.first_offset, backup.manifest.next_offset);
+    let document = json!({
+        "schema": "interstice.restore/v1", "backup": backup.name, "out": out.display().to_string(),
+        "lineage": to_hex(&lineage), "from": first.to_string(), "to": plan.to.to_string(),
+        "snapshots": plan.snapshots.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "left_out": { "from": plan.to.to_string(), "to": end.to_string() },
+    });
+    let line = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut lines = vec![
+        line("restored", format!("transactions {first}..{}, {} snapshots", plan.to, plan.snapshots.len())),
+        line("into", out.display().to_string()),
+    ];
+    if plan.to < end {
+        lines.push(line("left out", format!("transactions {}..{end}", plan.to)));
+    }
+    lines.push(line("history", format!("{}: clients with newer receipts hear `history-diverged`", to_hex(&lineage))));
+    Report::new(document, columns(&lines))
+}

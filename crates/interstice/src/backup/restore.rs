@@ -1,0 +1,184 @@
+//! Restoring a backup: a new log that begins with what was kept, up to an offset, and goes on as another history.
+//!
+//! 1. Every file is what it was when it was written, or nothing is restored.
+//! 2. Whole frames up to the offset are taken over byte for byte: receipts of them still hold. Behind them another history begins,
+//!    whose first frame says what it was restored from.
+//! 3. If the offset falls inside of a frame, its transactions before the offset are written again in the new history: what was
+//!    acknowledged together with later ones has no receipt there.
+//! 4. Snapshots go along that the log which is taken over reaches to.
+
+use super::verify::wrong_bytes;
+use super::{Backup, ManifestError, verify::Fault};
+use crate::framing::UnpackError;
+use crate::snapshot::{Manifest as SnapshotManifest, Snapshots};
+use interstice_log::backup::read_piece;
+use interstice_log::frame::{Frame, Lineage, StoredFrame};
+use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenError};
+use interstice_log::retention::copy;
+use interstice_log::salvage::{self, NewHistory, Salvage};
+use interstice_log::snapshot::name_of;
+use interstice_log::storage::Storage;
+use interstice_log::storage::view::View;
+use interstice_types::id::{Offset, to_hex};
+use interstice_types::transaction::Transaction;
+use serde_json::json;
+use std::io;
+
+/// What is restored.
+#[derive(Debug)]
+pub struct Plan {
+    /// The offset behind the last that is restored.
+    pub to: Offset,
+    /// What is taken over byte for byte.
+    salvage: Salvage,
+    /// What is written again.
+    frames: Vec<Frame>,
+    /// The snapshots that go along.
+    pub snapshots: Vec<Offset>,
+}
+
+/// Why nothing is restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file is not what was written.
+    #[error("{} of backup {name} is damaged: {}", fault.file, fault.evidence)]
+    Damaged {
+        /// The manifest.
+        name: String,
+        /// The first thing that is wrong.
+        fault: Fault,
+    },
+    /// The log in it does not open.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// What a frame holds are no transactions.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The offset is not in it, or no state stands for it.
+    #[error("the backup goes from offset {first} to {end}, and not to {to}")]
+    OutOfReach {
+        /// What was asked for.
+        to: Offset,
+        /// The least that can be restored.
+        first: Offset,
+        /// The most.
+        end: Offset,
+    },
+    /// The new directory cannot be written.
+    #[error("writing what is restored: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl<T: Storage> Backup<T> {
+    /// What restoring up to offset `to` would write; all of it without one. Every byte of the backup is looked at.
+    ///
+    /// # Errors
+    /// [`RestoreError`].
+    pub fn plan(&self, to: Option<Offset>) -> Result<Plan, RestoreError> {
+        if let Some(fault) = self.manifest.kept().find_map(|kept| wrong_bytes(&self.files, kept)) {
+            return Err(RestoreError::Damaged { name: self.name.clone(), fault });
+        }
+        let log = LocalLog::open_read_only(self.log())?;
+        let snapshots = self.good_snapshots()?;
+        let has_beginning = log.segments()[0].first_frame.0 == 0;
+        let oldest = snapshots.first().map_or(Offset::MAX, |snapshot| snapshot.next_offset);
+        // Without the first transaction there is no database.
+        let (first, end) = (if has_beginning { 1 } else { oldest }, self.manifest.next_offset);
+        let to = to.unwrap_or(end);
+        if to < first || to > end {
+            return Err(RestoreError::OutOfReach { to, first, end });
+        }
+        let kept = salvage::plan_to(&self.log(), to)?;
+        let (salvage, inside) = kept.ok_or(RestoreError::OutOfReach { to, first, end })?;
+        let frames = inside.map(|stored| front_of(&stored, to)).transpose()?.into_iter().collect();
+        let stands_before = |snapshot: &&SnapshotManifest| {
+            snapshot.next_offset <= salvage.tail.next_offset && snapshot.end() <= salvage.tail.position
+        };
+        let snapshots: Vec<_> = snapshots.iter().filter(stands_before).map(|snapshot| snapshot.next_offset).collect();
+        if !has_beginning && snapshots.is_empty() {
+            return Err(RestoreError::OutOfReach { to, first, end });
+        }
+        Ok(Plan { to, salvage, frames, snapshots })
+    }
+
+    /// The manifests of its snapshots, the oldest first.
+    fn good_snapshots(&self) -> Result<Vec<SnapshotManifest>, RestoreError> {
+        let mut found = Vec::new();
+        for looked in Snapshots::new(self.snapshots(), self.log_id()).look(true)? {
+            let wrong = match looked.manifest {
+                Err(error) => Some(error.to_string()),
+                Ok(manifest) => {
+                    let misfit = self.misfit(&manifest);
+                    found.push(manifest);
+                    misfit
+                }
+            };
+            if let Some(evidence) = wrong {
+                let fault = Fault { file: name_of(looked.next_offset), kind: "snapshot", byte: 0, evidence };
+                return Err(RestoreError::Damaged { name: self.name.clone(), fault });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes what `plan` says into empty directories, as the history `lineage`; `salt_seed` are fresh random bytes.
+    ///
+    /// # Errors
+    /// [`RestoreError::Io`]; what was written is of no use then.
+    pub fn write<U: Storage>(
+        &self,
+        plan: &Plan,
+        (log, snapshots): (&U, &U),
+        (lineage, salt_seed): (Lineage, [u8; 16]),
+    ) -> Result<(), RestoreError> {
+        let kept: View<T> = self.snapshots();
+        for next_offset in &plan.snapshots {
+            copy(&kept, snapshots, &name_of(*next_offset))?;
+        }
+        let said = self.origin(plan);
+        let (segment_size, loss, frames) = (DEFAULT_SEGMENT_SIZE, said.as_bytes(), plan.frames.as_slice());
+        let history = NewHistory { lineage, salt_seed, segment_size, loss, frames };
+        Ok(salvage::write(&self.log(), log, &plan.salvage, &history)?)
+    }
+
+    /// What stands in the new log for good.
+    fn origin(&self, plan: &Plan) -> String {
+        let tail = plan.salvage.tail;
+        let origin = json!({
+            "cause": "restore", "backup": self.name, "restored_to": plan.to,
+            "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
+            "given_up": { "from": plan.to, "to": self.manifest.next_offset },
+        });
+        origin.to_string()
+    }
+
+    /// The settings that it holds.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn settings(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some(kept) = &self.manifest.settings else { return Ok(None) };
+        let file = self.files.open(&kept.file)?;
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < kept.bytes {
+            bytes.extend(read_piece(&file, (bytes.len() as u64, kept.bytes), kept.bytes)?);
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// The transactions of a frame before offset `to`, as a frame.
+fn front_of(stored: &StoredFrame, to: Offset) -> Result<Frame, UnpackError> {
+    let (frame, position) = (&stored.frame, stored.position.0);
+    let count = to - frame.first_offset;
+    let mut rest = frame.payload.as_slice();
+    for _ in 0..count {
+        Transaction::decode(&mut rest).map_err(|source| UnpackError::Record { position, source })?;
+    }
+    let size = frame.payload.len() - rest.len();
+    // Fewer than the frame has, whose count is a u32.
+    Ok(Frame::transactions(frame.first_offset, count as u32, frame.payload[..size].to_vec()))
+}
