@@ -6,6 +6,11 @@ mod bits;
 mod damage;
 mod directory;
 mod mark;
+#[cfg(feature = "planted")]
+mod planted;
+#[cfg(feature = "planted")]
+#[path = "../../../../fixtures/planted.rs"]
+mod planted_again;
 mod salvaging;
 mod spares;
 mod support;
