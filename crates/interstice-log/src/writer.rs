@@ -248,7 +248,9 @@ impl<S: Storage> LocalWriter<S> {
     /// as a whole, nothing else could say so. The office is held.
     fn mark_segment(&mut self) -> io::Result<()> {
         let first_offset = self.segment.header.first_offset;
-        let is_due = !planted::is(Bug::SegmentUnmarked) && lock(&self.shared).marked <= first_offset && self.synced_through > first_offset;
+        let is_due = !planted::is(Bug::SegmentUnmarked)
+            && lock(&self.shared).marked <= first_offset
+            && self.synced_through > first_offset;
         if is_due { self.write_mark() } else { Ok(()) }
     }
 

@@ -102,7 +102,8 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
         if planted::is(Bug::UpdateBeforeDurable) {
             let done = rounds.iter().flat_map(|round| &round.groups).flat_map(|group| &group.done);
-            let outputs = done.filter_map(|done| if let Done::Called { output, .. } = done { Some(output) } else { None });
+            let outputs =
+                done.filter_map(|done| if let Done::Called { output, .. } = done { Some(output) } else { None });
             let transactions = outputs.filter_map(|output| output.transaction.as_ref());
             transactions.for_each(|transaction| self.subscriptions.tell(transaction, &mut self.outbox));
             self.outbox.flush();

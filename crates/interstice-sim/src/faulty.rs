@@ -84,7 +84,11 @@ struct Disk {
 #[derive(Debug, Clone)]
 enum Naming {
     /// A file gets a name, and loses the one that it had.
-    Given { inode: usize, from: Option<String>, to: String },
+    Given {
+        inode: usize,
+        from: Option<String>,
+        to: String,
+    },
     Removed(String),
 }
 

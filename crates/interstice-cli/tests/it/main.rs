@@ -5,8 +5,11 @@ mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
 mod examples;
+mod faults;
 mod full;
+mod history;
 mod kill;
+mod power;
 mod refusals;
 mod repair;
 mod reset;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The workspace.
 pub(crate) fn root() -> PathBuf {
@@ -82,19 +83,28 @@ impl Node {
     }
 
     fn spawn(args: &[&str]) -> Self {
-        let mut child = interstice(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self::launch(&mut interstice(args)).unwrap_or_else(|ran| panic!("the node ended: {ran:?}"))
+    }
+
+    /// Starts a node by a command of any kind; if it ends before it listens, what came of it.
+    pub(crate) fn launch(command: &mut Command) -> Result<Self, Ran> {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
+        let mut said = String::new();
         let url = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the node ended: {said:?}")).unwrap();
+            let Some(line) = lines.next() else {
+                let exit = child.wait().unwrap().code().unwrap_or(-1);
+                return Err(Ran { exit, stdout: String::new(), stderr: said });
+            };
+            let line = line.unwrap();
             if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
                 break url.to_owned();
             }
-            said.push(line);
+            said.push_str(&(line + "\n"));
         };
         // Read on, so that the node never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        Ok(Self { child, url })
     }
 
     /// Runs the command against this node.
@@ -110,6 +120,18 @@ impl Node {
     /// Waits until it ends by itself; gives its exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Waits for so long until it ends by itself; gives its exit code, or kills it.
+    pub(crate) fn wait_for(mut self, patience: Duration) -> Option<i32> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
     }
 
     /// `kill -9`.

@@ -17,7 +17,7 @@ const CATCHERS: &[Catcher] = &[
     (
         Bug::ReadOnlyIgnored,
         "space::without_space_for_the_next_segment_writes_are_refused_reads_go_on_and_writes_resume",
-        "x",
+        "right: (503, String(\"read-only\"))",
     ),
 ];
 

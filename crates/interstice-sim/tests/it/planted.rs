@@ -21,7 +21,11 @@ const CATCHERS: &[Catcher] = &[
     (Bug::MarkUnsynced, LOG, SEED),
     (Bug::ResumeUnsynced, LOG, SEED),
     (Bug::ResumeNotRewritten, LOG, SEED),
-    (Bug::CutNotRepeated, "repairs::frames_that_were_cut_do_not_come_back_when_the_sync_of_the_cut_failed", "sync 3, ClaimsClean"),
+    (
+        Bug::CutNotRepeated,
+        "repairs::frames_that_were_cut_do_not_come_back_when_the_sync_of_the_cut_failed",
+        "sync 3, ClaimsClean",
+    ),
     (Bug::SnapshotUnsynced, NODE, SEED),
     (Bug::SnapshotTimeForgotten, NODE, SEED),
     (Bug::TrimPastOlderSnapshot, NODE, SEED),

@@ -4,8 +4,16 @@ use crate::planted_again::{Catcher, assert_all_are_caught};
 use interstice_log::planted::Bug;
 
 const CATCHERS: &[Catcher] = &[
-    (Bug::ChunkUnchecked, "snapshots::no_bit_of_a_snapshot_turns_without_being_noticed", "assertion `left == right` failed: bit"),
-    (Bug::SnapshotDigestUnchecked, "snapshots::a_snapshot_whose_rows_are_others_is_left_aside", "the rows of another history"),
+    (
+        Bug::ChunkUnchecked,
+        "snapshots::no_bit_of_a_snapshot_turns_without_being_noticed",
+        "assertion `left == right` failed: bit",
+    ),
+    (
+        Bug::SnapshotDigestUnchecked,
+        "snapshots::a_snapshot_whose_rows_are_others_is_left_aside",
+        "the rows of another history",
+    ),
 ];
 
 #[test]
