@@ -45,7 +45,9 @@ fn faulty(data: &Path, trace: &Path, (calls, fault, _, there): (&str, &str, u32,
     command.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{fault}:when={when}")]);
     for folder in ["", "log", "snapshots"].iter().filter(|_| there) {
         let files = std::fs::read_dir(data.join(folder)).into_iter().flatten().flatten().map(|file| file.path());
-        files.chain([data.join(folder)]).for_each(|path| drop(command.arg("-P").arg(path)));
+        for path in files.chain([data.join(folder)]) {
+            command.arg("-P").arg(path);
+        }
     }
     command.arg(env!("CARGO_BIN_EXE_interstice")).args(["start", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     command

@@ -183,7 +183,7 @@ impl History {
             (id, Reply::Error(problem)) => {
                 self.in_flight -= 1;
                 match &*problem.code {
-                    "rejected" => assert!(is_refused(id), "{id}: {problem}"),
+                    "empty-name" => assert!(is_refused(id), "{id}: {problem}"),
                     "unknown" => self.met.add("calls answered unknown", 1),
                     "unavailable" => drop(self.refused.insert(id)),
                     "read-only" => {

@@ -38,9 +38,10 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
     let node = Node::start(data);
     let mut history = History::begin(&node);
     node.kill();
-    let mut kills = 0;
+    let (mut kills, mut round) = (0, 0);
     while kills < rounds {
-        if kills % 4 == 0 {
+        round += 1;
+        if round % 4 == 0 {
             for again in 0..IN_A_ROW {
                 // Other moments each time, the same in each run.
                 let starting = kill_at_start(data, Duration::from_micros(u64::from((kills + again) * 7_919 % 40_000)));
@@ -52,7 +53,7 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
         let node = Node::start(data);
         history.check(&node);
         let (url, moment) = (node.url.clone(), Duration::from_millis(u64::from(kills * 7_919 % 120)));
-        let wants_snapshot = kills % 3 == 0;
+        let wants_snapshot = round % 3 == 0;
         let before = history.acknowledged.len();
         let killer = std::thread::spawn(move || {
             std::thread::sleep(moment);

@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Cuts that must reach everything.
 const ENOUGH: u32 = 20;
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`.
-const SHUTDOWN: &str = r#"open(my $f, "<", $ARGV[0]) or die $!; ioctl($f, 0x8004587D, pack("L", 2)) or die $!"#;
+const SHUTDOWN: &str =
+    r#"open(my $f, "<", $ARGV[0]) or die $!; my $n = pack("L", 2); ioctl($f, 0x8004587D, $n) or die $!"#;
 
 /// A disk with ext4, and where it is mounted; gone when dropped.
 struct Disk {

@@ -81,6 +81,19 @@ fn data_that_is_corrupt_or_newer_or_no_directory_is_refused() {
     assert_eq!((exit, code.as_str()), (9, "io"));
 }
 
+/// Not for wrong settings, nor for a node that has no such file yet.
+#[test]
+fn a_file_that_cannot_be_read_is_taken_for_a_fault_of_the_disk() {
+    for file in ["node.json", "config.toml", "key"] {
+        let directory = tempfile::tempdir().unwrap();
+        // A directory is there, and cannot be read.
+        std::fs::create_dir(directory.path().join(file)).unwrap();
+        let (exit, code, error) = refused(on(directory.path()));
+        assert_eq!((exit, code.as_str()), (9, "io"), "{error}");
+        assert!(error.to_string().contains(file) || error.to_string().contains("key"), "{error}");
+    }
+}
+
 #[test]
 fn a_node_ends_when_it_is_asked_from_another_thread() {
     let server = Server::start(config()).unwrap();
