@@ -12,10 +12,17 @@ fn names() -> Vec<&'static str> {
     DECLARED.lines().filter_map(name).chain([VARIABLE]).collect()
 }
 
-/// Those of `names` that are in `program`.
+/// Those of `names` that are in `program`, in their order.
 fn found<'n>(names: &[&'n str], program: &[u8]) -> Vec<&'n str> {
-    let is_in = |name: &&&str| program.windows(name.len()).any(|window| window == name.as_bytes());
-    names.iter().filter(is_in).copied().collect()
+    let mut starts = [false; 256];
+    names.iter().for_each(|name| starts[usize::from(name.as_bytes()[0])] = true);
+    let mut found = vec![false; names.len()];
+    for (at, _) in program.iter().enumerate().filter(|(_, byte)| starts[usize::from(**byte)]) {
+        for (name, is_found) in names.iter().zip(&mut found) {
+            *is_found |= program[at..].starts_with(name.as_bytes());
+        }
+    }
+    names.iter().zip(found).filter_map(|(name, is_found)| is_found.then_some(*name)).collect()
 }
 
 #[test]
