@@ -4,7 +4,7 @@
 //!
 //! A short write is one that writes nothing: `strace` can only take the place of a call, not cut it.
 
-use crate::history::{History, SETTINGS, number};
+use crate::history::{History, SETTINGS, number, pick};
 use crate::support::Node;
 use std::path::Path;
 use std::process::Command;
@@ -74,12 +74,12 @@ fn a_system_call_that_fails_costs_nothing_that_was_acknowledged_or_seen() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut node = Node::start(&data);
     let mut history = History::begin(&node);
-    for number in 0..faults {
+    for round in 0..faults {
         node.kill();
-        let case = CASES[number as usize % CASES.len()];
-        // Other places each time, the same in each run; every other one near the beginning.
-        let span = if number % 2 == 0 { case.2 } else { case.2.min(6) };
-        let when = 1 + number * 7_919 % span;
+        let case = CASES[round as usize % CASES.len()];
+        // Every other one near the beginning.
+        let span = if round % 2 == 0 { case.2 } else { case.2.min(6) };
+        let when = 1 + pick(round, span);
         let outcome = match Node::launch(&mut faulty(&data, &trace, case, when)) {
             Err(ran) => {
                 assert_eq!(ran.exit, 9, "{case:?}, {when}: {ran:?}");

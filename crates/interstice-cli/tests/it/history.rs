@@ -40,6 +40,12 @@ pub(crate) fn number(name: &str, default: u32) -> u32 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
+/// Where or when the `n`th thing goes wrong, below `span`: others for another `INTERSTICE_SEED`, the same in each run.
+pub(crate) fn pick(n: u32, span: u32) -> u32 {
+    // Primes: neighbours fall far apart.
+    (n + number("INTERSTICE_SEED", 0) * 1_000_003 % 65_536) * 7_919 % span
+}
+
 /// What histories met: each count by what it counts.
 #[derive(Debug, Default)]
 pub(crate) struct Met(BTreeMap<String, u32>);
@@ -247,7 +253,8 @@ impl History {
     #[expect(clippy::print_stdout, reason = "what a harness has reached")]
     pub(crate) fn tell(&self, what: &str) {
         println!(
-            "{what}: {} sent, {} acknowledged, {} refused or failed, {} seen, {} receipts, 0 lost, 0 invented; {:?}",
+            "{what}, seed {}: {} sent, {} acknowledged, {} refused or failed, {} seen, {} receipts, 0 lost, 0 invented; {:?}",
+            number("INTERSTICE_SEED", 0),
             self.sent,
             self.acknowledged.len(),
             self.refused.len(),

@@ -1,7 +1,7 @@
 //! `kill -9` of the release binary, again and again, on one data directory: under load, while it recovers, while it makes a
 //! snapshot, while it changes segments. `INTERSTICE_KILLS` of them (200 unless set), judged by [`crate::history`].
 
-use crate::history::{History, SETTINGS, number};
+use crate::history::{History, SETTINGS, number, pick};
 use crate::support::{Node, interstice};
 use interstice_client::http::Http;
 use interstice_protocol::http::route;
@@ -43,8 +43,7 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
         round += 1;
         if round % 4 == 0 {
             for again in 0..IN_A_ROW {
-                // Other moments each time, the same in each run.
-                let starting = kill_at_start(data, Duration::from_micros(u64::from((kills + again) * 7_919 % 40_000)));
+                let starting = kill_at_start(data, Duration::from_micros(u64::from(pick(kills + again, 40_000))));
                 history.met.add("while it recovered", usize::from(starting));
                 history.met.note_files(data);
             }
@@ -52,7 +51,7 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
         }
         let node = Node::start(data);
         history.check(&node);
-        let (url, moment) = (node.url.clone(), Duration::from_millis(u64::from(kills * 7_919 % 120)));
+        let (url, moment) = (node.url.clone(), Duration::from_millis(u64::from(pick(kills, 120))));
         let wants_snapshot = round % 3 == 0;
         let before = history.acknowledged.len();
         let killer = std::thread::spawn(move || {
