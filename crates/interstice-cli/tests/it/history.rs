@@ -43,7 +43,7 @@ pub(crate) fn number(name: &str, default: u32) -> u32 {
 /// Where or when the `n`th thing goes wrong, below `span`: others for another `INTERSTICE_SEED`, the same in each run.
 pub(crate) fn pick(n: u32, span: u32) -> u32 {
     // Primes: neighbours fall far apart.
-    (n + number("INTERSTICE_SEED", 0) * 1_000_003 % 65_536) * 7_919 % span
+    (n + number("INTERSTICE_SEED", 0).wrapping_mul(1_000_003) % 65_536) * 7_919 % span
 }
 
 /// What histories met: each count by what it counts.
