@@ -119,13 +119,11 @@ fn a_read_that_fails_while_a_node_recovers_is_never_taken_for_damage() {
             Err(OpenError::Io { .. }) => continue,
             Err(error) => panic!("read {failing}: {error}"),
         };
-        match Server::start_on(log, config()) {
-            Err(error) => assert_eq!(error.exit_code(), 9, "read {failing}: {error}"),
-            Ok(_) => {
-                assert!(failing > 40, "only {failing} reads");
-                return;
-            }
-        }
+        let Err(error) = Server::start_on(log, config()) else {
+            assert!(failing > 40, "only {failing} reads");
+            return;
+        };
+        assert_eq!(error.exit_code(), 9, "read {failing}: {error}");
     }
 }
 
