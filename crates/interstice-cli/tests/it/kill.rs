@@ -54,18 +54,20 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
         let (url, moment) = (node.url.clone(), Duration::from_millis(u64::from(pick(kills, 120))));
         let wants_snapshot = round % 3 == 0;
         let before = history.acknowledged.len();
-        let killer = std::thread::spawn(move || {
-            std::thread::sleep(moment);
-            if wants_snapshot {
-                let http = Http::new(&node.url, None);
-                // The node does not live to say what came of it.
-                std::thread::spawn(move || drop(http.post(route::SNAPSHOTS, &serde_json::Value::Null)));
-                std::thread::sleep(moment / 10);
-            }
-            node.kill();
+        // Within a scope: also if the load finds something, the node does not outlive this.
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(moment);
+                if wants_snapshot {
+                    let http = Http::new(&node.url, None);
+                    // The node does not live to say what came of it.
+                    std::thread::spawn(move || drop(http.post(route::SNAPSHOTS, &serde_json::Value::Null)));
+                    std::thread::sleep(moment / 10);
+                }
+                node.kill();
+            });
+            runtime.block_on(history.load(&url, u32::MAX));
         });
-        runtime.block_on(history.load(&url, u32::MAX));
-        killer.join().unwrap();
         kills += 1;
         history.met.add("under load", usize::from(history.acknowledged.len() > before));
         history.met.note_files(data);
