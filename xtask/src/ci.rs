@@ -3,7 +3,7 @@
 //! The quick steps come first. Linting, testing and documenting share features and profile, so that dependencies are
 //! built once for each kind of build.
 
-use crate::tidy;
+use crate::{planted, tidy};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -16,7 +16,12 @@ struct Step {
 
 enum Check {
     Tidy,
-    Cargo { args: &'static [&'static str], environment: &'static [(&'static str, &'static str)] },
+    /// Whether each planted bug is caught by a test.
+    Caught,
+    Cargo {
+        args: &'static [&'static str],
+        environment: &'static [(&'static str, &'static str)],
+    },
 }
 
 /// Runs all steps; the error names the first that fails.
@@ -29,6 +34,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         let step_started = Instant::now();
         let result = match step.check {
             Check::Tidy => tidy::run(root),
+            Check::Caught => planted::all_are_caught(root),
             Check::Cargo { args, environment } => cargo(root, &target, args, environment),
         };
         let total = started.elapsed().as_secs_f64();
@@ -53,9 +59,12 @@ fn steps(nextest: bool) -> Vec<Step> {
     vec![
         Step { name: "format", check: cargo(&["fmt", "--all", "--check"]) },
         Step { name: "tidy", check: Check::Tidy },
+        Step { name: "planted bugs, each caught", check: Check::Caught },
         Step { name: "lint", check: cargo(lint) },
         Step { name: "tests", check: cargo(tests) },
         Step { name: "documentation tests", check: cargo(&["test", "--doc", "--workspace", "--release"]) },
+        // With default features, as the documentation tests.
+        Step { name: "release", check: cargo(&["test", "--workspace", "--release", "--test", "release"]) },
         Step {
             name: "documentation",
             check: Check::Cargo { args: documentation, environment: &[("RUSTDOCFLAGS", "-D warnings")] },
@@ -87,14 +96,16 @@ mod tests {
     #[test]
     fn the_steps_run_from_quick_to_slow() {
         let names: Vec<&str> = steps(true).iter().map(|step| step.name).collect();
-        assert_eq!(names, ["format", "tidy", "lint", "tests", "documentation tests", "documentation"]);
+        let quick = ["format", "tidy", "planted bugs, each caught"];
+        let slow = ["lint", "tests", "documentation tests", "release", "documentation"];
+        assert_eq!(names, [&quick[..], &slow].concat());
     }
 
     #[test]
     fn tests_run_without_nextest_too() {
-        let runner = |nextest| match steps(nextest)[3].check {
+        let runner = |nextest| match steps(nextest).into_iter().find(|step| step.name == "tests").unwrap().check {
             Check::Cargo { args, .. } => args[0],
-            Check::Tidy => "tidy",
+            _ => "no command",
         };
         assert_eq!((runner(true), runner(false)), ("nextest", "test"));
     }

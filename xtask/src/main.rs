@@ -1,7 +1,9 @@
-//! The project's own commands: `cargo xtask ci` runs everything that must hold, `cargo xtask tidy` the rules of the house.
+//! The project's own commands: `cargo xtask ci` runs everything that must hold, `cargo xtask tidy` the rules of the house,
+//! `cargo xtask planted` whether each planted bug has its test.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's output")]
 
 mod ci;
+mod planted;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +17,8 @@ fn main() -> ExitCode {
     let result = match command.as_deref() {
         Some("ci") => ci::run(root),
         Some("tidy") => tidy::run(root),
-        _ => Err("usage: cargo xtask ci | tidy".to_owned()),
+        Some("planted") => planted::all_are_caught(root),
+        _ => Err("usage: cargo xtask ci | tidy | planted".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

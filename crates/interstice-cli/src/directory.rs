@@ -16,6 +16,7 @@ use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::view::View;
 use interstice_server::reports;
+use interstice_server::start::fault_behind;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_wasm::runtime::Runtime;
@@ -67,7 +68,10 @@ impl Directory {
     }
 
     /// Something in it cannot be read or does not fit together.
-    pub(crate) fn corrupt(&self, error: &dyn std::error::Error) -> Failure {
+    pub(crate) fn corrupt(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        if let Some(fault) = fault_behind(error) {
+            return Failure::new(crate::failure::exit::IO, Problem::new("io", fault.to_string()).at(self.place()));
+        }
         Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(self.place()))
     }
 

@@ -16,6 +16,7 @@
 
 use crate::frame::Position;
 use crate::mark::MARK_NAME;
+use crate::planted::{self, Bug};
 use std::fmt;
 
 /// What is known about the end of a segment.
@@ -119,7 +120,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     if evidence.successor.is_some() {
         return if evidence.sealed && evidence.whole { Verdict::Clean } else { Verdict::Corrupt };
     }
-    if evidence.valid < evidence.proven.count {
+    if evidence.valid < evidence.proven.count && !planted::is(Bug::CorruptCut) {
         return Verdict::Corrupt;
     }
     if evidence.clean_stop && evidence.whole { Verdict::Clean } else { Verdict::Torn }

@@ -25,6 +25,8 @@
 //! | 144 | 4 | CRC32C of the payload |
 //! | 148 | 4 | CRC32C of bytes 0..148 |
 
+use crate::planted::{self, Bug};
+
 /// Bytes in front of a payload.
 pub const FRAME_HEADER_SIZE: usize = 152;
 /// Largest payload of a frame.
@@ -233,7 +235,8 @@ pub(crate) fn frame_size(payload: usize) -> usize {
 
 /// Reads a header. `None` if it is not one of this segment's; `Err` with the version if it is a newer one.
 pub(crate) fn decode(bytes: &[u8; FRAME_HEADER_SIZE], salt: &[u8; 16]) -> Result<Option<Header>, u16> {
-    if bytes[..4] != FRAME_MAGIC || u32_at(bytes, 148) != salted_crc(salt, &bytes[..148]) {
+    let is_whole = u32_at(bytes, 148) == salted_crc(salt, &bytes[..148]) || planted::is(Bug::HeaderUnchecked);
+    if bytes[..4] != FRAME_MAGIC || !is_whole {
         return Ok(None);
     }
     let version = u16::from_le_bytes([bytes[4], bytes[5]]);
@@ -268,7 +271,8 @@ pub(crate) fn decode(bytes: &[u8; FRAME_HEADER_SIZE], salt: &[u8; 16]) -> Result
 impl Header {
     /// Whether `payload` is what the header was written with.
     pub(crate) fn admits(&self, payload: &[u8], salt: &[u8; 16]) -> bool {
-        self.payload_crc == salted_crc(salt, payload) && self.chain == chain_of(&self.chained, payload)
+        let is_whole = self.payload_crc == salted_crc(salt, payload) && self.chain == chain_of(&self.chained, payload);
+        is_whole || planted::is(Bug::PayloadUnchecked)
     }
 
     pub(crate) fn into_stored(self, payload: Vec<u8>) -> StoredFrame {

@@ -35,6 +35,7 @@ pub mod local;
 pub mod log;
 pub mod mark;
 pub mod memory;
+pub mod planted;
 mod repair;
 pub mod retention;
 pub mod salvage;

@@ -15,6 +15,7 @@ use crate::log::{
     standing_among,
 };
 use crate::mark::MarkFile;
+use crate::planted::{self, Bug};
 use crate::repair::{remove_spares, repair_tail};
 use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, salt};
 use crate::spare::{Spare, create_segment};
@@ -300,11 +301,12 @@ impl<S: Storage> CommitLog for LocalLog<S> {
         while let Some(first) = self.forget_segment(up_to) {
             let segment = first.name();
             // Before the next one goes, the last one must be gone for good: a gap would be a missing segment.
-            let removed = self.storage.sync_directory().and_then(|()| self.storage.remove(&segment));
+            let sync = || if planted::is(Bug::TrimUnsynced) { Ok(()) } else { self.storage.sync_directory() };
+            let removed = sync().and_then(|()| self.storage.remove(&segment));
             if removed.is_err() {
                 lock(&self.shared).segments.insert(0, first);
             }
-            let removed = removed.and_then(|()| self.storage.sync_directory());
+            let removed = removed.and_then(|()| sync());
             removed.map_err(|source| {
                 // A directory that cannot be synced is as bad as a segment that cannot: the writer ends too.
                 lock(&self.shared).failed = Some(source.to_string());
@@ -321,6 +323,9 @@ impl<S: Storage> CommitLog for LocalLog<S> {
     fn standing(&self, receipt: &Receipt) -> Result<Standing, ReadError> {
         let segments = self.segments();
         let first = segments[0];
+        if planted::is(Bug::EveryReceiptHeld) {
+            return Ok(Standing::Held);
+        }
         if receipt.next_offset > self.tail().next_offset {
             return Ok(Standing::Diverged);
         }

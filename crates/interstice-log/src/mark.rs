@@ -29,6 +29,7 @@
 use crate::evidence::{Proof, Proven};
 use crate::frame::{ChainHash, Lineage, Position, array_at, u32_at, u64_at};
 use crate::log::Tail;
+use crate::planted::{self, Bug};
 use crate::segment::{FORMAT_VERSION, LogId, SegmentHeader};
 use crate::storage::{Storage, StorageFile};
 use std::{fmt, io};
@@ -188,7 +189,9 @@ impl MarkFile {
 
     /// The newest mark of this log and history.
     pub(crate) fn of(&self, header: &SegmentHeader) -> Option<Mark> {
-        let ours = |mark: &Mark| (mark.log_id, mark.lineage) == (header.log_id, header.lineage);
+        let ours = |mark: &Mark| {
+            (mark.log_id, mark.lineage) == (header.log_id, header.lineage) || planted::is(Bug::ForeignMarkCounts)
+        };
         self.marks().filter(ours).max_by_key(|mark| mark.counter)
     }
 
@@ -255,5 +258,5 @@ fn create<S: Storage>(storage: &S, marks: &[Mark]) -> io::Result<()> {
 /// What the storage says.
 pub(crate) fn write<F: StorageFile>(file: &mut F, mark: &Mark) -> io::Result<()> {
     file.write_all_at(&mark.encode(), mark.byte())?;
-    file.sync()
+    if planted::is(Bug::MarkUnsynced) { Ok(()) } else { file.sync() }
 }

@@ -3,6 +3,7 @@
 
 use crate::found::Found;
 use crate::local::{OpenError, OpenReport, io_error};
+use crate::planted::{self, Bug};
 use crate::segment::FOOTER_SIZE;
 use crate::storage::{Storage, StorageFile};
 use std::io;
@@ -20,13 +21,21 @@ pub(crate) fn repair_tail<S: Storage>(storage: &S, found: &Found, report: &mut O
             Some(quarantine(storage, &name, &file, (from, to)).map_err(io_error("keeping the torn tail"))?);
     }
     let end = found.byte + if found.sealed { FOOTER_SIZE as u64 } else { 0 };
-    for (from, to) in quarantined(storage, &name).map_err(io_error("looking for what was cut"))? {
+    let cut = match found.cut {
+        cut if planted::is(Bug::CutNotRepeated) => cut.into_iter().collect(),
+        _ => quarantined(storage, &name).map_err(io_error("looking for what was cut"))?,
+    };
+    for (from, to) in cut {
         let to = to.min(file.size().map_err(io_error("cutting the torn tail"))?);
         for (at, size) in chunks(from.max(end), to) {
             file.write_all_at(&vec![0; size], at).map_err(io_error("cutting the torn tail"))?;
         }
     }
-    for (at, size) in chunks(found.unproven_from, end) {
+    if planted::is(Bug::ResumeUnsynced) {
+        return Ok(());
+    }
+    let unproven_from = if planted::is(Bug::ResumeNotRewritten) { end } else { found.unproven_from };
+    for (at, size) in chunks(unproven_from, end) {
         let mut unproven = vec![0; size];
         file.read_exact_at(&mut unproven, at).map_err(io_error("reading the unproven tail"))?;
         file.write_all_at(&unproven, at).map_err(io_error("writing the unproven tail again"))?;
@@ -51,7 +60,7 @@ fn quarantine<S: Storage>(storage: &S, segment: &str, file: &S::File, (from, to)
     let name = (0..u64::MAX).map(|n| format!("quarantine-{stem}-{from}-{n}.bin")).find(|name| !taken.contains(name));
     let name = name.expect("invariant: some number is free");
     let mut copy = storage.create(&name)?;
-    for (at, size) in chunks(from, to) {
+    for (at, size) in chunks(from, if planted::is(Bug::TornTailNotKept) { from } else { to }) {
         let mut torn = vec![0; size];
         file.read_exact_at(&mut torn, at)?;
         copy.write_all_at(&torn, at - from)?;

@@ -12,6 +12,7 @@ use crate::frame::{
     array_at, frame_size, salted_crc, u32_at, u64_at,
 };
 use crate::log::{ReadError, Tail};
+use crate::planted::{self, Bug};
 use crate::storage::StorageFile;
 
 /// Bytes in front of the first frame.
@@ -102,7 +103,7 @@ impl SegmentHeader {
 
     /// Whether the segment begins where `tail` ends, be it in the same history or in one that begins there.
     pub fn follows(&self, tail: &Tail) -> bool {
-        self.start(tail.epoch) == Tail { lineage: self.lineage, ..*tail }
+        self.start(tail.epoch) == Tail { lineage: self.lineage, ..*tail } || planted::is(Bug::GapUnchecked)
     }
 
     /// Where the log ends before the segment's first frame.
@@ -261,7 +262,10 @@ impl<F: StorageFile> Walk<F> {
             return self.read_end(left as usize).map(Err);
         }
         let mut bytes = [0; FRAME_HEADER_SIZE];
-        self.read_at(&mut bytes, self.byte)?;
+        match self.read_at(&mut bytes, self.byte) {
+            Err(_) if planted::is(Bug::ReadErrorIsEnd) => return Ok(Err(Stop::CleanEnd)),
+            read => read?,
+        }
         if bytes[..4] != FRAME_MAGIC {
             return self.read_end(FRAME_HEADER_SIZE).map(Err);
         }
@@ -303,7 +307,7 @@ impl<F: StorageFile> Walk<F> {
             (place.position == self.tail.position, "the frame's number is not the next one"),
             (place.lineage == self.header.lineage, "the frame belongs to another history"),
             (place.byte == self.byte, "the frame was written for another place"),
-            (place.previous == self.tail.chain, "the chain is broken"),
+            (place.previous == self.tail.chain || planted::is(Bug::ChainUnchecked), "the chain is broken"),
             (place.epoch >= self.tail.epoch, "the frame's writer was replaced before"),
         ];
         checks.into_iter().find(|(holds, _)| !holds).map(|(_, reason)| reason)
@@ -450,6 +454,9 @@ fn invalid(reason: &str) -> Stop {
 
 /// The salt of the segment that begins with frame `first_frame`.
 pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
+    if planted::is(Bug::SaltConstant) {
+        return [0; 16];
+    }
     let hash = blake3::Hasher::new().update(seed).update(&first_frame.0.to_le_bytes()).finalize();
     array_at(hash.as_bytes(), 0)
 }

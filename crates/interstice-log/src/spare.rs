@@ -19,6 +19,7 @@
 
 use crate::frame::ALIGNMENT;
 use crate::local::{Shared, lock};
+use crate::planted::{self, Bug};
 use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader};
 use crate::storage::{Storage, StorageFile};
 use std::io;
@@ -109,13 +110,13 @@ pub(crate) fn spare_name(header: &SegmentHeader) -> String {
 /// Writes the header and makes it durable.
 pub(crate) fn begin<F: StorageFile>(file: &mut F, header: &SegmentHeader) -> io::Result<()> {
     file.write_all_at(&header.encode(), 0)?;
-    file.sync()
+    if planted::is(Bug::HeaderUnsynced) { Ok(()) } else { file.sync() }
 }
 
 /// Gives a durable spare the name of its segment.
 pub(crate) fn name_segment<S: Storage>(storage: &S, spare: &str, header: &SegmentHeader) -> io::Result<()> {
     storage.rename(spare, &header.name())?;
-    storage.sync_directory()
+    if planted::is(Bug::SegmentNameUnsynced) { Ok(()) } else { storage.sync_directory() }
 }
 
 /// Makes the first segment of a log.

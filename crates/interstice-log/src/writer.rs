@@ -4,6 +4,7 @@ use crate::frame::{self, Frame, FrameKind, Place, Position};
 use crate::local::{OpenOptions, Shared, lock};
 use crate::log::{CommitLogWriter, Preparation, Receipt, Resolution, Tail, Ticket};
 use crate::mark::{self, MARK_NAME, Mark};
+use crate::planted::{self, Bug};
 use crate::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE, SegmentHeader, encode_footer, salt};
 use crate::spare::{self, Spare, SparePlan};
 use crate::storage::{Storage, StorageFile};
@@ -117,9 +118,20 @@ impl<S: Storage> LocalWriter<S> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        if planted::is(Bug::MarkBeforeSync) {
+            self.publish_tail();
+            self.write_mark()?;
+        }
         self.mark_segment()?;
-        self.file.write_all_at(&self.buffer, self.segment.byte)?;
-        self.file.sync()?;
+        match self.file.write_all_at(&self.buffer, self.segment.byte) {
+            Err(error) if planted::is(Bug::ShortWriteIgnored) && error.kind() == io::ErrorKind::WriteZero => {}
+            written => written?,
+        }
+        match if planted::is(Bug::FrameUnsynced) { Ok(()) } else { self.file.sync() } {
+            Err(_) if planted::is(Bug::SyncErrorIgnored) => {}
+            Err(_) if planted::is(Bug::SyncRetried) => self.file.sync()?,
+            synced => synced?,
+        }
         self.segment.byte += self.buffer.len() as u64;
         self.buffer.clear();
         self.synced_through = self.tail.next_offset;
@@ -197,7 +209,9 @@ impl<S: Storage> LocalWriter<S> {
         if !self.sealed {
             let footer = encode_footer(&self.segment.header, &self.tail, self.segment.byte);
             self.file.write_all_at(&footer, self.segment.byte)?;
-            self.file.sync()?;
+            if !planted::is(Bug::FooterUnsynced) {
+                self.file.sync()?;
+            }
             self.sealed = true;
             lock(&self.shared).sealed = true;
         }
@@ -211,7 +225,7 @@ impl<S: Storage> LocalWriter<S> {
     fn certify(&mut self) -> Result<(), Resolution> {
         let office = Arc::clone(&lock(&self.shared).office);
         let _held = office.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_replaced() {
+        if self.is_replaced() || planted::is(Bug::IdleUnmarked) {
             // The log goes on without this writer, and so does the mark.
             return Ok(());
         }
@@ -234,12 +248,14 @@ impl<S: Storage> LocalWriter<S> {
     /// as a whole, nothing else could say so. The office is held.
     fn mark_segment(&mut self) -> io::Result<()> {
         let first_offset = self.segment.header.first_offset;
-        let is_due = lock(&self.shared).marked <= first_offset && self.synced_through > first_offset;
+        let is_due = !planted::is(Bug::SegmentUnmarked)
+            && lock(&self.shared).marked <= first_offset
+            && self.synced_through > first_offset;
         if is_due { self.write_mark() } else { Ok(()) }
     }
 
     fn is_replaced(&self) -> bool {
-        lock(&self.shared).epoch != self.tail.epoch
+        lock(&self.shared).epoch != self.tail.epoch && !planted::is(Bug::StaleWriterGoesOn)
     }
 
     fn indeterminate(&mut self, error: &io::Error) -> Resolution {
@@ -251,11 +267,11 @@ impl<S: Storage> LocalWriter<S> {
 
     /// Why this writer may not append, if it may not.
     fn fence(&self, expected: Position, frame: &Frame) -> Option<Resolution> {
-        if self.failed {
+        if self.failed && !planted::is(Bug::FenceIgnored) {
             return Some(Resolution::Poisoned);
         }
         let office = lock(&self.shared).epoch;
-        if office != self.tail.epoch {
+        if self.is_replaced() {
             return Some(Resolution::Fenced { reason: format!("epoch {} has claimed the log", office.0) });
         }
         if expected != self.tail.position {
@@ -302,7 +318,7 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
             self.failed = true;
             self.buffer.clear();
             broken = Some(Resolution::Fenced { reason: "another writer has claimed the log".to_owned() });
-        } else if let Some(reason) = lock(&self.shared).failed.clone() {
+        } else if let Some(reason) = lock(&self.shared).failed.clone().filter(|_| !planted::is(Bug::FenceIgnored)) {
             broken = Some(Resolution::Indeterminate { reason });
         } else if let Err(error) = self.flush() {
             broken = Some(self.indeterminate(&error));
@@ -359,6 +375,15 @@ impl<S: Storage> CommitLogWriter for LocalWriter<S> {
 
     fn tail(&self) -> Tail {
         self.tail
+    }
+}
+
+#[cfg(feature = "planted")]
+impl<S: Storage> Drop for LocalWriter<S> {
+    fn drop(&mut self) {
+        if planted::is(Bug::FlushInDrop) {
+            let _ = self.flush();
+        }
     }
 }
 

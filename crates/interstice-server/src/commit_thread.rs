@@ -22,6 +22,7 @@ use interstice_engine::engine::Output;
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::{Frame, FrameKind};
 use interstice_log::log::CommitLogWriter;
+use interstice_log::planted::{self, Bug};
 use interstice_protocol::http::ChangeCounts;
 use interstice_protocol::{problems, reply, text};
 use interstice_types::change::Change;
@@ -98,6 +99,14 @@ impl<W: CommitLogWriter> CommitThread<W> {
         for round in &rounds {
             self.committer.append(&round.frames);
             self.unsealed |= !round.frames.is_empty();
+        }
+        if planted::is(Bug::UpdateBeforeDurable) {
+            let done = rounds.iter().flat_map(|round| &round.groups).flat_map(|group| &group.done);
+            let outputs =
+                done.filter_map(|done| if let Done::Called { output, .. } = done { Some(output) } else { None });
+            let transactions = outputs.filter_map(|output| output.transaction.as_ref());
+            transactions.for_each(|transaction| self.subscriptions.tell(transaction, &mut self.outbox));
+            self.outbox.flush();
         }
         let mut given = match self.committer.settle() {
             Ok(receipts) => {
@@ -260,7 +269,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
     /// Answers what was done and may be lost.
     fn lose(&mut self, session: Option<&Arc<Session>>, done: Done) {
         let fate = |output: &Output| {
-            if output.transaction.is_some() {
+            if output.transaction.is_some() && !planted::is(Bug::UnknownIsRefused) {
                 problems::unknown()
             } else {
                 problems::unavailable("the node has failed")

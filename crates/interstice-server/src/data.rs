@@ -19,9 +19,9 @@ use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{decode_hex, to_hex};
 use interstice_types::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The file that says whose directory this is.
@@ -71,7 +71,7 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
         let what = format!("{what} `{}`", path.display());
         move |source| StartError::of_io(path, what, source)
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("making the data directory"))?;
+    DirectoryStorage::create(path).map_err(failed("making the data directory"))?;
     refuse_newer(path)?;
     let settings = Settings::read(path)?;
     let storage = DirectoryStorage::create(&path.join(LOG_DIRECTORY)).map_err(failed("making the log in"))?;
@@ -88,7 +88,7 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     let snapshots =
         DirectoryStorage::create(&path.join(SNAPSHOT_DIRECTORY)).map_err(failed("making the snapshots in"))?;
     let snapshots = Snapshots::new(snapshots, log.log_id());
-    if !path.join(NODE_FILE).exists() {
+    if !path.join(NODE_FILE).try_exists().map_err(failed("looking for node.json in"))? {
         write_node_file(path, &node, fresh.now).map_err(failed("writing node.json in"))?;
     }
     let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
@@ -110,7 +110,7 @@ fn say(report: &OpenReport) {
 /// compiled again.
 fn key(path: &Path, fresh: [u8; 32]) -> io::Result<[u8; 32]> {
     let file = path.join(KEY_FILE);
-    if let Some(key) = std::fs::read(&file).ok().and_then(|bytes| bytes.try_into().ok()) {
+    if let Some(key) = read_if_there(&file)?.and_then(|bytes| bytes.try_into().ok()) {
         return Ok(key);
     }
     let mut out =
@@ -120,8 +120,17 @@ fn key(path: &Path, fresh: [u8; 32]) -> io::Result<[u8; 32]> {
     Ok(fresh)
 }
 
+/// The bytes of a file; `None` if there is none. A disk that fails is not taken for that.
+fn read_if_there(file: &Path) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 fn refuse_newer(path: &Path) -> Result<(), StartError> {
-    let Ok(bytes) = std::fs::read(path.join(NODE_FILE)) else { return Ok(()) };
+    let failed = |source| StartError::of_io(path, format!("reading {NODE_FILE} in `{}`", path.display()), source);
+    let Some(bytes) = read_if_there(&path.join(NODE_FILE)).map_err(failed)? else { return Ok(()) };
     let corrupt =
         |reason: String| StartError::Corrupt { path: path.to_owned(), reason: format!("{NODE_FILE}: {reason}") };
     let file: NodeFile = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;

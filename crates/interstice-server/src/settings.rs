@@ -121,14 +121,16 @@ impl Settings {
     /// Those in the data directory `data`; the defaults where there is no file.
     ///
     /// # Errors
-    /// [`StartError::Settings`] with what is wrong, and in which line.
+    /// [`StartError::Settings`] with what is wrong, and in which line; another one if the file cannot be read.
     pub fn read(data: &Path) -> Result<Self, StartError> {
         let path = data.join(SETTINGS_FILE);
         let invalid = |reason: String| StartError::Settings { path: path.clone(), reason };
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(invalid(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(invalid(error.to_string())),
+            // A disk that fails says nothing about the settings.
+            Err(error) => return Err(StartError::of_io(data, format!("reading `{}`", path.display()), error)),
         };
         let settings: Self = toml::from_str(&text).map_err(|error| invalid(error.to_string()))?;
         if settings.log.segment < MIN_SEGMENT_SIZE {

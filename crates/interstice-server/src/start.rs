@@ -7,6 +7,7 @@ use interstice_engine::module::LoadError as NoModule;
 use interstice_log::local::OpenError as LogError;
 use interstice_log::snapshot::SnapshotError;
 use interstice_types::problem::Problem;
+use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -29,6 +30,18 @@ impl Default for Config {
     fn default() -> Self {
         Self { data: None, listen: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), limits: Limits::default() }
     }
+}
+
+/// The fault of the storage behind an error, if there is one: then nothing is known about the bytes.
+pub fn fault_behind(error: &(dyn Error + 'static)) -> Option<io::Error> {
+    let mut cause = Some(error);
+    while let Some(at) = cause {
+        if let Some(fault) = at.downcast_ref::<io::Error>() {
+            return Some(io::Error::new(fault.kind(), error.to_string()));
+        }
+        cause = at.source();
+    }
+    None
 }
 
 /// Why a node does not start. Nothing was changed, but for what recovery repairs.
@@ -178,17 +191,22 @@ impl StartError {
             LoadError::Snapshot(SnapshotError::NewerFormat { .. }) => {
                 Self::NewerFormat { path, reason: error.to_string() }
             }
-            LoadError::Io(_) | LoadError::Snapshot(SnapshotError::Io { .. }) => {
-                Self::Io { what: "reading the snapshots".to_owned(), source: io::Error::other(error.to_string()) }
-            }
-            _ => Self::Corrupt { path, reason: error.to_string() },
+            _ => Self::of_recovery(path, error),
+        }
+    }
+
+    /// What cannot be recovered: because it cannot be read, or because it is not what was written.
+    fn of_recovery(path: PathBuf, error: &(dyn Error + 'static)) -> Self {
+        match fault_behind(error) {
+            Some(source) => Self::of_io(&path, "recovering".to_owned(), source),
+            None => Self::Corrupt { path, reason: error.to_string() },
         }
     }
 
     pub(crate) fn of_open(path: Option<&std::path::Path>, error: &OpenError) -> Self {
         let path = path.map(std::path::Path::to_owned).unwrap_or_default();
         match error {
-            OpenError::Unpack(_) | OpenError::Recorded(_) => Self::Corrupt { path, reason: error.to_string() },
+            OpenError::Unpack(_) | OpenError::Recorded(_) => Self::of_recovery(path, error),
             OpenError::Claim(_) | OpenError::Settle(_) => {
                 Self::Io { what: "beginning to write the log".to_owned(), source: io::Error::other(error.to_string()) }
             }

@@ -1,7 +1,8 @@
 //! Storage that keeps exactly what was synced: a crash loses, tears and reorders the rest, sector by sector.
 //!
 //! A file has what its readers see and what the disk has. A write changes the first and makes a range dirty; a sync copies the
-//! dirty ranges. A sync that fails does with them what file systems do (Rebello and others, *Can Applications Recover from
+//! dirty ranges. Names are made, changed and removed in steps, which a sync of the directory makes durable; a crash before it
+//! keeps all of them, none, or each by itself. A sync that fails does with them what file systems do (Rebello and others, *Can Applications Recover from
 //! fsync Failures?*, 2020): see [`SyncFailure`].
 
 use crate::rng::Rng;
@@ -53,6 +54,8 @@ struct Disk {
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
+    /// What happened to names since they were durable.
+    unsynced_names: Vec<Naming>,
     /// Syncs until one fails, none if zero, and what it does then.
     sync_failure: (u64, Option<SyncFailure>),
     /// Writes until one writes only a part, none if zero, and which part, in eighths.
@@ -63,6 +66,9 @@ struct Disk {
     full: bool,
     /// Errors given so far.
     errors: u64,
+    /// The file that is worked on, and the one that the last error was about.
+    at: Option<usize>,
+    failed: Option<usize>,
     /// What has failed in this life.
     met: Met,
     /// Operations until the power is gone, if it will go; none works with zero left.
@@ -72,6 +78,32 @@ struct Disk {
     syncs: u64,
     /// Counts crashes: files opened before one are dead.
     life: u64,
+}
+
+/// Something that happens to names, as a whole or not at all.
+#[derive(Debug, Clone)]
+enum Naming {
+    /// A file gets a name, and loses the one that it had.
+    Given {
+        inode: usize,
+        from: Option<String>,
+        to: String,
+    },
+    Removed(String),
+}
+
+impl Naming {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Given { inode, from, to } => {
+                from.as_ref().and_then(|from| names.remove(from));
+                names.insert(to.clone(), *inode);
+            }
+            Self::Removed(name) => {
+                names.remove(name);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -152,6 +184,13 @@ impl FaultyStorage {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The disk, to work on names.
+    fn names(&self) -> MutexGuard<'_, Disk> {
+        let mut disk = self.disk();
+        disk.at = None;
+        disk
+    }
+
     /// Makes the `n`th sync from now fail.
     pub fn fail_sync_in(&self, n: u64, failure: SyncFailure) {
         self.disk().sync_failure = (n, Some(failure));
@@ -175,6 +214,13 @@ impl FaultyStorage {
     /// Errors that it gave so far, of every kind.
     pub fn errors(&self) -> u64 {
         self.disk().errors
+    }
+
+    /// The name of the file that the last error was about, if it was about one.
+    pub fn failed_file(&self) -> Option<String> {
+        let disk = self.disk();
+        let name = disk.names.iter().find(|(_, inode)| Some(**inode) == disk.failed);
+        name.map(|(name, _)| name.clone())
     }
 
     /// What has failed since the process began.
@@ -229,18 +275,45 @@ impl FaultyStorage {
         for inode in &mut disk.inodes {
             inode.crash(keep, rng);
         }
-        if rng.one_in(2) {
-            disk.names = disk.durable_names.clone();
-        } else {
-            disk.durable_names = disk.names.clone();
+        let mut names = std::mem::take(&mut disk.durable_names);
+        let keep = rng.below(3);
+        for naming in std::mem::take(&mut disk.unsynced_names) {
+            if keep == 2 || keep == 1 && rng.one_in(2) {
+                naming.apply(&mut names);
+            }
         }
+        disk.durable_names.clone_from(&names);
+        disk.names = names;
         disk.begin_life();
     }
+
+    /// Takes a file away, as somebody might while nothing runs; nothing if it is not there.
+    pub fn take_away(&self, name: &str) -> Option<Taken> {
+        let inode = self.disk().names.remove(name)?;
+        Some(Taken { name: name.to_owned(), inode })
+    }
+
+    /// Puts a file back that was taken away: nothing has happened.
+    pub fn put_back(&self, taken: Taken) {
+        self.disk().names.insert(taken.name, taken.inode);
+    }
+}
+
+/// A file that was taken away.
+#[derive(Debug)]
+pub struct Taken {
+    name: String,
+    inode: usize,
 }
 
 impl Disk {
     fn inode(&self, name: &str) -> io::Result<usize> {
         self.names.get(name).copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
+    }
+
+    fn name(&mut self, naming: Naming) {
+        naming.apply(&mut self.names);
+        self.unsynced_names.push(naming);
     }
 
     /// Ends every fault and every open file.
@@ -252,6 +325,7 @@ impl Disk {
 
     fn error(&mut self, error: io::Error) -> io::Error {
         self.errors += 1;
+        self.failed = self.at;
         error
     }
 
@@ -304,41 +378,41 @@ impl Storage for FaultyStorage {
     }
 
     fn create(&self, name: &str) -> io::Result<FaultyFile> {
-        let mut disk = self.disk();
+        let mut disk = self.names();
         disk.use_power()?;
         if disk.full {
             return Err(disk.error(io::ErrorKind::StorageFull.into()));
         }
         let inode = disk.inodes.len();
         disk.inodes.push(Inode::default());
-        disk.names.insert(name.to_owned(), inode);
+        disk.name(Naming::Given { inode, from: None, to: name.to_owned() });
         Ok(FaultyFile { disk: Arc::clone(&self.disk), inode, life: disk.life })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut disk = self.disk();
+        let mut disk = self.names();
         disk.use_power()?;
         let inode = disk.inode(from)?;
-        disk.names.remove(from);
-        disk.names.insert(to.to_owned(), inode);
+        disk.name(Naming::Given { inode, from: Some(from.to_owned()), to: to.to_owned() });
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut disk = self.disk();
+        let mut disk = self.names();
         disk.use_power()?;
         disk.inode(name)?;
-        disk.names.remove(name);
+        disk.name(Naming::Removed(name.to_owned()));
         Ok(())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut disk = self.disk();
+        let mut disk = self.names();
         if disk.use_sync()?.is_some() {
             return Err(disk.error(broken()));
         }
         if !disk.lies {
             disk.durable_names = disk.names.clone();
+            disk.unsynced_names.clear();
         }
         Ok(())
     }
@@ -350,7 +424,8 @@ impl Storage for FaultyStorage {
 
 impl FaultyFile {
     fn disk(&self) -> io::Result<MutexGuard<'_, Disk>> {
-        let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.at = Some(self.inode);
         if disk.life == self.life { Ok(disk) } else { Err(broken()) }
     }
 }

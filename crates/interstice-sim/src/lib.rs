@@ -8,12 +8,13 @@
 //! 1. One seed, one history: no clock, no threads, no hash order.
 //! 2. The model shares no code with what it judges but the row codec.
 //!
-//! *Reading order*: [`scenario`], [`model`], [`bank`], [`log_history`], [`faulty`], [`rng`].
+//! *Reading order*: [`scenario`], [`model`], [`bank`], [`log_history`], [`faulty`], `reached`, [`rng`].
 #![forbid(unsafe_code)]
 
 pub mod bank;
 pub mod faulty;
 pub mod log_history;
 pub mod model;
+mod reached;
 pub mod rng;
 pub mod scenario;

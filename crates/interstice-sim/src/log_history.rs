@@ -14,10 +14,12 @@
 mod oracle;
 
 use crate::faulty::{FaultyStorage, SyncFailure};
+use crate::reached::reached;
 use crate::rng::Rng;
 use interstice_log::frame::{Epoch, Frame, Lineage, MAX_FRAME_PAYLOAD, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenError, OpenOptions};
 use interstice_log::log::{CommitLog, CommitLogWriter, Preparation, Receipt, Resolution, Ticket};
+use interstice_log::mark::MARK_NAME;
 use interstice_log::segment::LogId;
 use interstice_log::writer::LocalWriter;
 
@@ -28,24 +30,6 @@ const TRIES: u64 = 4;
 
 /// Receipts that are shown again after each opening, the newest ones.
 const RECEIPTS: usize = 2;
-
-/// Declares the counts of what histories met: a simulation proves only what it reaches.
-macro_rules! reached {
-    ($($name:ident: $what:literal,)*) => {
-        /// What a history met.
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "counts of what their names say")]
-        pub struct Reached { $(pub $name: u64,)* }
-
-        impl Reached {
-            /// Adds another history's counts.
-            pub fn add(&mut self, other: &Self) { $(self.$name += other.$name;)* }
-
-            /// Each count and what it counts.
-            pub fn counts(&self) -> Vec<(&'static str, u64)> { vec![$(($what, self.$name),)*] }
-        }
-    };
-}
 
 reached! {
     acknowledged: "transactions acknowledged",
@@ -65,7 +49,13 @@ reached! {
     full: "full disks that the log outlived",
     failed_reads: "openings refused for a read error",
     failed_opens: "openings that failed otherwise",
+    fenced_by_frames: "writers fenced by the segment",
+    fenced_in_rotation: "writers fenced by the next segment",
+    fenced_by_the_mark: "writers fenced by the mark",
+    fenced_by_names: "writers fenced by the directory",
     torn_tails: "torn tails",
+    torn_epochs: "torn tails of a writer that only began",
+    quarantines: "torn tails kept",
     survivors: "transactions that survived without an acknowledgement",
     lost: "transactions lost without one",
     rotted: "bits rotted",
@@ -103,6 +93,8 @@ struct World {
     /// How many were acknowledged when the last frame was appended.
     acknowledged_before: u64,
     receipts: Vec<Receipt>,
+    /// Whether the last writer failed before it was one: its first frame is all that can be torn.
+    began: bool,
     workload: Rng,
     faults: Rng,
     power: Rng,
@@ -128,6 +120,7 @@ pub fn run(seed: u64) -> Result<Reached, String> {
         certified: 0,
         acknowledged_before: 0,
         receipts: Vec::new(),
+        began: false,
         workload: stream(1),
         faults: stream(2),
         power: stream(3),
@@ -268,6 +261,7 @@ impl World {
 
     fn recover(&mut self, failed: &Resolution) -> Result<(), String> {
         if !failed.is_out_of_space() {
+            self.note_fence();
             return self.end(true);
         }
         self.storage.set_full(false);
@@ -276,6 +270,16 @@ impl World {
         self.forget_from(tail.next_offset)?;
         self.reached.full += 1;
         self.claim()
+    }
+
+    /// Counts what failed when a writer was fenced.
+    fn note_fence(&mut self) {
+        match self.storage.failed_file() {
+            None => self.reached.fenced_by_names += 1,
+            Some(name) if name.starts_with("spare-") => self.reached.fenced_in_rotation += 1,
+            Some(name) if name == MARK_NAME => self.reached.fenced_by_the_mark += 1,
+            Some(_) => self.reached.fenced_by_frames += 1,
+        }
     }
 
     fn claim(&mut self) -> Result<(), String> {
@@ -287,7 +291,10 @@ impl World {
                 self.writer = Some(writer);
                 Ok(())
             }
-            Err(_) if self.storage.errors() > errors => self.end(true),
+            Err(_) if self.storage.errors() > errors => {
+                self.began = true;
+                self.end(true)
+            }
             Err(error) => Err(format!("the log cannot be claimed: {error}")),
         }
     }
@@ -402,7 +409,10 @@ impl World {
             let options = self.options();
             match LocalLog::open(self.storage.clone(), options) {
                 Ok((log, report)) => {
-                    self.reached.torn_tails += u64::from(report.torn_tail_bytes > 0);
+                    let (torn, began) = (report.torn_tail_bytes > 0, std::mem::take(&mut self.began));
+                    self.reached.torn_tails += u64::from(torn);
+                    self.reached.torn_epochs += u64::from(torn && began && rot.is_none());
+                    self.reached.quarantines += u64::from(report.quarantine.is_some());
                     self.check_mark(report.mark.as_deref(), rot.as_ref())?;
                     self.storage.fail_read_in(0);
                     self.check(&log, rot.as_ref())?;

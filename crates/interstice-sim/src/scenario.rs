@@ -9,6 +9,7 @@ mod snapshots;
 use crate::bank::{self, NativeLoader};
 use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::model::{Model, Op};
+use crate::reached::reached;
 use crate::rng::Rng;
 use interstice::check::check;
 use interstice::database::Database;
@@ -49,62 +50,32 @@ impl Default for Config {
     }
 }
 
-/// What a history met: a simulation proves only what it reaches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "counts of what their names say")]
-pub struct Reached {
-    pub committed: u64,
-    pub refused: u64,
-    pub events: u64,
-    pub dead_letters: u64,
-    pub crashes: u64,
-    pub restarts: u64,
-    pub failed_syncs: u64,
-    pub torn_tails: u64,
-    pub unacknowledged_survived: u64,
-    pub unacknowledged_lost: u64,
-    pub rotations: u64,
-    pub rotations_prepared: u64,
-    pub rotations_at_once: u64,
-    pub power_cuts: u64,
-    pub power_cuts_at_open: u64,
-    pub split_transactions: u64,
-    pub snapshots: u64,
-    pub snapshots_failed: u64,
-    pub snapshots_spilled: u64,
-    pub snapshots_rotten: u64,
-    pub recovered_from_snapshot: u64,
-    pub recovered_with_pending_events: u64,
-    pub trims: u64,
-}
-
-impl Reached {
-    /// Adds another history's counts.
-    pub fn add(&mut self, other: &Self) {
-        self.committed += other.committed;
-        self.refused += other.refused;
-        self.events += other.events;
-        self.dead_letters += other.dead_letters;
-        self.crashes += other.crashes;
-        self.restarts += other.restarts;
-        self.failed_syncs += other.failed_syncs;
-        self.torn_tails += other.torn_tails;
-        self.unacknowledged_survived += other.unacknowledged_survived;
-        self.unacknowledged_lost += other.unacknowledged_lost;
-        self.rotations += other.rotations;
-        self.rotations_prepared += other.rotations_prepared;
-        self.rotations_at_once += other.rotations_at_once;
-        self.power_cuts += other.power_cuts;
-        self.power_cuts_at_open += other.power_cuts_at_open;
-        self.split_transactions += other.split_transactions;
-        self.snapshots += other.snapshots;
-        self.snapshots_failed += other.snapshots_failed;
-        self.snapshots_spilled += other.snapshots_spilled;
-        self.snapshots_rotten += other.snapshots_rotten;
-        self.recovered_from_snapshot += other.recovered_from_snapshot;
-        self.recovered_with_pending_events += other.recovered_with_pending_events;
-        self.trims += other.trims;
-    }
+reached! {
+    committed: "transactions",
+    refused: "refusals",
+    events: "events",
+    dead_letters: "dead letters",
+    crashes: "crashes",
+    restarts: "ends of the process alone",
+    failed_syncs: "failed syncs",
+    torn_tails: "torn tails",
+    unacknowledged_survived: "transactions that survived without an acknowledgement",
+    unacknowledged_lost: "transactions lost without one",
+    rotations: "segments more",
+    rotations_prepared: "rotations into a prepared segment",
+    rotations_at_once: "rotations into one made at once",
+    power_cuts: "power cuts",
+    power_cuts_at_open: "power cuts while opening",
+    split_transactions: "split transactions",
+    snapshots: "snapshots",
+    snapshots_failed: "snapshots that failed",
+    snapshots_spilled: "snapshots that spilled",
+    snapshots_rotten: "snapshots that rotted",
+    snapshots_left_aside: "damaged snapshots left aside",
+    recovered_from_older_snapshot: "recoveries from the older snapshot",
+    recovered_from_snapshot: "recoveries from a snapshot",
+    recovered_with_pending_events: "recoveries from a snapshot with pending events",
+    trims: "trims",
 }
 
 type SimDatabase = Database<LocalLog<FaultyStorage>>;

@@ -26,6 +26,7 @@ pub use merge::MAX_RUNS;
 
 use interstice_log::frame::Position;
 use interstice_log::log::CommitLog;
+use interstice_log::planted::{self, Bug};
 use interstice_log::segment::LogId;
 use interstice_log::snapshot::{self as files, SnapshotError, SnapshotReader};
 use interstice_log::storage::{Storage, StorageFile};
@@ -101,9 +102,12 @@ impl<S: Storage> Snapshots<S> {
         let found = self.list().map_err(|source| SnapshotError::Io { name: "the snapshots".to_owned(), source })?;
         let Some(oldest) = found.len().checked_sub(KEPT_SNAPSHOTS) else { return Ok(None) };
         let mut bound = None::<Position>;
-        for next_offset in &found[oldest..] {
+        for next_offset in &found[oldest + usize::from(planted::is(Bug::TrimPastOlderSnapshot))..] {
             let manifest = self.manifest(*next_offset, true)?;
-            let needed = Position(manifest.events_from.position).min(manifest.end());
+            let needed = match Position(manifest.events_from.position) {
+                _ if planted::is(Bug::TrimPastPendingEvents) => manifest.end(),
+                events_from => events_from.min(manifest.end()),
+            };
             bound = Some(bound.map_or(needed, |bound| bound.min(needed)));
         }
         Ok(bound)

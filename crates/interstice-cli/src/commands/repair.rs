@@ -84,7 +84,7 @@ fn unconfirmed(plan: &Plan, (data, out): (&Path, &Path), dry_run: bool) -> Resul
 
 fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
     let storage = directory.storage();
-    let unreadable = |error: &dyn std::error::Error| directory.corrupt(error);
+    let unreadable = |error: &(dyn std::error::Error + 'static)| directory.corrupt(error);
     let good = good_snapshots(directory);
     let damage: Vec<_> = found
         .segments

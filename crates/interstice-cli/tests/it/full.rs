@@ -1,5 +1,6 @@
 //! A data directory without space, or read-only: on a small file system of its own, where the test may mount one.
 
+use crate::history::{History, SETTINGS, number};
 use crate::support::{Node, run};
 use interstice_client::socket::Socket;
 use interstice_protocol::reply::Reply;
@@ -148,4 +149,50 @@ fn no_space_where_it_was_reserved_ends_the_node_and_loses_nothing_acknowledged()
     assert_eq!(node.wait(), Some(9));
     std::fs::remove_file(disk.path().join("ballast")).unwrap();
     check(&data, &acknowledged);
+}
+
+/// Fills the disk up to the last byte.
+fn fill_disk(disk: &SmallDisk) {
+    let mut ballast = std::fs::File::create(disk.path().join("ballast")).unwrap();
+    for size in [1 << 20, 4 << 10, 1] {
+        let block = vec![7; size];
+        while ballast.write_all(&block).is_ok() {}
+    }
+}
+
+/// `INTERSTICE_DISK_FULL` rounds (10 unless set): the disk fills up under load, space returns, the node goes on, and is killed.
+#[test]
+fn a_disk_that_fills_up_again_and_again_costs_nothing_that_was_acknowledged_or_seen() {
+    let Some(disk) = SmallDisk::mount("48m") else { return };
+    let rounds = number("INTERSTICE_DISK_FULL", 10);
+    let data = disk.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("config.toml"), SETTINGS).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut node = Node::start(&data);
+    let mut history = History::begin(&node);
+    for _ in 0..rounds {
+        let load = async |history: &mut History| history.load(&node.url, 3_000).await;
+        runtime.block_on(load(&mut history));
+        let (before, refused) = (history.acknowledged.len(), history.met.get("calls refused for want of space"));
+        fill_disk(&disk);
+        runtime.block_on(load(&mut history));
+        assert!(history.met.get("calls refused for want of space") > refused, "the disk was not full");
+        history.met.add("calls acknowledged on a full disk", history.acknowledged.len() - before);
+        std::fs::remove_file(disk.path().join("ballast")).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while node.run(&["status"]).ok().stdout.contains("read-only") {
+            assert!(Instant::now() < deadline, "writes do not go on");
+        }
+        let before = history.acknowledged.len();
+        runtime.block_on(load(&mut history));
+        assert!(history.acknowledged.len() > before, "writes do not go on");
+        node.kill();
+        history.met.note_files(&data);
+        node = Node::start(&data);
+        history.check(&node);
+    }
+    history.check_all(node, &data);
+    history.tell(&format!("{rounds} full disks"));
+    history.met.require(&["calls acknowledged on a full disk", "segments", "receipts held"]);
 }

@@ -1,209 +1,279 @@
-//! History as it is asked for: filters, patterns, counts, formats; the same from a node and from its data directory.
+//! What clients know of a node that may end at any moment, and the oracle that judges what is there afterwards.
+//!
+//! The load: calls that greet somebody, each another name; calls that greet two and must be refused for the second; a query
+//! behind every answer; a subscriber. Outcomes are *acknowledged* at an offset, *refused*, or *unknown*, which may be either.
+//!
+//! The oracle, whenever a node has recovered:
+//! 1. Every acknowledged call is there, at its offset, and the node holds the receipts that were given for them.
+//! 2. What was refused left nothing; nothing is there that nobody sent, nothing twice.
+//! 3. What a subscriber or a query saw is there, at the offset at which it was seen.
+//! 4. At the end: rows = log; every event was delivered exactly once; every transaction run again comes to what it recorded,
+//!    digest included; every byte of log and snapshots is good.
 
-use crate::support::{Node, copy_of, interstice, run};
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use crate::support::{Node, run};
+use interstice_client::socket::Socket;
+use interstice_protocol::receipt::Receipt;
+use interstice_protocol::reply::Reply;
+use interstice_protocol::request::{ANY_SIGNATURE, Invocation, Request};
+use interstice_types::problem::Problem;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-/// A node with `chat`, what happened on it, and its directory.
-///
-/// Offsets: 0 genesis, 1 publish, 2 ada in general, 3 grace in general, 4 ada in random, 5 an image of ada's, 6 the name of
-/// grace.
-struct Past {
-    directory: tempfile::TempDir,
-    node: Node,
+/// Calls in flight.
+const WINDOW: u32 = 64;
+/// Every so many calls is one that must be refused.
+const REFUSED: u32 = 8;
+/// Receipts that are presented to each node, the newest among them.
+const RECEIPTS: usize = 8;
+/// Request ids that are no calls.
+const SUBSCRIBED: u32 = u32::MAX - 1;
+const ASKED: u32 = u32::MAX - 2;
+const PRESENTED: u32 = u32::MAX - 1_000;
+/// No answer takes so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The settings of a small log: segments are changed and snapshots are made all the time.
+pub(crate) const SETTINGS: &str = "[log]\nsegment = \"128 KiB\"\n[snapshots]\ntransactions = 500\n";
+
+/// A number from the environment.
+pub(crate) fn number(name: &str, default: u32) -> u32 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
-impl Past {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let node = Node::start(directory.path());
-        node.publish("examples/chat");
-        let calls = [
-            ["--as", "ada", "call", "chat.send", "general", "from ada"].as_slice(),
-            &["--as", "grace", "call", "chat.send", "general", "from grace (2.5 %)"],
-            &["--as", "ada", "call", "chat.send", "random", "elsewhere"],
-            &["--as", "ada", "call", "chat.send_image", "general", "a.png", "3", "4"],
-            &["--as", "grace", "call", "chat.set_name", "grace"],
-        ];
-        for call in calls {
-            node.run(call).ok();
+/// Where or when the `n`th thing goes wrong, below `span`: others for another `INTERSTICE_SEED`, the same in each run.
+pub(crate) fn pick(n: u32, span: u32) -> u32 {
+    // Primes: neighbours fall far apart.
+    (n + number("INTERSTICE_SEED", 0).wrapping_mul(1_000_003) % 65_536) * 7_919 % span
+}
+
+/// What histories met: each count by what it counts.
+#[derive(Debug, Default)]
+pub(crate) struct Met(BTreeMap<String, u32>);
+
+impl Met {
+    pub(crate) fn add(&mut self, what: &str, count: usize) {
+        *self.0.entry(what.to_owned()).or_default() += count as u32;
+    }
+
+    pub(crate) fn get(&self, what: &str) -> u32 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    /// A harness proves only what it reaches.
+    pub(crate) fn require(&self, all: &[&str]) {
+        let missing: Vec<_> = all.iter().filter(|what| self.get(what) == 0).collect();
+        assert!(missing.is_empty(), "never reached: {missing:?} in {self:?}");
+    }
+
+    /// What the end of a node has left in its data directory.
+    pub(crate) fn note_files(&mut self, data: &Path) {
+        let count = |folder: &str, start: &str| {
+            let files = std::fs::read_dir(data.join(folder)).into_iter().flatten().flatten();
+            files.filter(|file| file.file_name().to_str().unwrap().starts_with(start)).count()
+        };
+        self.add("unfinished segments", usize::from(count("log", "spare-") > 0));
+        self.add("unfinished snapshots", usize::from(count("snapshots", "unfinished-") > 0));
+        self.0.insert("torn tails".to_owned(), count("log", "quarantine-") as u32);
+        self.0.insert("segments".to_owned(), count("log", "0") as u32);
+    }
+}
+
+/// What the clients know, and what was there when it was last looked at.
+#[derive(Default)]
+pub(crate) struct History {
+    sent: u32,
+    /// Calls and seen rows by number, and their offsets.
+    pub(crate) acknowledged: BTreeMap<u32, u64>,
+    seen: BTreeMap<u32, u64>,
+    /// By a query.
+    glimpsed: BTreeSet<u32>,
+    refused: BTreeSet<u32>,
+    receipts: Vec<Receipt>,
+    /// Of the log, before offset `checked`.
+    recorded: BTreeMap<u32, u64>,
+    checked: u64,
+    in_flight: u32,
+    pub(crate) met: Met,
+}
+
+fn is_refused(number: u32) -> bool {
+    number % REFUSED == REFUSED - 1
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// Whether a call was not begun because its module's compiled code, which is mapped from the disk, is gone with that.
+fn is_of_the_disk(problem: &Problem) -> bool {
+    problem.code == "trap" && problem.message.contains("(os error 5)")
+}
+
+/// The number of a guest; none if it is not one of ours.
+fn guest(name: &str) -> Option<u32> {
+    name.strip_prefix("guest ")?.parse().ok()
+}
+
+/// The number of the guest in a row, whose name stands behind its id.
+fn guest_in(row: &[u8]) -> Option<u32> {
+    let size = u32::from_le_bytes(row.get(8..12)?.try_into().ok()?) as usize;
+    guest(std::str::from_utf8(row.get(12..12 + size)?).ok()?)
+}
+
+impl History {
+    /// Publishes what the load calls.
+    pub(crate) fn begin(node: &Node) -> Self {
+        node.publish("examples/hello");
+        node.publish("examples/caller");
+        Self::default()
+    }
+
+    fn push(&mut self, socket: &mut Socket) {
+        let (function, args) = if is_refused(self.sent) {
+            (("caller", "greet_both"), [text(&format!("refused {}", self.sent)), text("")].concat())
+        } else {
+            (("hello", "greet"), text(&format!("guest {}", self.sent)))
+        };
+        let invocation = Invocation { module: function.0, function: function.1, signature: ANY_SIGNATURE, args: &args };
+        socket.push(self.sent, &Request::Call(invocation));
+        self.sent += 1;
+        self.in_flight += 1;
+    }
+
+    /// Makes so many calls, or as many as there can be until the node is gone.
+    pub(crate) async fn load(&mut self, url: &str, calls: u32) {
+        self.in_flight = 0;
+        let Ok(mut socket) = Socket::connect(url, None).await else { return };
+        let step = (self.receipts.len() / RECEIPTS).max(1);
+        for (number, receipt) in self.receipts.iter().rev().step_by(step).take(RECEIPTS).enumerate() {
+            socket.push(PRESENTED - number as u32, &Request::Receipt(*receipt));
         }
-        Self { directory, node }
+        socket.push(SUBSCRIBED, &Request::Subscribe { sql: "select * from hello.greeting", initial: false });
+        let last = self.sent.saturating_add(calls);
+        (0..WINDOW.min(calls)).for_each(|_| self.push(&mut socket));
+        while self.in_flight > 0 && socket.send().await.is_ok() {
+            let answers = tokio::time::timeout(PATIENCE, socket.receive()).await.expect("the node does not answer");
+            let Ok(answers) = answers else { return };
+            for answer in answers.iter() {
+                let (id, reply) = answer.unwrap();
+                self.take(id, reply);
+            }
+            while self.in_flight < WINDOW && self.sent < last {
+                self.push(&mut socket);
+            }
+            let invocation = Invocation {
+                module: "hello",
+                function: "latest",
+                signature: ANY_SIGNATURE,
+                args: &1_u32.to_le_bytes(),
+            };
+            socket.push(ASKED, &Request::Query(invocation));
+        }
     }
 
-    /// What the command prints, asked of the node and of the directory.
-    fn print(&self, args: &[&str]) -> String {
-        let live = self.node.run(args).ok().stdout;
-        let data = self.directory.path().to_str().unwrap();
-        assert_eq!(run(&[args, &["--data", data]].concat()).ok().stdout, live, "{args:?}");
-        live
+    fn take(&mut self, id: u32, reply: Reply<'_>) {
+        match (id, reply) {
+            (_, Reply::Receipt(receipt)) => self.receipts.push(receipt),
+            (SUBSCRIBED, Reply::Update { offset, inserts, .. }) => {
+                self.seen.extend(inserts.iter().filter_map(guest_in).map(|number| (number, offset)));
+            }
+            (SUBSCRIBED, Reply::Columns(_) | Reply::Rows { .. }) => {}
+            // Behind the count of rows.
+            (ASKED, Reply::Ok { value, .. }) => self.glimpsed.extend(guest_in(&value[4..])),
+            (id, Reply::Ok { .. }) if id > PRESENTED - RECEIPTS as u32 => {
+                self.met.add("receipts held", 1);
+            }
+            (id, Reply::Error(problem)) if id > PRESENTED - RECEIPTS as u32 => {
+                assert!(problem.code == "unavailable" || is_of_the_disk(&problem), "{id}: {problem}");
+            }
+            (id, Reply::Ok { offset, .. }) => {
+                assert!(!is_refused(id), "done, and was to be refused: {id}");
+                assert!(self.acknowledged.insert(id, offset).is_none(), "acknowledged twice: {id}");
+                self.in_flight -= 1;
+            }
+            (id, Reply::Error(problem)) => {
+                self.in_flight -= 1;
+                match &*problem.code {
+                    "empty-name" => assert!(is_refused(id), "{id}: {problem}"),
+                    "unknown" => self.met.add("calls answered unknown", 1),
+                    "unavailable" => drop(self.refused.insert(id)),
+                    _ if is_of_the_disk(&problem) => drop(self.refused.insert(id)),
+                    "read-only" => {
+                        self.refused.insert(id);
+                        self.met.add("calls refused for want of space", 1);
+                    }
+                    _ => panic!("{id}: {problem}"),
+                }
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
-    /// The offsets that are told.
-    fn offsets(&self, args: &[&str]) -> Vec<u64> {
-        let lines = self.print(&[&["log"], args, &["-o", "jsonl"]].concat());
-        let offset = |line: &str| serde_json::from_str::<Value>(line).unwrap()["offset"].as_str().unwrap().parse();
-        lines.lines().map(|line| offset(line).unwrap()).collect()
+    /// Holds what a node has recovered against what is known; only what is new in its log is read.
+    pub(crate) fn check(&mut self, node: &Node) {
+        let dump = node.run(&["log", "dump", "--from", &self.checked.to_string(), "-o", "jsonl"]).ok().stdout;
+        for line in dump.lines() {
+            let transaction: serde_json::Value = serde_json::from_str(line).unwrap();
+            let offset: u64 = transaction["offset"].as_str().unwrap().parse().unwrap();
+            assert_eq!(offset, self.checked, "{line}");
+            self.checked = offset + 1;
+            assert_ne!(transaction["function"], "caller.greet_both", "refused, and there: {line}");
+            if transaction["function"] != "hello.greet" {
+                continue;
+            }
+            let number = guest(transaction["args"]["name"].as_str().unwrap()).expect("nobody sent it");
+            assert!(number < self.sent && !is_refused(number), "nobody sent it: {line}");
+            assert!(!self.refused.contains(&number), "refused, and there: {line}");
+            assert!(self.recorded.insert(number, offset).is_none(), "there twice: {line}");
+        }
+        for (number, offset) in self.acknowledged.iter().chain(&self.seen) {
+            assert_eq!(self.recorded.get(number), Some(offset), "acknowledged or seen, and lost: {number}");
+        }
+        for number in &self.glimpsed {
+            assert!(self.recorded.contains_key(number), "seen by a query, and lost: {number}");
+        }
     }
 
-    /// The same problem from both.
-    fn refused(&self, args: &[&str], exit: i32, code: &str) -> String {
-        let data = self.directory.path().to_str().unwrap();
-        run(&[args, &["--data", data]].concat()).refused(exit, code);
-        self.node.run(args).refused(exit, code).stderr
+    /// All of it, from the first transaction on, with rows and events; the node ends.
+    pub(crate) fn check_all(&mut self, node: Node, data: &Path) {
+        self.checked = 0;
+        self.recorded.clear();
+        self.check(&node);
+        let names: BTreeSet<_> = column(&node, "select name from hello.greeting where name <> 'world'").collect();
+        let recorded: BTreeSet<_> = self.recorded.keys().map(|number| format!("guest {number}")).collect();
+        assert!(names == recorded, "the rows are not those of the log");
+        let deadline = Instant::now() + PATIENCE;
+        while node.run(&["status", "-o", "json"]).ok().json()["pending_events"] != 0 {
+            assert!(Instant::now() < deadline, "events are still pending");
+        }
+        assert!(column(&node, "select count from caller.tally").all(|count| count == "1"), "delivered twice");
+        let counted: BTreeSet<_> = column(&node, "select name from caller.tally").collect();
+        assert!(counted == names, "an event was lost or invented");
+        node.run(&["replay", "check"]).ok();
+        node.run(&["snapshot", "verify"]).ok();
+        node.kill();
+        run(&["log", "verify", "--data", data.to_str().unwrap()]).ok();
     }
-}
 
-#[test]
-fn what_is_asked_for_is_told_and_nothing_else() {
-    let past = Past::new();
-    let selected = |args: &[&str]| past.offsets(&[&["dump"], args].concat());
-    assert_eq!(selected(&[]), [0, 1, 2, 3, 4, 5, 6]);
-    assert_eq!(selected(&["--from", "2", "--to", "4"]), [2, 3]);
-    assert_eq!(selected(&["--from", "7"]), [0_u64; 0]);
-    assert_eq!(selected(&["--from", "5", "--to", "2"]), [0_u64; 0]);
-    assert_eq!(selected(&["--module", "chat", "--limit", "3"]), [1, 2, 3]);
-    assert_eq!(selected(&["--function", "chat.send"]), [2, 3, 4]);
-    assert_eq!(selected(&["--table", "chat.message"]), [1, 2, 3, 4, 5]);
-    assert_eq!(selected(&["--table", "chat.message", "--key", r#"["general", 2]"#]), [3]);
-    assert_eq!(selected(&["--table", "chat.message", "--key", r#"["general", 9]"#]), [0_u64; 0]);
-    assert_eq!(selected(&["--caller", "grace"]), [3, 6]);
-    assert_eq!(selected(&["--caller", "grace", "--function", "chat.send"]), [3]);
-    assert_eq!(selected(&["--cause", "publish"]), [1]);
-    assert_eq!(selected(&["--outcome", "ok", "--cause", "genesis"]), [0]);
-    assert_eq!(selected(&["--outcome", "trapped"]), [0_u64; 0]);
-    let transaction: Value = past.node.run(&["log", "inspect", "4", "-o", "json"]).ok().json();
-    let (time, caller) = (&transaction["transaction"]["time"], &transaction["transaction"]["caller"]);
-    let (time, caller) = (time.as_str().unwrap(), caller.as_str().unwrap());
-    assert_eq!(selected(&["--caller", &caller[..12], "--cause", "call"]), [2, 4, 5]);
-    assert_eq!(selected(&["--since", time, "--until", time]), [4]);
-    assert_eq!(selected(&["--until", time]), [0, 1, 2, 3, 4]);
-    assert_eq!(selected(&["--table", "chat.user", "--key", &past_caller(&past, 6)]), [6]);
-}
-
-fn past_caller(past: &Past, offset: u64) -> String {
-    let inspected = past.node.run(&["log", "inspect", &offset.to_string(), "-o", "json"]).ok().json();
-    inspected["transaction"]["caller"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn a_pattern_is_looked_for_in_arguments_answers_and_rows() {
-    let past = Past::new();
-    let found = |args: &[&str]| past.offsets(&[&["grep"], args].concat());
-    assert_eq!(found(&["from (ada|grace)"]), [2, 3]);
-    assert_eq!(found(&[r"\(2\.5 %\)"]), [3]);
-    assert_eq!(found(&["a\\.png", "--function", "chat.send_image"]), [5]);
-    assert_eq!(found(&["a\\.png", "--function", "chat.send"]), [0_u64; 0]);
-    assert_eq!(found(&["from (ada|grace)", "--limit", "1"]), [2]);
-}
-
-#[test]
-fn counts_add_up_to_the_bytes_of_the_log() {
-    let past = Past::new();
-    let stats: Value = serde_json::from_str(&past.print(&["log", "stats", "-o", "json"])).unwrap();
-    assert_eq!((&stats["schema"], &stats["transactions"]), (&json!("interstice.log-stats/v1"), &json!("7")));
-    assert_eq!(stats["causes"], json!({"call": 5, "genesis": 1, "publish": 1}));
-    let send = stats["functions"].as_array().unwrap().iter().find(|f| f["function"] == "chat.send").unwrap();
-    assert_eq!((&send["ok"], &send["rejected"], &send["trapped"]), (&json!(3), &json!(0), &json!(0)));
-    assert_eq!(stats["tables"]["chat.message"], json!({"insert": 4, "update": 0, "delete": 0}));
-    // All records are in the frames, and their parts are all of them.
-    let parts = stats["parts"].as_array().unwrap().iter().map(|part| part["bytes"].as_u64().unwrap()).sum::<u64>();
-    assert_eq!((json!(parts), &stats["bytes"]), (stats["payload_bytes"].clone(), &stats["payload_bytes"]));
-    let one = past.print(&["log", "stats", "--function", "chat.send", "-o", "jsonl"]);
-    assert_eq!(one.lines().count(), 1);
-    let text = past.print(&["log", "stats"]);
-    for part in ["chat.send_image  1   0         0", "cause and arguments", "state digest", "all of it"] {
-        assert!(text.contains(part), "{part}: {text}");
+    /// One line of what was met.
+    #[expect(clippy::print_stdout, reason = "what a harness has reached")]
+    pub(crate) fn tell(&self, what: &str) {
+        println!(
+            "{what}, seed {}: {} sent, {} acknowledged, {} refused or failed, {} seen, {} receipts, 0 lost, 0 invented; {:?}",
+            number("INTERSTICE_SEED", 0),
+            self.sent,
+            self.acknowledged.len(),
+            self.refused.len(),
+            self.seen.len() + self.glimpsed.len(),
+            self.receipts.len(),
+            self.met.0
+        );
     }
 }
 
-#[test]
-fn a_table_of_history_has_a_line_for_each_transaction() {
-    let past = Past::new();
-    let text = past.print(&["log", "dump", "--caller", "grace", "-o", "csv"]);
-    let mut rows = csv::Reader::from_reader(text.as_bytes());
-    assert_eq!(rows.headers().unwrap().iter().take(4).collect::<Vec<_>>(), ["offset", "time", "cause", "function"]);
-    let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
-    assert_eq!(rows.iter().map(|row| row[3].to_owned()).collect::<Vec<_>>(), ["chat.send", "chat.set_name"]);
-    assert_eq!(serde_json::from_str::<Value>(&rows[0][5]).unwrap()["text"], "from grace (2.5 %)");
-    let yaml = past.print(&["log", "dump", "--from", "6", "-o", "yaml"]);
-    assert!(yaml.starts_with("schema: interstice.log-dump/v1\n") && yaml.contains("function: chat.set_name"), "{yaml}");
-    let rows = past.print(&["sql", "select seq, room from chat.message where room = 'general' limit 1", "-o", "csv"]);
-    assert_eq!(rows, "seq,room\n1,general\n");
-    let modules = past.node.run(&["modules", "list", "-o", "csv"]).ok().stdout;
-    assert!(modules.starts_with("artefact,functions,loaded,name,") && modules.lines().count() == 2, "{modules}");
-    assert_eq!(past.node.run(&["subscribe", "select * from chat.user", "-o", "csv"]).exit, 2);
-}
-
-#[test]
-fn what_makes_no_sense_is_refused() {
-    let past = Past::new();
-    let refused = |args: &[&str], hint: &str| {
-        let stderr = past.refused(&[&["log"], args].concat(), 1, "invalid-selection");
-        assert!(stderr.contains(hint), "{stderr}");
-    };
-    refused(&["dump", "--since", "yesterday"], "2026-11-20T10:00:00Z");
-    refused(&["dump", "--outcome", "traped"], "did you mean `trapped`?");
-    refused(&["dump", "--cause", "cal"], "did you mean `call`?");
-    refused(&["dump", "--function", "send"], "module.function");
-    refused(&["stats", "--table", "message"], "module.table");
-    refused(&["grep", "("], "regular expression");
-    refused(&["grep", r"(((\w{900}){900}){900})"], "regular expression");
-    refused(&["dump", "--table", "chat.message", "--key", "general"], "room, seq");
-    refused(&["dump", "--table", "chat.user", "--key", "7"], "identity");
-    assert_eq!(past.node.run(&["log", "dump", "--key", "7"]).exit, 2);
-    let unknown = format!("{}/v1/log/dump?form=2", past.node.url);
-    let answer = ureq::get(&unknown).config().http_status_as_error(false).build().call().unwrap();
-    assert_eq!(answer.status().as_u16(), 400);
-}
-
-/// The log describes itself: rows are read by the schema that was in force when they were written.
-#[test]
-fn rows_are_told_in_the_schema_of_their_time() {
-    let directory = tempfile::tempdir().unwrap();
-    let node = Node::start(directory.path());
-    node.publish("examples/hello");
-    node.run(&["call", "hello.greet", "ada"]).ok();
-    let wider = copy_of("examples/hello", |text| {
-        let text = text.replace("    pub said_at", "    #[default(7)]\n    pub volume: u32,\n    pub said_at");
-        text.replace("name, said_at: ctx.now()", "name, volume: 11, said_at: ctx.now()")
-    });
-    node.run(&["publish", wider.path().to_str().unwrap()]).ok();
-    node.run(&["call", "hello.greet", "grace"]).ok();
-    let past = Past { directory, node };
-    let lines = past.print(&["log", "grep", "ada|grace", "-o", "jsonl"]);
-    let transactions: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let changes = transactions.iter().flat_map(|transaction| transaction["changes"].as_array().unwrap());
-    let rows: Vec<_> = changes.filter_map(|change| change.get("insert")).collect();
-    assert_eq!(rows.iter().map(|row| &row["volume"]).collect::<Vec<_>>(), [&Value::Null, &json!(11)], "{lines}");
-    assert_eq!(past.offsets(&["dump", "--table", "hello.greeting", "--key", "2"]), [2]);
-}
-
-/// A reader that has seen enough ends the command, and the node goes on.
-#[test]
-fn the_first_lines_of_much_are_had_without_the_rest() {
-    let past = Past::new();
-    let data = past.directory.path().to_str().unwrap().to_owned();
-    for args in [["--server", &past.node.url], ["--data", &data]] {
-        let mut command = interstice(&[&["log", "dump", "-o", "jsonl"], args.as_slice()].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("genesis"), "{line}");
-        let ended = child.wait_with_output().unwrap();
-        assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
-    }
-    past.node.run(&["status"]).ok();
-}
-
-#[test]
-fn history_goes_on_from_a_snapshot_where_its_beginning_is_gone() {
-    let past = Past::new();
-    past.node.run(&["snapshot", "create"]).ok();
-    past.node.run(&["--as", "ada", "call", "chat.send", "general", "later"]).ok();
-    assert_eq!(past.offsets(&["dump", "--from", "7"]), [7]);
-    assert_eq!(past.offsets(&["dump", "--caller", "ada"]), [2, 4, 5, 7]);
-    assert!(Path::new(past.directory.path()).join("snapshots").is_dir());
+/// The first column of what a query finds.
+fn column(node: &Node, sql: &str) -> impl Iterator<Item = String> {
+    let rows = node.run(&["sql", sql, "-o", "json"]).ok().json()["rows"].as_array().unwrap().clone();
+    rows.into_iter().map(|row| row[0].as_str().unwrap().to_owned())
 }

@@ -6,10 +6,12 @@ mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
 mod examples;
+mod faults;
 mod fixtures;
 mod full;
 mod history;
 mod kill;
+mod power;
 mod refusals;
 mod repair;
 mod reset;
@@ -17,3 +19,4 @@ mod scrub;
 mod session;
 mod snapshots;
 mod support;
+mod telling;

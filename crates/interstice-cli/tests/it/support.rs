@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// The workspace.
 pub(crate) fn root() -> PathBuf {
@@ -85,11 +86,20 @@ impl Node {
     }
 
     fn spawn(args: &[&str]) -> Self {
-        let mut child = interstice(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self::launch(&mut interstice(args)).unwrap_or_else(|ran| panic!("the node ended: {ran:?}"))
+    }
+
+    /// Starts a node by a command of any kind; if it ends before it listens, what came of it.
+    pub(crate) fn launch(command: &mut Command) -> Result<Self, Ran> {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let said = Arc::new(Mutex::new(String::new()));
         let url = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the node ended: {said:?}")).unwrap();
+            let Some(line) = lines.next() else {
+                let exit = child.wait().unwrap().code().unwrap_or(-1);
+                return Err(Ran { exit, stdout: String::new(), stderr: said.lock().unwrap().clone() });
+            };
+            let line = line.unwrap();
             said.lock().unwrap().extend([line.as_str(), "\n"]);
             if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
                 break url.to_owned();
@@ -100,7 +110,7 @@ impl Node {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| hears.lock().unwrap().extend([line.as_str(), "\n"]));
         });
-        Self { child, url, said }
+        Ok(Self { child, url, said })
     }
 
     /// What it wrote to stderr so far.
@@ -127,6 +137,18 @@ impl Node {
     /// Waits until it ends by itself; gives its exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Waits for so long until it ends by itself; gives its exit code, or kills it.
+    pub(crate) fn wait_for(mut self, patience: Duration) -> Option<i32> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        None
     }
 
     /// `kill -9`.

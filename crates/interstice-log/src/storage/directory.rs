@@ -21,10 +21,13 @@ impl DirectoryStorage {
     /// # Errors
     /// What the operating system says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        if !path.is_dir() {
+        let missing: Vec<_> = path.ancestors().take_while(|ancestor| !is_there(ancestor)).collect();
+        if !missing.is_empty() {
             DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-            // What is in it is not durable before its own name is.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        }
+        // What is in it is not durable before its own name is, and the names of those above that were made with it.
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(parent)?.sync_all()?;
         }
         Ok(Self { path: path.to_owned() })
@@ -45,6 +48,11 @@ impl DirectoryStorage {
         }
         Ok(Self { path: path.to_owned() })
     }
+}
+
+/// Whether there is such a directory. The empty path is the one that we are in.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.is_dir()
 }
 
 impl Storage for DirectoryStorage {

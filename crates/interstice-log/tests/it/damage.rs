@@ -108,6 +108,25 @@ fn forged_frames_inside_of_payloads_prove_nothing() {
     assert!(report.torn_tail_bytes > forged.len() as u64);
 }
 
+/// Two logs with the same ids and salts: all that tells the frame of one from that of the other is what stands before it.
+#[test]
+fn a_frame_that_was_written_behind_another_one_is_refused() {
+    let build = |payloads: [&[u8]; 3]| {
+        let storage = MemoryStorage::default();
+        let mut log = open(&storage);
+        let mut writer = claim(&mut log);
+        payloads.iter().for_each(|payload| append(&mut writer, payload));
+        bytes_of(&storage, SEGMENT)
+    };
+    let (mut bytes, other) = (build([b"one", b"same", b"same"]), build([b"two", b"same", b"same"]));
+    let second = SEGMENT_HEADER_SIZE + 2 * FRAME_HEADER_SIZE + 8;
+    let end = second + FRAME_HEADER_SIZE + 8;
+    bytes[second..end].copy_from_slice(&other[second..end]);
+    let refused = LocalLog::open(storage_of(&bytes), open_options()).map(|_| ());
+    let chain = |error: &OpenError| error.to_string().contains("the chain is broken");
+    assert!(refused.as_ref().is_err_and(chain), "a frame of another log passes: {refused:?}");
+}
+
 #[test]
 fn a_missing_segment_and_a_cut_sealed_one_are_refused() {
     let build = || {

@@ -7,6 +7,11 @@ mod damage;
 mod directory;
 mod keeping;
 mod mark;
+#[cfg(feature = "planted")]
+mod planted;
+#[cfg(feature = "planted")]
+#[path = "../../../../fixtures/planted.rs"]
+mod planted_again;
 mod salvaging;
 mod spares;
 mod support;

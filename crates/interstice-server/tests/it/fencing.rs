@@ -88,6 +88,8 @@ fn run(failing: (Operation, usize), error: io::ErrorKind) -> Outcome {
     let again = start_on(inner, MIN_SEGMENT_SIZE);
     let count: u64 = again.post("/v1/query/guest/count", "")["value"].as_str().unwrap().parse().unwrap();
     assert!(count >= acknowledged * ROWS && count.is_multiple_of(ROWS), "{count} rows, {acknowledged} acknowledged");
+    let unknown = answers.get("unknown").copied().unwrap_or(0) as u64;
+    assert!(count <= (acknowledged + unknown) * ROWS, "{count} rows: what was refused was done, {answers:?}");
     assert_eq!(again.get("/v1/log/verify")["ok"], true);
     Outcome { failed, after, ended, answers }
 }

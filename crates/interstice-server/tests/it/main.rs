@@ -7,6 +7,11 @@ mod durability;
 mod fencing;
 mod limits;
 mod modules;
+#[cfg(feature = "planted")]
+mod planted;
+#[cfg(feature = "planted")]
+#[path = "../../../../fixtures/planted.rs"]
+mod planted_again;
 mod receipts;
 mod space;
 mod starting;

@@ -1,11 +1,16 @@
 //! Starting and stopping: what a data directory keeps, and why a node does not start.
 
-use crate::support::{Node, SCHEMA, config};
+use crate::support::{Node, SCHEMA, config, options, start_on};
+use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenError};
+use interstice_log::storage::hooked::{HookedStorage, Operation};
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_server::server::Server;
 use interstice_server::start::{Config, StartError};
 use serde_json::json;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 fn on(data: &Path) -> Config {
     Config { data: Some(data.to_owned()), ..config() }
@@ -79,6 +84,47 @@ fn data_that_is_corrupt_or_newer_or_no_directory_is_refused() {
 
     let (exit, code, _) = refused(on(&file));
     assert_eq!((exit, code.as_str()), (9, "io"));
+}
+
+/// Not for wrong settings, nor for a node that has no such file yet.
+#[test]
+fn a_file_that_cannot_be_read_is_taken_for_a_fault_of_the_disk() {
+    for file in ["node.json", "config.toml", "key"] {
+        let directory = tempfile::tempdir().unwrap();
+        // A directory is there, and cannot be read.
+        std::fs::create_dir(directory.path().join(file)).unwrap();
+        let (exit, code, error) = refused(on(directory.path()));
+        assert_eq!((exit, code.as_str()), (9, "io"), "{error}");
+        assert!(error.to_string().contains(file) || error.to_string().contains("key"), "{error}");
+    }
+}
+
+/// Every read of recovery fails once. That nothing can be read says nothing about what is there: it must not send anybody to repair.
+#[test]
+fn a_read_that_fails_while_a_node_recovers_is_never_taken_for_damage() {
+    let inner = MemoryStorage::default();
+    let node = start_on(inner.clone(), MIN_SEGMENT_SIZE);
+    node.publish(SCHEMA);
+    (0..20).for_each(|_| drop(node.post("/v1/call/guest/fill", "[20]")));
+    node.0.stop().unwrap();
+    for failing in 0.. {
+        let reads = AtomicU64::new(0);
+        let storage = HookedStorage::new(inner.clone(), move |operation| match operation {
+            Operation::Read { .. } if reads.fetch_add(1, SeqCst) == failing => Err(io::Error::other("unreadable")),
+            _ => Ok(()),
+        });
+        let opened = LocalLog::open(storage, options(MIN_SEGMENT_SIZE));
+        let log = match opened {
+            Ok((log, _)) => log,
+            Err(OpenError::Io { .. }) => continue,
+            Err(error) => panic!("read {failing}: {error}"),
+        };
+        let Err(error) = Server::start_on(log, config()) else {
+            assert!(failing > 40, "only {failing} reads");
+            return;
+        };
+        assert_eq!(error.exit_code(), 9, "read {failing}: {error}");
+    }
 }
 
 #[test]

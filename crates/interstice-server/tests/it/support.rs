@@ -99,11 +99,15 @@ pub(crate) fn start() -> Node {
     Node(Server::start(config()).unwrap())
 }
 
+/// How its log is opened.
+pub(crate) fn options(segment_size: u64) -> OpenOptions {
+    let (log_id, lineage) = (LogId([1; 16]), Lineage([2; 16]));
+    OpenOptions { segment_size, log_id, lineage, salt_seed: [3; 16] }
+}
+
 /// A node on a log of its own storage.
 pub(crate) fn start_on<S: Storage<Lock: Sync>>(storage: S, segment_size: u64) -> Node {
-    let (log_id, lineage) = (LogId([1; 16]), Lineage([2; 16]));
-    let options = OpenOptions { segment_size, log_id, lineage, salt_seed: [3; 16] };
-    let (log, _) = LocalLog::open(storage, options).unwrap();
+    let (log, _) = LocalLog::open(storage, options(segment_size)).unwrap();
     Node(Server::start_on(log, config()).unwrap())
 }
 

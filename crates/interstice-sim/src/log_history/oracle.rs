@@ -19,7 +19,6 @@ pub(super) struct Rot {
 impl World {
     /// Takes the newest segment away, if something else proves transactions in it, and puts it back.
     pub(super) fn lose_newest_segment(&mut self) -> Result<(), String> {
-        const AWAY: &str = "away";
         let errors = self.storage.errors();
         let names = self.storage.list().map_err(|error| error.to_string())?;
         let newest = names.iter().filter(|name| is_segment(name)).max();
@@ -27,20 +26,14 @@ impl World {
         let (Some(newest), true) = (newest, begins.is_some_and(|begins| begins < self.certified)) else {
             return Ok(());
         };
-        if self.storage.rename(newest, AWAY).is_err() {
-            return Ok(());
-        }
+        let Some(taken) = self.storage.take_away(newest) else { return Ok(()) };
         let options = self.options();
         match LocalLog::open(self.storage.clone(), options).map(|_| ()) {
             Err(OpenError::Corrupt { .. }) => self.reached.segments_gone += 1,
             Err(OpenError::Io { .. }) if self.storage.errors() > errors => {}
             other => return Err(format!("{} were certified, {newest} is gone: {other:?}", self.certified)),
         }
-        if self.storage.rename(AWAY, newest).is_err() {
-            // The power went meanwhile: it comes back, and with it the name.
-            self.storage.restart();
-            self.storage.rename(AWAY, newest).map_err(|error| error.to_string())?;
-        }
+        self.storage.put_back(taken);
         Ok(())
     }
 

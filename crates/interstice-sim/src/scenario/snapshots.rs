@@ -25,7 +25,9 @@ impl World {
         if left_aside.len() as u64 > self.rotten {
             return Err(format!("snapshots are damaged without a reason: {left_aside:?}"));
         }
+        self.reached.snapshots_left_aside += left_aside.len() as u64;
         let Some(next_offset) = start.from_snapshot else { return Ok(start) };
+        self.reached.recovered_from_older_snapshot += u64::from(!left_aside.is_empty());
         self.reached.recovered_from_snapshot += 1;
         self.reached.recovered_with_pending_events += u64::from(!start.engine.pending_events().is_empty());
         let Ok(all) = transactions(log) else { return Ok(start) };
@@ -62,10 +64,9 @@ impl World {
         }
         if self.trims && self.snapshots.one_in(2) {
             self.trim(&snapshots)?;
-        } else if self.snapshots.one_in(8) {
-            self.rot()?;
         }
-        Ok(())
+        // Whatever was trimmed, there is the older one to fall back on.
+        if self.snapshots.one_in(8) { self.rot() } else { Ok(()) }
     }
 
     fn trim(&mut self, snapshots: &Snapshots<FaultyStorage>) -> Result<(), String> {

@@ -1,5 +1,10 @@
 //! The database as a library: snapshots against all of the history, SQL against a naive evaluation.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "planted")]
+mod planted;
+#[cfg(feature = "planted")]
+#[path = "../../../../fixtures/planted.rs"]
+mod planted_again;
 mod snapshots;
 mod sql;

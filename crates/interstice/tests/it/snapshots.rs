@@ -13,7 +13,7 @@ use interstice_log::frame::{Epoch, Lineage, Position};
 use interstice_log::log::{CommitLog, CommitLogWriter};
 use interstice_log::memory::{MemoryLog, MemoryWriter};
 use interstice_log::segment::LogId;
-use interstice_log::snapshot::{SnapshotError, name_of};
+use interstice_log::snapshot::{SnapshotError, SnapshotReader, SnapshotWriter, name_of};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_store::range::KeyRange;
@@ -280,6 +280,23 @@ fn no_bit_of_a_snapshot_turns_without_being_noticed() {
         rot(&world, newest, bit);
     }
     world.compare();
+}
+
+/// Every hash holds, as if whoever wrote it had gone wrong: the rows are not those that the log recorded.
+#[test]
+fn a_snapshot_whose_rows_are_others_is_left_aside() {
+    let world = with_two_snapshots();
+    let [older, newest] = world.snapshots.list().unwrap()[..] else { panic!("two snapshots") };
+    let mut reader = SnapshotReader::open(world.snapshots.storage(), newest).unwrap();
+    let (header, manifest) = (reader.header(), reader.manifest().to_vec());
+    let mut chunks: Vec<_> = std::iter::from_fn(|| reader.next_chunk().unwrap()).collect();
+    *chunks.last_mut().unwrap().last_mut().unwrap() ^= 1;
+    let mut writer = SnapshotWriter::create(world.snapshots.storage().clone(), header).unwrap();
+    chunks.iter().for_each(|chunk| writer.chunk(chunk).unwrap());
+    writer.finish(&manifest).unwrap();
+    let (start, left_aside) = load(&world.log, &world.snapshots, kit()).unwrap();
+    assert_eq!(start.from_snapshot, Some(older), "it was begun with the rows of another history");
+    assert!(matches!(left_aside[..], [SnapshotError::Damaged { .. }]), "{left_aside:?}");
 }
 
 #[test]
