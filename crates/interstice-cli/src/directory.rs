@@ -11,13 +11,14 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::local::{LocalLog, OpenError};
 use interstice_log::log::CommitLog;
+use interstice_log::salvage;
 use interstice_log::segment::LogId;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::view::View;
 use interstice_server::reports;
 use interstice_server::start::fault_behind;
-use interstice_types::id::Offset;
+use interstice_types::id::{Offset, decode_hex};
 use interstice_types::problem::Problem;
 use interstice_wasm::runtime::Runtime;
 use std::path::{Path, PathBuf};
@@ -80,9 +81,19 @@ impl Directory {
         Snapshots::new(self.snapshots.clone(), log.log_id())
     }
 
-    /// Its snapshots, to be looked at and copied: of whichever log, where the log itself does not open.
-    pub(crate) fn snapshots_of_any_log(&self) -> Snapshots<Files> {
-        Snapshots::new(self.snapshots.clone(), LogId([0; 16]))
+    /// Its snapshots, where the log itself may not open: of the log that the first whole header of a segment names, else of
+    /// the one that the node made.
+    pub(crate) fn snapshots_beside_damage(&self) -> Result<Snapshots<Files>, Failure> {
+        let found = salvage::log_id(&self.storage).map_err(|error| log_not_opened(&error, &self.path))?;
+        let log_id = found.or_else(|| self.node_id()).unwrap_or(LogId([0; 16]));
+        Ok(Snapshots::new(self.snapshots.clone(), log_id))
+    }
+
+    /// What `node.json` says: a log is named after the node that made it.
+    fn node_id(&self) -> Option<LogId> {
+        let text = std::fs::read_to_string(self.path.join("node.json")).ok()?;
+        let file: serde_json::Value = serde_json::from_str(&text).ok()?;
+        file["node"].as_str().and_then(decode_hex).map(LogId)
     }
 
     /// Its settings, if it has a file of them.

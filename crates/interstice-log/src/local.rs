@@ -17,7 +17,7 @@ use crate::log::{
 use crate::mark::MarkFile;
 use crate::planted::{self, Bug};
 use crate::repair::{remove_spares, repair_tail};
-use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, salt};
+use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name, salt};
 use crate::spare::{Spare, create_segment};
 use crate::storage::Storage;
 use crate::writer::{LocalWriter, OpenSegment};
@@ -380,10 +380,22 @@ impl<S: Storage> LocalFrames<S> {
             }
             let Some(header) = self.segments.get(self.next) else { return Ok(None) };
             let failed = |source| ReadError::Io { segment: header.name(), source };
-            let file = self.storage.open(&header.name()).map_err(failed)?;
+            let file = self.storage.open(&header.name()).map_err(|source| self.trimmed(header, failed(source)))?;
             self.walk = Some(Walk::new(file, *header, self.epoch).map_err(failed)?);
             self.next += 1;
         }
+    }
+}
+
+impl<S: Storage> LocalFrames<S> {
+    /// What it means that a segment cannot be opened: if it is gone, and all before it, and a later one is there, it was given
+    /// up meanwhile.
+    fn trimmed(&self, header: &SegmentHeader, failed: ReadError) -> ReadError {
+        let ReadError::Io { source, .. } = &failed else { return failed };
+        let names = if source.kind() == io::ErrorKind::NotFound { self.storage.list() } else { Ok(Vec::new()) };
+        let first = names.unwrap_or_default().into_iter().filter(|name| is_segment_name(name)).min();
+        let first = self.segments[self.next..].iter().find(|segment| Some(segment.name()) == first);
+        first.map_or(failed, |first| ReadError::Trimmed { asked: header.first_frame, first: first.first_frame })
     }
 }
 

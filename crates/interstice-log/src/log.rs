@@ -94,7 +94,11 @@ pub(crate) fn standing_among(
 ) -> Result<Standing, ReadError> {
     let mut begins_too_late = trimmed;
     for stored in frames {
-        let stored = stored?;
+        let stored = match stored {
+            // Given up while it was looked for.
+            Err(ReadError::Trimmed { .. }) => return Ok(Standing::Unverifiable),
+            stored => stored?,
+        };
         if begins_too_late && stored.frame.first_offset >= receipt.next_offset {
             return Ok(Standing::Unverifiable);
         }

@@ -8,9 +8,9 @@
 //!    has its name only once that frame is durable. Receipts of what was kept still hold, those of what was not never will.
 
 use crate::found::begin_walk;
-use crate::frame::{Frame, FrameKind, Lineage, Place, Position, StoredFrame, encode};
+use crate::frame::{Epoch, Frame, FrameKind, Lineage, Place, Position, StoredFrame, encode};
 use crate::local::{OpenError, io_error};
-use crate::log::Tail;
+use crate::log::{Receipt, Tail};
 use crate::retention::{copy, copy_front};
 use crate::segment::{
     LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, encode_footer, is_segment_name, read_header, salt,
@@ -33,11 +33,32 @@ pub struct Salvage {
 }
 
 impl Salvage {
+    /// Nothing of the log: the new history begins behind the frame of `receipt`, at `position`.
+    pub fn nothing(log_id: LogId, receipt: &Receipt, position: Position) -> Self {
+        let Receipt { lineage, next_offset, chain } = *receipt;
+        let tail = Tail { position, next_offset, epoch: Epoch(0), chain, lineage };
+        Self { whole: Vec::new(), cut: None, tail, log_id }
+    }
+
     /// The offset of the first transaction that is kept; `None` if none is.
     pub fn first_offset(&self) -> Option<u64> {
         let first = self.whole.first().or(self.cut.as_ref().map(|(header, _)| header));
         first.map(|header| header.first_offset)
     }
+}
+
+/// The id of a log, as the first segment has it whose header is whole; `None` if no header is.
+///
+/// # Errors
+/// [`OpenError::Io`].
+pub fn log_id<S: Storage>(storage: &S) -> Result<Option<LogId>, OpenError> {
+    for name in names_from(storage, Position(0))? {
+        let file = storage.open(&name).map_err(io_error("opening a segment"))?;
+        if let Ok(header) = read_header(&file, &name)? {
+            return Ok(Some(header.log_id));
+        }
+    }
+    Ok(None)
 }
 
 /// What can be kept of the segments from the one on that holds frame `from`. `None` if even that cannot be begun with.

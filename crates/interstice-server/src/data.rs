@@ -11,10 +11,11 @@
 
 use crate::settings::Settings;
 use crate::start::StartError;
-use interstice::snapshot::Snapshots;
+use interstice::snapshot::{self, Snapshots};
 use interstice_log::frame::Lineage;
 use interstice_log::local::{LocalLog, OpenOptions, OpenReport};
 use interstice_log::segment::{FORMAT_VERSION, LogId};
+use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{decode_hex, to_hex};
 use interstice_types::time::Timestamp;
@@ -73,6 +74,9 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     };
     DirectoryStorage::create(path).map_err(failed("making the data directory"))?;
     refuse_newer(path)?;
+    let snapshots = path.join(SNAPSHOT_DIRECTORY);
+    let newer = |error: SnapshotError| StartError::NewerFormat { path: path.to_owned(), reason: error.to_string() };
+    snapshot::refuse_newer(&DirectoryStorage::at(&snapshots)).map_err(newer)?;
     let settings = Settings::read(path)?;
     let storage = DirectoryStorage::create(&path.join(LOG_DIRECTORY)).map_err(failed("making the log in"))?;
     let options = OpenOptions {

@@ -38,6 +38,13 @@ pub enum CheckError {
     Recheck(#[from] RecheckError),
 }
 
+impl CheckError {
+    /// Whether what was read was given up meanwhile.
+    pub fn is_trimmed(&self) -> bool {
+        matches!(self, Self::Unpack(error) if error.is_trimmed())
+    }
+}
+
 /// Runs every transaction of `log` behind `start` again.
 ///
 /// # Errors

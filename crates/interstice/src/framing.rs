@@ -80,6 +80,13 @@ pub enum UnpackError {
     },
 }
 
+impl UnpackError {
+    /// Whether what was read was given up meanwhile.
+    pub fn is_trimmed(&self) -> bool {
+        matches!(self, Self::Read(ReadError::Trimmed { .. }))
+    }
+}
+
 /// Takes frames in order, which begin at the beginning of a transaction, and puts parts together.
 #[derive(Debug, Default)]
 pub struct Unpacker {

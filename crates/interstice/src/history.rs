@@ -35,6 +35,13 @@ pub enum HistoryError {
     InvalidKey(#[from] InvalidKey),
 }
 
+impl HistoryError {
+    /// Whether what was read was given up meanwhile.
+    pub fn is_trimmed(&self) -> bool {
+        matches!(self, Self::Unpack(error) if error.is_trimmed())
+    }
+}
+
 /// Gives everything that `selector` selects to `take`, told as JSON, until there is no more or it breaks off: transactions, and
 /// what was given up where another history begins.
 ///

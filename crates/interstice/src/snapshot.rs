@@ -47,6 +47,19 @@ pub struct Looked {
     pub manifest: Result<Manifest, SnapshotError>,
 }
 
+/// Refuses a directory that has a snapshot of a newer format, before anything else in it is touched.
+///
+/// # Errors
+/// [`SnapshotError::NewerFormat`]; what else is wrong with one is said when it is used.
+pub fn refuse_newer<S: Storage>(storage: &S) -> Result<(), SnapshotError> {
+    for next_offset in files::list(storage).unwrap_or_default() {
+        if let Err(error @ SnapshotError::NewerFormat { .. }) = SnapshotReader::open(storage, next_offset) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// The snapshots of one log.
 #[derive(Debug, Clone)]
 pub struct Snapshots<S> {
@@ -58,6 +71,11 @@ impl<S: Storage> Snapshots<S> {
     /// Those in `storage`, of the log `log_id`.
     pub fn new(storage: S, log_id: LogId) -> Self {
         Self { storage, log_id }
+    }
+
+    /// The log that they are of.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
     }
 
     /// The same log's in other storage.
@@ -128,6 +146,9 @@ impl<S: Storage> Snapshots<S> {
 
     fn manifest(&self, next_offset: Offset, whole: bool) -> Result<Manifest, SnapshotError> {
         let mut reader = SnapshotReader::open(&self.storage, next_offset)?;
+        if reader.header().log_id != self.log_id {
+            return Err(reader.contradicts("it was made of another log"));
+        }
         if whole {
             reader.check_rest()?;
         }

@@ -79,7 +79,8 @@ fn open_or_make(to: &Path) -> Result<Repository<DirectoryStorage>, Failure> {
 
 fn of_directory(data: &Path) -> Result<Source<crate::directory::Files>, Failure> {
     let directory = Directory::open(data)?;
-    let snapshots = directory.snapshots_of_any_log();
+    let snapshots = directory.snapshots_beside_damage()?;
+    // Before the log: it is behind each of them then.
     let offsets = snapshots.list().map_err(|error| Failure::file(data, &error))?;
     let log = directory.log()?;
     Ok(Source {

@@ -29,10 +29,11 @@ impl From<&Filters> for Selection {
 
 pub(crate) fn inspect(node: &Node, data: Option<&Path>, offset: u64) -> Result<Report, Failure> {
     let mut found = None;
-    let selection = Selection { from: Some(offset), limit: Some(1), ..Selection::default() };
-    each(node, data, selection, |transaction| {
-        found = Some(transaction);
-        ControlFlow::Break(())
+    let selection = Selection { from: Some(offset), to: Some(offset.saturating_add(1)), ..Selection::default() };
+    each(node, data, selection, |told| {
+        // What was given up there is told of in front of it.
+        found = Some(told).filter(|told| told.get("loss").is_none());
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     let transaction = found.ok_or_else(|| {
         Problem::new("unknown-offset", format!("there is no transaction {offset}"))
@@ -113,6 +114,7 @@ fn selector(selection: Selection) -> Result<Selector, Failure> {
 fn failed(directory: &Directory, error: &HistoryError) -> Failure {
     match error {
         HistoryError::InvalidKey(error) => reports::invalid_key(error).into(),
+        error if error.is_trimmed() => reports::trimmed(error).into(),
         _ => directory.corrupt(error),
     }
 }

@@ -52,7 +52,10 @@ pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, F
             let directory = Directory::open(data)?;
             let log = directory.log()?;
             let report = interstice::check::check(&log, directory.earliest(&log)?);
-            let report = report.map_err(|error| directory.corrupt(&error))?;
+            let report = report.map_err(|error| match error {
+                error if error.is_trimmed() => reports::trimmed(&error).into(),
+                error => directory.corrupt(&error),
+            })?;
             document(reports::replay_checked(&report))
         }
     };

@@ -3,7 +3,9 @@
 //! 1. The log can be kept up to the first damage, with the snapshots that stand before it.
 //! 2. It can be kept from a good snapshot on that stands behind a damage, up to the next one: history before it is lost, and no
 //!    state. What reaches furthest is kept, and of two that reach as far the one with more history.
-//! 3. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
+//! 3. A good snapshot that no event is pending at needs no log: where that ends before it, or none of it is whole, the new log begins
+//!    right behind the snapshot.
+//! 4. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
 
 use super::random;
 use crate::directory::Directory;
@@ -12,6 +14,7 @@ use crate::report::{Report, columns};
 use interstice::snapshot::Manifest;
 use interstice_log::frame::{Lineage, Position};
 use interstice_log::local::LocalLog;
+use interstice_log::log::CommitLog;
 use interstice_log::retention::copy;
 use interstice_log::salvage::{self, NewHistory, Salvage};
 use interstice_log::snapshot::name_of;
@@ -44,7 +47,10 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
     let _lock = directory.lock()?;
     let found = verify(directory.storage()).map_err(|error| Failure::file(data, &error))?;
     refuse_newer(&directory, &found)?;
-    if LocalLog::open_read_only(directory.storage().clone()).is_ok() && found.is_ok() {
+    let good = good_snapshots(&directory)?;
+    if LocalLog::open_read_only(directory.storage().clone()).is_ok_and(|log| is_behind_all(&log, &good))
+        && found.is_ok()
+    {
         let document = json!({ "schema": "interstice.log-repair/v1", "repaired": false });
         return Ok(Report::new(document, "nothing to repair: the log is whole"));
     }
@@ -52,7 +58,7 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
         let hint = "name a directory that is not there yet: nothing is ever repaired in place";
         return Err(Failure::usage(format!("`{}` is there already", out.display()), hint));
     }
-    let plan = plan(&directory, &found)?;
+    let plan = plan(&directory, &found, &good)?;
     if dry_run || !yes {
         return unconfirmed(&plan, (data, out), dry_run);
     }
@@ -82,11 +88,15 @@ fn unconfirmed(plan: &Plan, (data, out): (&Path, &Path), dry_run: bool) -> Resul
     Err(Failure::new(exit::DESTRUCTIVE, problem))
 }
 
-fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
+/// Whether the log holds what every snapshot was made of.
+fn is_behind_all<L: CommitLog>(log: &L, good: &[Manifest]) -> bool {
+    good.iter().all(|manifest| manifest.next_offset <= log.tail().next_offset)
+}
+
+fn plan(directory: &Directory, found: &VerifyReport, good: &[Manifest]) -> Result<Plan, Failure> {
     let storage = directory.storage();
     let unreadable = |error: &(dyn std::error::Error + 'static)| directory.corrupt(error);
-    let good = good_snapshots(directory);
-    let damage: Vec<_> = found
+    let mut damage: Vec<_> = found
         .segments
         .iter()
         .flat_map(|segment| {
@@ -102,13 +112,20 @@ fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
     let from_beginning = keep(Position(0))?
         .filter(|kept| kept.first_offset() == Some(0) || good.iter().any(|manifest| stands_before(manifest, kept)));
     // Behind a damage only snapshots stand for what was before: these, and not the ones in front of it.
-    let (mut best, mut snapshots) = (from_beginning, good.as_slice());
+    let (mut best, mut snapshots) = (from_beginning, good);
     for (number, manifest) in good.iter().enumerate() {
         let needed = Position(manifest.events_from.position).min(manifest.end());
         let reach = best.as_ref().map(|best| best.tail.next_offset);
         let further = |kept: &Salvage| stands_before(manifest, kept) && Some(kept.tail.next_offset) > reach;
         if let Some(kept) = keep(needed)?.filter(further) {
             (best, snapshots) = (Some(kept), &good[number..]);
+        }
+    }
+    if let Some((number, salvage)) = behind_a_snapshot(directory, good)? {
+        let reach = best.as_ref().map(|best| best.tail.next_offset);
+        if Some(salvage.tail.next_offset) > reach {
+            damage.push(format!("the log does not reach to snapshot {}", salvage.tail.next_offset));
+            (best, snapshots) = (Some(salvage), &good[number..]);
         }
     }
     let salvage = best.ok_or_else(|| nothing_left(directory))?;
@@ -123,6 +140,14 @@ fn plan(directory: &Directory, found: &VerifyReport) -> Result<Plan, Failure> {
     })
 }
 
+/// No log but what is new, right behind the newest snapshot that no event is pending at, and its number.
+fn behind_a_snapshot(directory: &Directory, good: &[Manifest]) -> Result<Option<(usize, Salvage)>, Failure> {
+    let needs_no_log = |manifest: &&Manifest| manifest.events_from.offset == manifest.next_offset;
+    let Some(number) = good.iter().rposition(|manifest| needs_no_log(&manifest)) else { return Ok(None) };
+    let log_id = directory.snapshots_beside_damage()?.log_id();
+    Ok(Some((number, Salvage::nothing(log_id, &good[number].receipt(), good[number].end()))))
+}
+
 /// Whether what is kept of the log reaches to where a snapshot was made.
 fn stands_before(manifest: &Manifest, kept: &Salvage) -> bool {
     manifest.next_offset <= kept.tail.next_offset && manifest.end() <= kept.tail.position
@@ -135,9 +160,9 @@ fn nothing_left(directory: &Directory) -> Failure {
 }
 
 /// Manifests of snapshots every byte of which holds, the oldest first.
-fn good_snapshots(directory: &Directory) -> Vec<Manifest> {
-    let looked = directory.snapshots_of_any_log().look(true).unwrap_or_default();
-    looked.into_iter().filter_map(|looked| looked.manifest.ok()).collect()
+fn good_snapshots(directory: &Directory) -> Result<Vec<Manifest>, Failure> {
+    let looked = directory.snapshots_beside_damage()?.look(true).unwrap_or_default();
+    Ok(looked.into_iter().filter_map(|looked| looked.manifest.ok()).collect())
 }
 
 fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<[u8; 16], Failure> {
@@ -150,7 +175,7 @@ fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<
         }
     }
     let target = DirectoryStorage::create(&out.join("snapshots")).map_err(failed)?;
-    let source = directory.snapshots_of_any_log();
+    let source = directory.snapshots_beside_damage()?;
     for next_offset in &plan.snapshots {
         copy(source.storage(), &target, &name_of(*next_offset)).map_err(failed)?;
     }

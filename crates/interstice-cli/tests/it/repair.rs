@@ -118,6 +118,73 @@ fn a_log_that_rotted_before_and_behind_a_snapshot_is_kept_in_between() {
     node.run(&["replay", "check"]).ok();
 }
 
+/// Somebody put an older copy of the log back: it is whole, and without what a snapshot was made of.
+#[test]
+fn a_log_that_ends_before_its_snapshot_is_gone_on_with_behind_that() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, out) = (directory.path().join("data"), directory.path().join("repaired"));
+    history(&data);
+    let before = count(data.to_str().unwrap());
+    let older = directory.path().join("older");
+    copy_files(&data.join("log"), &older);
+    let node = Node::start(&data);
+    node.run(&["call", "hello.greet", "the last one"]).ok();
+    node.run(&["snapshot", "create"]).ok();
+    let receipt =
+        node.run(&["call", "hello.greet", "behind the snapshot", "-o", "json"]).ok().json()["receipt"].clone();
+    node.kill();
+    std::fs::remove_dir_all(data.join("log")).unwrap();
+    std::fs::rename(older, data.join("log")).unwrap();
+
+    let (data, out) = (data.to_str().unwrap(), out.to_str().unwrap());
+    run(&["start", "--data", data, "--listen", "127.0.0.1:0"]).refused(8, "corrupt");
+    let plan = run(&["log", "repair", "--data", data, "--out", out]).refused(7, "needs-yes").stderr;
+    assert!(plan.contains("the history of 0..603"), "{plan}");
+    let repaired = run(&["log", "repair", "--data", data, "--out", out, "--yes", "-o", "json"]).ok().json();
+    assert_eq!((&repaired["kept"]["to"], &repaired["snapshots"]), (&json!("603"), &json!(["603"])));
+    assert!(repaired["damage"].to_string().contains("does not reach to snapshot 603"), "{repaired}");
+    let node = Node::start(Path::new(out));
+    let rows = node.run(&["sql", "select count(*) from hello.greeting", "-o", "json"]).ok().json();
+    let rows: u64 = rows["rows"][0][0].as_str().unwrap().parse().unwrap();
+    assert_eq!(rows, before.as_str().unwrap().parse::<u64>().unwrap() + 1);
+    let url = format!("{}/v1/receipt", node.url);
+    let answer = ureq::post(&url).config().http_status_as_error(false).build().send(receipt.to_string()).unwrap();
+    assert_eq!(answer.status().as_u16(), 409, "what was behind the snapshot is lost, and its receipt says so");
+    node.run(&["call", "hello.greet", "newcomer"]).ok();
+    node.run(&["replay", "check"]).ok();
+    node.kill();
+    run(&["log", "verify", "--data", out]).ok();
+}
+
+/// A snapshot of another log does not stand for this one, however far it reaches.
+#[test]
+fn a_snapshot_of_another_log_is_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, other) = (directory.path().join("data"), directory.path().join("other"));
+    let out = directory.path().join("repaired");
+    history(&data);
+    history(&other);
+    let node = Node::start(&other);
+    (0..3).for_each(|_| drop(node.run(&["call", "hello.greet", "elsewhere"]).ok()));
+    node.run(&["snapshot", "create"]).ok();
+    node.kill();
+    let name = "snapshots/00000000000000000605.snapshot";
+    std::fs::copy(other.join(name), data.join(name)).unwrap();
+    let (data, out) = (data.to_str().unwrap(), out.to_str().unwrap());
+    let found = run(&["snapshot", "verify", "--data", data]);
+    assert!(found.exit == 4 && found.stdout.contains("another log"), "{found:?}");
+    rot(&segments(Path::new(data))[1]);
+    let repaired = run(&["log", "repair", "--data", data, "--out", out, "--yes", "-o", "json"]).ok().json();
+    assert_eq!((&repaired["kept"]["to"], &repaired["snapshots"]), (&json!("602"), &json!(["302"])));
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 #[test]
 fn a_directory_that_is_there_is_not_written_into() {
     let directory = tempfile::tempdir().unwrap();

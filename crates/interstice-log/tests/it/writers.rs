@@ -1,9 +1,9 @@
 //! Writers that replace each other, segments that end at awkward moments, bytes that are fixed for good.
 
-use crate::support::{append, bytes_of, claim, failing, open, open_options, payloads};
+use crate::support::{append, append_for_receipt, bytes_of, claim, failing, open, open_options, payloads};
 use interstice_log::frame::{Epoch, FRAME_HEADER_SIZE, Frame, FrameKind, Position};
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenError};
-use interstice_log::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution};
+use interstice_log::log::{ClaimError, CommitLog, CommitLogWriter, ReadError, Resolution, Standing};
 use interstice_log::segment::{FOOTER_SIZE, SEGMENT_HEADER_SIZE};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
@@ -238,4 +238,27 @@ proptest::proptest! {
             Err(_) => proptest::prop_assert!(!verified.is_ok()),
         }
     }
+}
+
+/// Somebody trims the log while somebody else reads it.
+#[test]
+fn what_is_given_up_while_it_is_read_is_said_to_be() {
+    let storage = MemoryStorage::default();
+    let mut log = open(&storage);
+    let mut writer = claim(&mut log);
+    let receipt = append_for_receipt(&mut writer, &[1; QUARTER]);
+    while log.segments().len() < 4 {
+        append(&mut writer, &[1; QUARTER]);
+    }
+    let beside = LocalLog::open_read_only(storage.clone()).unwrap();
+    let mut frames = beside.read(Position(0)).unwrap();
+    let third = log.segments()[2].first_frame;
+    log.trim(third).unwrap();
+    let error = frames.next().unwrap().unwrap_err();
+    assert!(matches!(error, ReadError::Trimmed { first, .. } if first == third), "{error}");
+    assert_eq!(beside.standing(&receipt).unwrap(), Standing::Unverifiable);
+    // One that is missing in the middle was not given up.
+    storage.remove(&log.segments()[1].name()).unwrap();
+    let gap = LocalLog::read(&log, third).unwrap().find_map(Result::err).unwrap();
+    assert!(matches!(gap, ReadError::Io { .. }), "{gap}");
 }

@@ -74,6 +74,8 @@ pub(super) fn worker(work: impl FnOnce() + Send + 'static) -> Result<(), Problem
 pub(super) fn past(error: &PastError) -> Problem {
     match error {
         PastError::Load(LoadError::NoBeginning { .. }) => reports::trimmed(error),
+        PastError::History(told) if told.is_trimmed() => reports::trimmed(error),
+        PastError::Check(checked) if checked.is_trimmed() => reports::trimmed(error),
         PastError::History(HistoryError::InvalidKey(_)) => reports::invalid_key(error),
         _ => unreadable(error),
     }
