@@ -5,7 +5,7 @@ use interstice::check::{CheckError, CheckReport, check};
 use interstice::framing::{Transactions, UnpackError};
 use interstice::history::{HistoryError, Selector, Stats, tell};
 use interstice::opened::Start;
-use interstice::snapshot::build::{BuildError, Built, build};
+use interstice::snapshot::build::{BuildError, Built, Rest, build};
 use interstice::snapshot::load::{LoadError, load, load_before};
 use interstice::snapshot::{Looked, Snapshots};
 use interstice_engine::limits::Limits;
@@ -195,7 +195,7 @@ pub(crate) trait LogAccess: Send + Sync {
     fn snapshots(&self, whole: bool) -> Option<io::Result<Vec<Looked>>>;
 
     /// Makes a snapshot at the end of what is durable, unless there is one. `None` in memory.
-    fn make_snapshot(&self) -> Option<Result<Option<Built>, BuildError>>;
+    fn make_snapshot(&self, rest: Rest<'_>) -> Option<Result<Option<Built>, BuildError>>;
 
     /// About how many bytes, and how many transactions there are behind offset `next_offset`.
     fn behind(&self, next_offset: Offset) -> (u64, u64);
@@ -339,10 +339,10 @@ impl<L: NodeLog> LogAccess for Past<L> {
         self.snapshots.as_ref().map(|snapshots| snapshots.look(whole))
     }
 
-    fn make_snapshot(&self) -> Option<Result<Option<Built>, BuildError>> {
+    fn make_snapshot(&self, rest: Rest<'_>) -> Option<Result<Option<Built>, BuildError>> {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshots = self.snapshots.as_ref()?;
-        let built = build(&self.log, snapshots);
+        let built = build(&self.log, snapshots, rest);
         // Somebody who reads one now has a surplus one live until the next is made.
         let pruned = self.giving_up().filter(|_| built.is_ok()).map_or(Ok(()), |_| snapshots.prune());
         Some(built.and_then(|built| pruned.map(|()| built).map_err(BuildError::from)))

@@ -7,10 +7,15 @@ use crate::moment;
 use crate::node::Node;
 use crate::settings::{Settings, SnapshotSettings};
 use interstice_types::problem::Problem;
+use std::cell::Cell;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Between two looks whether it is time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Between two breaks of the work on a snapshot.
+const PIECE_OF_WORK: Duration = Duration::from_millis(2);
 
 /// After a snapshot that could not be made.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
@@ -55,7 +60,8 @@ fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: D
 /// Makes a snapshot, takes note of it, and says what failed. The thread is of the least priority from then on.
 pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Built>, Problem> {
     background::step_back();
-    let Some(made) = node.log.make_snapshot() else {
+    let breaks = Breaks { node, working_since: Cell::new(Instant::now()) };
+    let Some(made) = node.log.make_snapshot(&|| breaks.rest()) else {
         return Err(Problem::new("no-snapshots", "a node in memory has no snapshots")
             .hint("start it with `--data DIR` instead of `--memory`"));
     };
@@ -69,8 +75,29 @@ pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Bu
         Ok(None) => node.background.set_snapshot(Some(node.log.tail().next_offset)),
         Err(_) => {}
     }
-    node.background.report("snapshot", made.as_ref().map(|_| ()).map_err(Clone::clone));
+    // One that was given up because the node ends is no alarm.
+    if node.background.wait(Duration::ZERO) {
+        node.background.report("snapshot", made.as_ref().map(|_| ()).map_err(Clone::clone));
+    }
     made
+}
+
+/// Rests as long as it worked: whoever writes meanwhile has the processors and the disk for the other half of the time.
+struct Breaks<'n> {
+    node: &'n Node,
+    working_since: Cell<Instant>,
+}
+
+impl Breaks<'_> {
+    fn rest(&self) -> io::Result<()> {
+        let worked = self.working_since.get().elapsed();
+        if worked < PIECE_OF_WORK {
+            return Ok(());
+        }
+        let goes_on = self.node.background.wait(worked);
+        self.working_since.set(Instant::now());
+        if goes_on { Ok(()) } else { Err(io::Error::other("the node ends")) }
+    }
 }
 
 #[cfg(test)]

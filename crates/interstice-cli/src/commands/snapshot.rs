@@ -20,7 +20,7 @@ pub(crate) fn create(node: &Node, data: Option<&Path>) -> Result<Report, Failure
             let _lock = directory.lock()?;
             let log = directory.log()?;
             let snapshots = directory.make_snapshots(&log)?;
-            let built = build(&log, &snapshots).map_err(|error| directory.corrupt(&error))?;
+            let built = build(&log, &snapshots, &|| Ok(())).map_err(|error| directory.corrupt(&error))?;
             snapshots.prune().map_err(|error| Failure::file(data, &error))?;
             document(reports::snapshot_built(built, log.tail().next_offset))
         }

@@ -47,7 +47,7 @@ impl World {
         let database = self.database.as_mut().ok_or("invariant: the database is open")?;
         let snapshots = Snapshots::new(self.storage.clone(), LogId([1; 16]));
         let memory = 1 << self.snapshots.below(20);
-        match build_within(database.log(), &snapshots, memory) {
+        match build_within(database.log(), &snapshots, memory, &|| Ok(())) {
             Ok(Some(built)) => {
                 // What cannot be removed now is removed behind the next one.
                 let _ = snapshots.prune();

@@ -81,13 +81,20 @@ impl From<ReadError> for BuildError {
     }
 }
 
+/// Asked between two pieces of work: it may rest, or end the work with an error.
+pub type Rest<'a> = &'a dyn Fn() -> io::Result<()>;
+
 /// Builds a snapshot at the end of what is durable in `log`, unless there is one. Surplus ones go by
 /// [`prune`](Snapshots::prune), when nobody reads them.
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn build<L: CommitLog, S: Storage>(log: &L, snapshots: &Snapshots<S>) -> Result<Option<Built>, BuildError> {
-    build_within(log, snapshots, MAX_FOLD_SIZE)
+pub fn build<L: CommitLog, S: Storage>(
+    log: &L,
+    snapshots: &Snapshots<S>,
+    rest: Rest<'_>,
+) -> Result<Option<Built>, BuildError> {
+    build_within(log, snapshots, MAX_FOLD_SIZE, rest)
 }
 
 /// As [`build`], with so much memory for what is folded.
@@ -98,6 +105,7 @@ pub fn build_within<L: CommitLog, S: Storage>(
     log: &L,
     snapshots: &Snapshots<S>,
     max_fold_size: usize,
+    rest: Rest<'_>,
 ) -> Result<Option<Built>, BuildError> {
     remove_unfinished(&snapshots.storage)?;
     let tail = log.tail();
@@ -107,12 +115,12 @@ pub fn build_within<L: CommitLog, S: Storage>(
     }
     let manifest = base.as_ref().map(|(_, manifest)| manifest);
     let mut fold = Fold::new(snapshots.storage.clone(), manifest.map(Shapes::of), max_fold_size);
-    let read = Read::all(log, manifest, &tail, &mut fold)?;
+    let read = Read::all(log, (manifest, &tail), &mut fold, rest)?;
     let spilled = fold.spilled();
     let header = SnapshotHeader { log_id: snapshots.log_id, next_offset: tail.next_offset };
     let mut writing = Writing::new(SnapshotWriter::create(snapshots.storage.clone(), header)?);
     let rows = base.map(|(reader, manifest)| SnapshotRows::new(reader, Shapes::of(&manifest)));
-    let shapes = fold.finish(rows, |table, row| writing.add(table, row))?;
+    let shapes = fold.finish(rows, |table, row| writing.add(table, row, rest))?;
     let found = writing.digest.wrapping_add(shapes.digest());
     if found != read.digest {
         return Err(BuildError::WrongDigest { offset: read.next_offset - 1, found, recorded: read.digest });
@@ -168,9 +176,9 @@ impl Read {
     /// Folds everything from `base` on up to `tail`.
     fn all<L: CommitLog, S: Storage>(
         log: &L,
-        base: Option<&Manifest>,
-        tail: &Tail,
+        (base, tail): (Option<&Manifest>, &Tail),
         fold: &mut Fold<S>,
+        rest: Rest<'_>,
     ) -> Result<Self, BuildError> {
         let start = base.map_or(Position(0), Manifest::end);
         let mut read = Self {
@@ -196,6 +204,7 @@ impl Read {
             if stored.frame.last_part {
                 read.position = Position(stored.position.0 + 1);
             }
+            rest()?;
         }
         assert_eq!(read.next_offset, tail.next_offset, "invariant: a log holds what its tail says");
         Ok(read)
@@ -251,9 +260,10 @@ impl<S: Storage> Writing<S> {
         Self { writer, chunk: Vec::new(), table: None, rows: BTreeMap::new(), digest: 0, system: Vec::new() }
     }
 
-    fn add(&mut self, table: TableId, row: &RowBytes) -> Result<(), BuildError> {
+    fn add(&mut self, table: TableId, row: &RowBytes, rest: Rest<'_>) -> Result<(), BuildError> {
         if self.table != Some(table) || self.chunk.len() + row.len() > USUAL_CHUNK_SIZE {
             self.close_chunk()?;
+            rest()?;
             self.table = Some(table);
             self.chunk.extend(table.0.to_le_bytes());
         }

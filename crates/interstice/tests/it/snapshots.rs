@@ -26,6 +26,8 @@ use interstice_types::schema::TableSchema;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, Outcome, Transaction, Work};
 use proptest::prelude::*;
+use std::cell::Cell;
+use std::io;
 use std::sync::Arc;
 
 struct NoModules;
@@ -185,7 +187,7 @@ impl World {
                 self.commit(vec![Change::DropTable { table }]);
             }
             Op::Snapshot(memory) => {
-                build_within(&self.log, &self.snapshots, usize::from(*memory)).unwrap();
+                build_within(&self.log, &self.snapshots, usize::from(*memory), &|| Ok(())).unwrap();
                 self.snapshots.prune().unwrap();
                 self.compare();
             }
@@ -236,7 +238,7 @@ proptest! {
         let mut world = World::new();
         ops.iter().for_each(|op| world.act(op));
         world.compare();
-        let two = build_within(&world.log, &world.snapshots, 1_000).unwrap();
+        let two = build_within(&world.log, &world.snapshots, 1_000, &|| Ok(())).unwrap();
         prop_assert!(two.is_none_or(|built| built.next_offset == world.offset));
         world.compare();
     }
@@ -305,9 +307,36 @@ fn a_damaged_snapshot_is_replaced_and_not_built_upon() {
     let newest = *world.snapshots.list().unwrap().last().unwrap();
     rot(&world, newest, 2_000);
     world.act(&Op::Put(0, 200, 10));
-    let built = build_within(&world.log, &world.snapshots, 1_000).unwrap().unwrap();
+    let built = build_within(&world.log, &world.snapshots, 1_000, &|| Ok(())).unwrap().unwrap();
     assert!(!world.snapshots.list().unwrap().contains(&newest), "what is damaged is nothing to fall back on");
     assert!(built.folded > 1, "it was built on the older one");
+    world.compare();
+}
+
+/// Whoever has it built may end that at any moment: what is there then is as good as before.
+#[test]
+fn a_build_that_is_given_up_leaves_no_snapshot() {
+    let mut world = with_two_snapshots();
+    world.act(&Op::Put(0, 200, 10));
+    let before = world.snapshots.list().unwrap();
+    let (asked, mut ended) = (Cell::new(0), 0);
+    for most in 0.. {
+        asked.set(0);
+        let rest = || {
+            asked.set(asked.get() + 1);
+            if asked.get() > most { Err(io::Error::other("enough")) } else { Ok(()) }
+        };
+        match build_within(&world.log, &world.snapshots, 1_000, &rest) {
+            Ok(built) => {
+                assert!(built.is_some());
+                break;
+            }
+            Err(error) => assert!(matches!(error, BuildError::Io(_)), "{error}"),
+        }
+        assert_eq!(world.snapshots.list().unwrap(), before);
+        ended += 1;
+    }
+    assert!(ended > 1, "it was never asked");
     world.compare();
 }
 
@@ -319,7 +348,7 @@ fn without_its_beginning_and_without_a_snapshot_a_log_is_refused() {
     world.compare();
     let empty = Snapshots::new(MemoryStorage::default(), LogId([1; 16]));
     assert!(matches!(load(&world.log, &empty, kit()), Err(LoadError::NoBeginning { .. })));
-    assert!(matches!(build_within(&world.log, &empty, 1_000), Err(BuildError::NoBeginning)));
+    assert!(matches!(build_within(&world.log, &empty, 1_000, &|| Ok(())), Err(BuildError::NoBeginning)));
     world.snapshots.list().unwrap().into_iter().for_each(|next_offset| rot(&world, next_offset, 2_000));
     assert!(matches!(load(&world.log, &world.snapshots, kit()), Err(LoadError::Snapshot(_))));
     assert!(world.snapshots.trim_bound().is_err(), "nothing more is trimmed behind what is damaged");
