@@ -24,6 +24,7 @@ mod output;
 mod project;
 mod remote;
 mod report;
+mod unfinished;
 
 use args::Args;
 use clap::Parser;

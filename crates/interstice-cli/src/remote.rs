@@ -73,7 +73,8 @@ impl StorageFile for RemoteFile {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         for (number, piece) in buffer.chunks_mut(MAX_PIECE_SIZE).enumerate() {
             let from = at + (number * MAX_PIECE_SIZE) as u64;
-            let bytes = self.http.get_bytes(&format!("{}?from={from}&size={}", self.path, piece.len()));
+            let bytes =
+                self.http.get_bytes(&format!("{}?from={from}&size={}", self.path, piece.len()), piece.len() as u64 + 1);
             let bytes = bytes.map_err(as_io)?;
             if bytes.len() != piece.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -3,7 +3,7 @@
 use interstice_protocol::http::{AS_HEADER, Envelope, Failed, Shape, status_of};
 use interstice_types::problem::Problem;
 use serde_json::Value as Json;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use ureq::http::Response;
@@ -12,6 +12,10 @@ use ureq::{Agent, RequestBuilder};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long bytes may take that are asked for by size.
+const PIECE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes of a line that are read at most: a transaction of the largest size, told.
+const MAX_LINE_SIZE: u64 = 512 << 20;
 /// Bytes of an answer that are read at most.
 const MAX_ANSWER_SIZE: u64 = 1 << 30;
 
@@ -71,18 +75,23 @@ impl Http {
     pub fn get_lines(&self, path: &str, mut take: impl FnMut(Json) -> ControlFlow<()>) -> Result<(), HttpError> {
         let answer = self.answer(self.request(path).call())?;
         let lines = answer.into_body().into_with_config().limit(u64::MAX).reader();
-        for line in BufReader::new(lines).lines() {
-            let document = self.document(&line.map_err(|error| self.unreachable(&error))?)?;
+        let mut lines = BufReader::new(lines);
+        loop {
+            let mut line = String::new();
+            let read = lines.by_ref().take(MAX_LINE_SIZE).read_line(&mut line);
+            if read.map_err(|error| self.unreachable(&error))? == 0 {
+                return Ok(());
+            }
+            let document = self.document(&line)?;
             if document.get("schema").is_some_and(|name| name == Failed::NAME) {
                 let failed: Result<Envelope<Failed>, _> = serde_json::from_value(document);
                 let problem = failed.map_err(|error| self.unreachable(&error))?.body.error;
                 return Err(HttpError::Refused { status: status_of(&problem), problem });
             }
             if take(document).is_break() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// What the node answers to `body`.
@@ -101,13 +110,14 @@ impl Http {
         self.send(path, "application/octet-stream", body)
     }
 
-    /// The bytes at `path`.
+    /// The bytes at `path`, `limit` at most.
     ///
     /// # Errors
-    /// [`HttpError`].
-    pub fn get_bytes(&self, path: &str) -> Result<Vec<u8>, HttpError> {
-        let mut answer = self.answer(self.request(path).call())?;
-        let read = answer.body_mut().with_config().limit(MAX_ANSWER_SIZE).read_to_vec();
+    /// [`HttpError`], also if they take longer than a minute.
+    pub fn get_bytes(&self, path: &str, limit: u64) -> Result<Vec<u8>, HttpError> {
+        let request = self.request(path).config().timeout_global(Some(PIECE_TIMEOUT)).build();
+        let mut answer = self.answer(request.call())?;
+        let read = answer.body_mut().with_config().limit(limit).read_to_vec();
         read.map_err(|error| self.unreachable(&error))
     }
 

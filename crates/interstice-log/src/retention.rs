@@ -61,6 +61,41 @@ pub fn copy<S: Storage, T: Storage>(from: &S, to: &T, name: &str) -> io::Result<
     Ok(size)
 }
 
+/// As [`copy`], but what has the name there already is never replaced: it must be the same.
+///
+/// # Errors
+/// `AlreadyExists` if it is another file; what either storage says.
+pub fn keep_copy<S: Storage, T: Storage>(from: &S, to: &T, name: &str) -> io::Result<()> {
+    let there = match to.open(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return copy(from, to, name).map(|_| ()),
+        there => there?,
+    };
+    if same_bytes(&from.open(name)?, &there)? {
+        return Ok(());
+    }
+    let text = format!("another file `{name}` is there already, of another history perhaps: it is not replaced");
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
+}
+
+fn same_bytes<F: StorageFile, G: StorageFile>(one: &F, other: &G) -> io::Result<bool> {
+    let size = one.size()?;
+    if other.size()? != size {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for at in (0..size).step_by(COPY_SIZE as usize) {
+        for bytes in [&mut left, &mut right] {
+            bytes.resize((size - at).min(COPY_SIZE) as usize, 0);
+        }
+        one.read_exact_at(&mut left, at)?;
+        other.read_exact_at(&mut right, at)?;
+        if left != right {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// As [`copy`], but only the first `size` bytes, and behind them `ending`.
 pub(crate) fn copy_front<S: Storage, T: Storage>(
     from: &S,

@@ -304,7 +304,7 @@ impl Segment<'_> {
         let mut behind: Option<Behind> = None;
         let mut contradicted_by = contradiction(mark, &walk.tail());
         let mut boundary = Boundary { byte: walk.byte(), whole: true };
-        let mut looked_again = None;
+        let (mut looked_again, mut must_be) = (None, None);
         loop {
             self.walk_frames(walk, &mut boundary, |tail| {
                 contradicted_by = contradicted_by.or_else(|| contradiction(mark, tail));
@@ -325,7 +325,11 @@ impl Segment<'_> {
             let evidence = Evidence { whole: boundary.whole, ..self.evidence(walk, &seen, mark) };
             let is_open = self.successor.is_none() && self.report.faults.is_empty();
             if is_open && judge(&evidence) == Verdict::Corrupt && looked_again != Some(walk.byte()) {
-                // A node may be writing it right now.
+                // A node may be writing it right now: what was there at the first look must be, and no more.
+                let there = *must_be.get_or_insert(evidence.proven.count);
+                if looked_again.is_some() && walk.tail().next_offset >= there {
+                    return Ok(());
+                }
                 (looked_again, behind) = (Some(walk.byte()), None);
                 walk.look_again().map_err(|error| unreadable(walk, error))?;
                 continue;

@@ -6,6 +6,9 @@ use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 
 /// What became of background work, and whether it is to end.
 #[derive(Debug, Default)]
@@ -83,9 +86,9 @@ impl Background {
 
 /// Lets this thread do its work with what the others leave of the processors.
 pub(crate) fn step_back() {
-    const LEAST: i32 = 19;
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Where that is not allowed, the work is done nevertheless.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), LEAST);
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 #[cfg(test)]

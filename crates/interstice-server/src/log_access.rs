@@ -15,7 +15,7 @@ use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
 use interstice_log::log::{CommitLog, ReadError, Receipt, Room, Standing, Tail};
 use interstice_log::memory::MemoryLog;
-use interstice_log::retention::{Surplus, copy};
+use interstice_log::retention::{Surplus, keep_copy};
 use interstice_log::segment::SegmentHeader;
 use interstice_log::snapshot::{SnapshotError, name_of};
 use interstice_log::storage::directory::DirectoryStorage;
@@ -94,7 +94,7 @@ impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
 
     fn archive(&self, segment: &SegmentHeader, to: &Path) -> io::Result<()> {
         let to = DirectoryStorage::create(to)?;
-        copy(self.storage(), &to, &segment.name()).map(|_| ())
+        keep_copy(self.storage(), &to, &segment.name())
     }
 
     fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>> {
@@ -168,11 +168,12 @@ pub(crate) enum RetainError {
 
 /// The same for any log, behind one pointer.
 pub(crate) trait LogAccess: Send + Sync {
-    /// Gives every transaction that is selected to `take`, until it breaks off.
+    /// Gives every transaction that is selected to `take`, until it breaks off, or `goes_on` says no.
     fn tell(
         &self,
         kit: Kit,
         selector: &Selector,
+        goes_on: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&Json) -> ControlFlow<()>,
     ) -> Result<(), PastError>;
 
@@ -303,10 +304,11 @@ impl<L: NodeLog> LogAccess for Past<L> {
         &self,
         kit: Kit,
         selector: &Selector,
+        goes_on: &dyn Fn() -> bool,
         take: &mut dyn FnMut(&Json) -> ControlFlow<()>,
     ) -> Result<(), PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(tell(&self.log, self.start(selector.from(), kit)?, selector, |told| take(&told))?)
+        Ok(tell(&self.log, self.start(selector.from(), kit)?, selector, goes_on, |told| take(&told))?)
     }
 
     fn stats(&self, kit: Kit, selector: &Selector) -> Result<Stats, PastError> {

@@ -17,12 +17,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Bytes of calls that may wait for the engine, over all connections.
 pub(crate) const MAX_INBOX_SIZE: usize = 256 << 20;
 /// Bytes of executed transactions that may wait for the disk.
 pub(crate) const MAX_ROUNDS_SIZE: usize = 64 << 20;
+/// Walks over history at a time; others wait.
+const MAX_HISTORY_READERS: usize = 4;
 /// Reads that may wait for the reader.
 pub(crate) const MAX_JOBS: usize = 65_536;
 
@@ -36,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) log: Box<dyn LogAccess>,
     pub(crate) background: Background,
     pub(crate) receipts: Receipts,
+    pub(crate) history_readers: Arc<Semaphore>,
     /// Shared with whoever makes the next segment, who must not keep the log.
     pub(crate) reserve: Arc<Reserve>,
     pub(crate) facts: Facts,
@@ -89,6 +92,7 @@ impl Node {
             log,
             background: Background::default(),
             receipts: Receipts::new(),
+            history_readers: Arc::new(Semaphore::new(MAX_HISTORY_READERS)),
             reserve: Arc::default(),
             facts,
             closing: watch::Sender::new(false),

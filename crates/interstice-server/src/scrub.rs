@@ -88,8 +88,8 @@ fn take_note(node: &Node, found: &Found, bytes: u64) {
             others => format!("; and {others} more"),
         };
         Err(Problem::new("damage-found", format!("{first}{others}")).hint(
-            "see all of it with `interstice log verify` and `interstice snapshot verify`, and make a backup elsewhere: \
-             the node will not start again on a damaged log",
+            "see all of it with `interstice log verify` and `interstice snapshot verify`; the node goes on, and will not start \
+             again on a damaged log: `interstice snapshot create` now, if it can be made, stands for all that is before it",
         ))
     });
     node.background.report(TASK, outcome);

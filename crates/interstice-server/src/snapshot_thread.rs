@@ -46,10 +46,12 @@ pub(crate) fn run(node: &Node, settings: &Settings) {
 /// Gives up log behind the snapshots; false if that has to wait.
 fn retain(node: &Node, settings: &Settings) -> bool {
     let kept = node.log.retain(&settings.retention, moment::now());
-    let done = *kept.as_ref().unwrap_or(&true);
-    let outcome = kept.map(|_| ()).map_err(|error| Problem::new("retention-failed", error.to_string()));
+    let outcome = match kept {
+        Ok(false) => return false,
+        kept => kept.map(|_| ()).map_err(|error| Problem::new("retention-failed", error.to_string())),
+    };
     node.background.report("retention", outcome);
-    done
+    true
 }
 
 fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: Duration) -> bool {
@@ -70,7 +72,11 @@ pub(crate) fn make(node: &Node) -> Result<Option<interstice::snapshot::build::Bu
             .hint("nothing is lost: the log and the snapshots before it stand")
     });
     match &made {
-        Ok(Some(built)) => node.background.set_snapshot(Some(built.next_offset)),
+        Ok(Some(built)) => {
+            node.background.set_snapshot(Some(built.next_offset));
+            // What recovery left aside was not built upon, and is gone.
+            node.background.report("recovery", Ok(()));
+        }
         // The newest one stands at the end of the log.
         Ok(None) => node.background.set_snapshot(Some(node.log.tail().next_offset)),
         Err(_) => {}

@@ -42,7 +42,7 @@ impl HistoryError {
     }
 }
 
-/// Gives everything that `selector` selects to `take`, told as JSON, until there is no more or it breaks off: transactions, and
+/// Gives everything that `selector` selects to `take`, told as JSON, until there is no more, it breaks off, or `goes_on` says no: transactions, and
 /// what was given up where another history begins.
 ///
 /// # Errors
@@ -51,19 +51,12 @@ pub fn tell<L: CommitLog>(
     log: &L,
     start: Start,
     selector: &Selector,
+    goes_on: &dyn Fn() -> bool,
     mut take: impl FnMut(Json) -> ControlFlow<()>,
 ) -> Result<(), HistoryError> {
-    let mut left = selector.limit();
-    walk(log, start, selector, |seen| {
-        let told = match seen {
-            _ if left == 0 => return ControlFlow::Break(()),
-            Seen::Frame(frame) => selector.told_of_frame(frame),
-            Seen::Transaction(transaction, before) => selector.told(transaction, before),
-        };
-        told.map_or(ControlFlow::Continue(()), |told| {
-            left -= 1;
-            take(told)
-        })
+    walk(log, start, selector, goes_on, |seen| match seen {
+        Seen::Frame(frame) => selector.told_of_frame(frame).map_or(ControlFlow::Continue(()), &mut take),
+        Seen::Transaction(transaction, before) => take(describe::describe(transaction, before)),
     })
 }
 
@@ -71,29 +64,33 @@ pub fn tell<L: CommitLog>(
 enum Seen<'a> {
     /// Every frame.
     Frame(&'a StoredFrame),
-    /// A transaction that is selected by its record, and the state before it.
+    /// A transaction that is selected, and the state before it.
     Transaction(&'a Transaction, &'a Engine),
 }
 
-/// Goes over the log from `start` on, until `at` breaks off.
+/// Goes over the log from `start` on, until `at` breaks off, or `goes_on` says no, which is asked at each frame.
 fn walk<L: CommitLog>(
     log: &L,
     Start { mut engine, position, .. }: Start,
     selector: &Selector,
+    goes_on: &dyn Fn() -> bool,
     mut at: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<(), HistoryError> {
-    let mut unpacker = Unpacker::default();
+    let (mut unpacker, mut left) = (Unpacker::default(), selector.limit());
     for frame in log.read(position).map_err(UnpackError::from)? {
         let frame = frame.map_err(UnpackError::from)?;
-        if at(Seen::Frame(&frame)).is_break() {
+        if !goes_on() || at(Seen::Frame(&frame)).is_break() {
             return Ok(());
         }
         for transaction in unpacker.unpack(&frame)? {
-            if selector.ends_before(&transaction) {
+            if left == 0 || selector.ends_before(&transaction) {
                 return Ok(());
             }
-            if selector.selects(&transaction, &engine)? && at(Seen::Transaction(&transaction, &engine)).is_break() {
-                return Ok(());
+            if selector.selects(&transaction, &engine)? {
+                left -= 1;
+                if at(Seen::Transaction(&transaction, &engine)).is_break() {
+                    return Ok(());
+                }
             }
             engine.apply(&transaction)?;
         }

@@ -83,7 +83,7 @@ pub(super) fn each(
     let directory = Directory::open(data)?;
     let log = directory.log()?;
     let start = directory.start(&log, selector.from())?;
-    tell(&log, start, &selector, take).map_err(|error| failed(&directory, &error))
+    tell(&log, start, &selector, &|| true, take).map_err(|error| failed(&directory, &error))
 }
 
 pub(crate) fn stats(node: &Node, data: Option<&Path>, selection: Selection) -> Result<Report, Failure> {

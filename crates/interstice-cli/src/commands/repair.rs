@@ -11,13 +11,14 @@ use super::random;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
 use crate::report::{Report, columns};
+use crate::unfinished::Unfinished;
 use interstice::snapshot::Manifest;
 use interstice_log::frame::{Lineage, Position};
 use interstice_log::local::LocalLog;
 use interstice_log::log::CommitLog;
 use interstice_log::retention::copy;
 use interstice_log::salvage::{self, NewHistory, Salvage};
-use interstice_log::snapshot::name_of;
+use interstice_log::snapshot::{SnapshotError, name_of};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::verify::{VerifyReport, verify};
 use interstice_server::settings::Settings;
@@ -47,7 +48,7 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
     let _lock = directory.lock()?;
     let found = verify(directory.storage()).map_err(|error| Failure::file(data, &error))?;
     refuse_newer(&directory, &found)?;
-    let good = good_snapshots(&directory)?;
+    let (good, bad) = snapshots(&directory)?;
     if LocalLog::open_read_only(directory.storage().clone()).is_ok_and(|log| is_behind_all(&log, &good))
         && found.is_ok()
     {
@@ -58,13 +59,17 @@ pub(crate) fn run(data: &Path, out: &Path, (yes, dry_run): (bool, bool)) -> Resu
         let hint = "name a directory that is not there yet: nothing is ever repaired in place";
         return Err(Failure::usage(format!("`{}` is there already", out.display()), hint));
     }
-    let plan = plan(&directory, &found, &good)?;
+    let mut plan = plan(&directory, &found, &good)?;
+    plan.damage.extend(bad);
     if dry_run || !yes {
         return unconfirmed(&plan, (data, out), dry_run);
     }
-    let lineage = write(&directory, data, out, &plan)?;
+    let failed = |error: std::io::Error| Failure::file(out, &error);
+    let unfinished = Unfinished::make(out).map_err(failed)?;
+    let lineage = write(&directory, data, unfinished.path(), &plan)?;
     // It is of use only if it opens: better to know now.
-    Directory::open(out)?.recover()?;
+    Directory::open(unfinished.path())?.recover()?;
+    unfinished.finish(out).map_err(failed)?;
     let document = document(&plan, Some((out, &lineage)));
     Ok(Report::new(document, text(&plan, out)))
 }
@@ -159,19 +164,32 @@ fn nothing_left(directory: &Directory) -> Failure {
     Failure::new(exit::CORRUPT, problem.at(directory.place()))
 }
 
-/// Manifests of snapshots every byte of which holds, the oldest first.
-fn good_snapshots(directory: &Directory) -> Result<Vec<Manifest>, Failure> {
-    let looked = directory.snapshots_beside_damage()?.look(true).unwrap_or_default();
-    Ok(looked.into_iter().filter_map(|looked| looked.manifest.ok()).collect())
+/// Manifests of snapshots every byte of which holds, the oldest first; and what is wrong with the others. One that cannot be
+/// read, or that a newer version wrote, may be good: nothing is given up for it.
+fn snapshots(directory: &Directory) -> Result<(Vec<Manifest>, Vec<String>), Failure> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let looked = directory.snapshots_beside_damage()?.look(true).map_err(|error| directory.corrupt(&error))?;
+    for looked in looked {
+        match looked.manifest {
+            Ok(manifest) => good.push(manifest),
+            Err(error @ SnapshotError::Damaged { .. }) => bad.push(error.to_string()),
+            Err(error @ SnapshotError::NewerFormat { .. }) => {
+                let problem = Problem::new("newer-format", error.to_string()).at(directory.place());
+                return Err(Failure::new(exit::NEWER_FORMAT, problem));
+            }
+            Err(error @ SnapshotError::Io { .. }) => return Err(directory.corrupt(&error)),
+        }
+    }
+    Ok((good, bad))
 }
 
 fn write(directory: &Directory, data: &Path, out: &Path, plan: &Plan) -> Result<[u8; 16], Failure> {
     let failed = |error: std::io::Error| Failure::file(out, &error);
     let (lineage, salt_seed) = (random()?, random()?);
-    DirectoryStorage::create(out).map_err(failed)?;
+    let top = DirectoryStorage::at(out);
     for name in COMPANIONS {
         if data.join(name).exists() {
-            std::fs::copy(data.join(name), out.join(name)).map_err(failed)?;
+            copy(&DirectoryStorage::at(data), &top, name).map_err(failed)?;
         }
     }
     let target = DirectoryStorage::create(&out.join("snapshots")).map_err(failed)?;

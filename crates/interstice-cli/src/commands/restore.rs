@@ -8,6 +8,7 @@ use super::random;
 use crate::directory::{Directory, open_backup};
 use crate::failure::{Failure, exit, log_not_opened};
 use crate::report::{Report, columns};
+use crate::unfinished::Unfinished;
 use interstice::backup::restore::{Plan, RestoreError};
 use interstice::backup::{Backup, SETTINGS_NAME};
 use interstice_log::backup::{CopyError, keep_bytes};
@@ -16,9 +17,8 @@ use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
 use serde_json::json;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(crate) fn run(file: &Path, out: &Path, to: Option<Offset>) -> Result<Report, Failure> {
     if !file.is_file() {
@@ -31,9 +31,9 @@ pub(crate) fn run(file: &Path, out: &Path, to: Option<Offset>) -> Result<Report,
     let plan = backup.plan(to).map_err(|error| not_restored(error, (file, out)))?;
     let unfinished = Unfinished::make(out).map_err(|error| not_written(out, &error))?;
     let lineage = random()?;
-    write(&backup, &plan, &unfinished.path, lineage).map_err(|error| not_restored(error, (file, out)))?;
+    write(&backup, &plan, unfinished.path(), lineage).map_err(|error| not_restored(error, (file, out)))?;
     // It is of use only if it recovers: better to know now.
-    let restored = Directory::open(&unfinished.path)?.state()?.next_offset();
+    let restored = Directory::open(unfinished.path())?.state()?.next_offset();
     assert_eq!(restored, plan.to, "invariant: what is restored ends where it was asked to");
     unfinished.finish(out).map_err(|error| not_written(out, &error))?;
     Ok(report(&backup, &plan, out, lineage))
@@ -47,37 +47,6 @@ fn refuse_used(out: &Path) -> Result<(), Failure> {
     };
     let hint = "name a directory that is not there yet, or is empty";
     if free { Ok(()) } else { Err(Failure::usage(format!("`{}` is there already", out.display()), hint)) }
-}
-
-/// A data directory in the making. Dropped before it is finished, there is none.
-struct Unfinished {
-    path: PathBuf,
-}
-
-impl Unfinished {
-    fn make(out: &Path) -> io::Result<Self> {
-        let name = out.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let path = out.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
-        if path.exists() {
-            std::fs::remove_dir_all(&path)?;
-        }
-        DirectoryStorage::create(&path)?;
-        Ok(Self { path })
-    }
-
-    fn finish(self, out: &Path) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()?;
-        std::fs::rename(&self.path, out)?;
-        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent)?.sync_all()
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // It is not there if it has its name.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
 }
 
 fn write(backup: &Backup<DirectoryStorage>, plan: &Plan, path: &Path, lineage: [u8; 16]) -> Result<(), RestoreError> {
@@ -103,6 +72,11 @@ fn not_restored(error: RestoreError, (file, out): (&Path, &Path)) -> Failure {
     match error {
         RestoreError::Manifest(error) => error.into(),
         RestoreError::Log(error @ interstice_log::local::OpenError::NewerFormat { .. }) => log_not_opened(&error, file),
+        RestoreError::Log(error @ interstice_log::local::OpenError::Io { .. }) => log_not_opened(&error, file),
+        // A medium that cannot be read is not damage: what it holds may be good.
+        RestoreError::Damaged { fault, .. } if fault.kind == "io" => {
+            Failure::new(exit::IO, Problem::new("io", said).hint("look at the disk of the backup, then begin again"))
+        }
         RestoreError::Damaged { .. } | RestoreError::Log(_) | RestoreError::Unpack(_) => damaged(),
         RestoreError::OutOfReach { first, end, .. } => {
             Failure::usage(said, format!("`--to` may be from {first} to {end}: the offset behind the last"))

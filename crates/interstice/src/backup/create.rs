@@ -135,9 +135,12 @@ impl<T: Storage> Repository<T> {
         notices.extend(left_out);
         let (bytes, name) = backup.manifest.encode();
         let created = !self.manifests.list()?.contains(&name);
+        // An attempt before this one may have left files, or this manifest, whose names are not durable.
+        self.files.sync_directory()?;
         if created {
             keep_bytes(&bytes, &self.manifests, &name)?;
         }
+        self.manifests.sync_directory()?;
         if let Some(mut manifests) = before {
             manifests.push(backup.manifest.clone());
             self.remove_unnamed(&manifests)?;

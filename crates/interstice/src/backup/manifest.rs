@@ -197,7 +197,7 @@ impl Manifest {
 
     /// Bytes of all files that it names.
     pub fn size(&self) -> u64 {
-        self.kept().map(|kept| kept.bytes).sum()
+        self.kept().fold(0, |sum, kept| sum.saturating_add(kept.bytes))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::snapshot::{Manifest as SnapshotManifest, Snapshots};
 use interstice_log::backup::read_piece;
 use interstice_log::frame::{Frame, Lineage, StoredFrame};
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenError};
+use interstice_log::log::CommitLog;
 use interstice_log::retention::copy;
 use interstice_log::salvage::{self, NewHistory, Salvage};
 use interstice_log::snapshot::name_of;
@@ -82,6 +83,13 @@ impl<T: Storage> Backup<T> {
             return Err(RestoreError::Damaged { name: self.name.clone(), fault });
         }
         let log = LocalLog::open_read_only(self.log())?;
+        let end = self.manifest.segments.last().expect("invariant: a backup has a segment");
+        let (tail, says) = (log.tail(), end.end.tail());
+        if (log.log_id(), tail.next_offset, tail.chain) != (self.log_id(), says.next_offset, says.chain) {
+            let evidence = "the log in it is not the one that the manifest speaks of".to_owned();
+            let fault = Fault { file: end.kept.file.clone(), kind: "manifest", byte: 0, evidence };
+            return Err(RestoreError::Damaged { name: self.name.clone(), fault });
+        }
         let snapshots = self.good_snapshots()?;
         let has_beginning = log.segments()[0].first_frame.0 == 0;
         let oldest = snapshots.first().map_or(Offset::MAX, |snapshot| snapshot.next_offset);

@@ -112,6 +112,11 @@ impl<'a, T: Storage> Verifier<'a, T> {
         let mut found: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
         match verify(&backup.segments_from(first)) {
             Ok(report) => {
+                if to_hex(&report.head) != backup.manifest.chain {
+                    let text = "the log in it is not the one that the manifest speaks of".to_owned();
+                    let file = &segments.last().expect("invariant: a backup has a segment").kept.file;
+                    found.entry(file.clone()).or_default().push(Fault::new(file, "manifest", text));
+                }
                 for segment in report.segments {
                     let file = file_of(&segment.name);
                     let faults = segment.faults.into_iter().map(|fault| Fault {

@@ -3,10 +3,12 @@
 use interstice_engine::catalog::{Catalog, ModuleEntry};
 use interstice_engine::engine::Engine;
 use interstice_engine::system;
+use interstice_store::table::Table;
 use interstice_types::change::Change;
 use interstice_types::id::Identity;
 use interstice_types::schema::FunctionSchema;
 use interstice_types::transaction::{Cause, Transaction};
+use std::borrow::Cow;
 
 /// The function that ran, and its module.
 pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c ModuleEntry, &'c FunctionSchema)> {
@@ -34,13 +36,18 @@ pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Ident
     }
 }
 
-/// The owner and the name of the table that a change is about.
-pub(super) fn table<'c>(change: &'c Change, before: &'c Engine) -> Option<(&'c str, &'c str)> {
-    if let Change::CreateTable { module, schema, .. } = change {
-        return Some((module, &schema.name));
+/// The table that a change of `transaction` is about, as it was before, or as the transaction made it.
+pub(super) fn table<'e>(change: &Change, transaction: &Transaction, before: &'e Engine) -> Option<Cow<'e, Table>> {
+    let id = change.table();
+    if let Some(table) = before.store().table(id) {
+        return Some(Cow::Borrowed(table));
     }
-    let table = before.store().table(change.table())?;
-    Some((table.module(), &table.schema().name))
+    transaction.changes.iter().find_map(|change| match change {
+        Change::CreateTable { table, module, schema } if *table == id => {
+            Some(Cow::Owned(Table::new(id, module.clone(), schema.clone())))
+        }
+        _ => None,
+    })
 }
 
 /// `module.name`.

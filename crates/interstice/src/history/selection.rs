@@ -149,7 +149,7 @@ impl Selector {
             || self.until.is_some_and(|until| transaction.time > until)
     }
 
-    /// Whether everything but the pattern selects `transaction`, which was made on `before`.
+    /// Whether `transaction` is selected, which was made on `before`.
     pub(super) fn selects(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
         let Selection { module, function, cause, outcome, .. } = &self.selection;
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
@@ -160,13 +160,13 @@ impl Selector {
             && function.as_ref().is_none_or(|wanted| ran(transaction, before, wanted))
             && module.as_ref().is_none_or(|module| concerns(module, transaction, before))
             && self.caller.as_ref().is_none_or(|digits| is_by(digits, transaction, before));
-        Ok(quick && self.changes_row(transaction, before)?)
+        Ok(quick && self.changes_row(transaction, before)? && self.is_found(transaction, before))
     }
 
-    /// `transaction` told as JSON, if the pattern is found in that.
-    pub(super) fn told(&self, transaction: &Transaction, before: &Engine) -> Option<Json> {
-        let told = describe::describe(transaction, before);
-        self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&told.to_string())).then_some(told)
+    /// Whether the pattern is found in what is told of `transaction`.
+    fn is_found(&self, transaction: &Transaction, before: &Engine) -> bool {
+        let found = |pattern: &Regex| pattern.is_match(&describe::describe(transaction, before).to_string());
+        self.pattern.as_ref().is_none_or(found)
     }
 
     /// What was given up, as JSON, if `frame` says that and it is selected.
@@ -200,12 +200,13 @@ impl Selector {
     /// Whether a change is about the table, and the row of it, that are looked for.
     fn changes_row(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
         let Some((module, name)) = &self.table else { return Ok(true) };
-        let of_table = |change: &&Change| names::table(change, before) == Some((module, name));
-        let mut changes = transaction.changes.iter().filter(of_table);
-        let Some(key) = &self.selection.key else { return Ok(changes.next().is_some()) };
-        for change in changes {
-            let Some(table) = before.store().table(change.table()) else { continue };
-            let wanted = key_values(key, table).map_err(|reason| InvalidKey {
+        for change in &transaction.changes {
+            let Some(table) = names::table(change, transaction, before) else { continue };
+            if (&**table.module(), &table.schema().name) != (module, name) {
+                continue;
+            }
+            let Some(key) = &self.selection.key else { return Ok(true) };
+            let wanted = key_values(key, &table).map_err(|reason| InvalidKey {
                 offset: transaction.offset,
                 table: names::full(module, name),
                 key: key.clone(),
@@ -237,7 +238,7 @@ fn concerns(module: &str, transaction: &Transaction, before: &Engine) -> bool {
         || transaction
             .changes
             .iter()
-            .any(|change| names::table(change, before).is_some_and(|(owner, _)| owner == module))
+            .any(|change| names::table(change, transaction, before).is_some_and(|table| **table.module() == *module))
 }
 
 fn is_by(digits: &str, transaction: &Transaction, before: &Engine) -> bool {

@@ -64,13 +64,13 @@ pub struct TableStats {
 }
 
 impl Stats {
-    /// Of the transactions of `log` that `selector` selects, its pattern and limit left aside.
+    /// Of the transactions of `log` that `selector` selects.
     ///
     /// # Errors
     /// [`HistoryError`], also if the log does not go on from `start`.
     pub fn of<L: CommitLog>(log: &L, start: Start, selector: &Selector) -> Result<Self, HistoryError> {
         let mut stats = Self::default();
-        walk(log, start, selector, |seen| {
+        walk(log, start, selector, &|| true, |seen| {
             match seen {
                 Seen::Frame(frame) => stats.count_frame(frame),
                 Seen::Transaction(transaction, before) => stats.count(transaction, before),
@@ -113,8 +113,8 @@ impl Stats {
             function.count(transaction, sizes.iter().map(|(_, size)| size).sum());
         }
         for change in &transaction.changes {
-            let Some((module, name)) = names::table(change, before) else { continue };
-            self.tables.entry(names::full(module, name)).or_default().count(change);
+            let Some(table) = names::table(change, transaction, before) else { continue };
+            self.tables.entry(names::full(table.module(), &table.schema().name)).or_default().count(change);
         }
     }
 }
