@@ -5,7 +5,7 @@ use crate::event::{EventQueue, PendingEvent};
 use crate::execution::{Execution, Finished, Instances, LogLine, Surroundings};
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
-use crate::module::{CallError, LoadError, Loaded, ModuleLoader};
+use crate::module::{CallError, HOST_FAULT, LoadError, Loaded, ModuleLoader};
 use crate::problems;
 use crate::publish;
 use crate::system;
@@ -275,6 +275,11 @@ impl Engine {
         };
         let outcome = match result {
             Ok(answer) => Outcome::Ok(answer),
+            Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
+                self.store = finished.tx.expect("invariant: an event is a transaction").abort();
+                self.instances = finished.instances;
+                return refusal(problem, finished.log, self.next_offset);
+            }
             Err(CallError::Trapped(problem)) => Outcome::Trapped(problem.to_json()),
             Err(error) => Outcome::Rejected(self.problem_of(target, error).to_json()),
         };

@@ -83,6 +83,10 @@ pub struct Context<'c> {
     pub offset_hint: Offset,
 }
 
+/// The code of a trap that is the host's own: it could not run the module, and nothing is known of what that would have done. No
+/// such trap is the outcome of an event, for it says nothing about the module.
+pub const HOST_FAULT: &str = "host-fault";
+
 /// How a call ended that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {

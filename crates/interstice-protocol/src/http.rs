@@ -366,7 +366,9 @@ pub fn status_of(problem: &Problem) -> u16 {
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
         | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
         | "too-many-scans" | "unreadable-log" | "snapshot-failed" => 500,
-        "unknown" | "unavailable" | "overloaded" | "disk-full" | "read-only" | "module-unavailable" => 503,
+        "unknown" | "unavailable" | "overloaded" | "disk-full" | "read-only" | "module-unavailable" | "host-fault" => {
+            503
+        }
         _ => 422,
     }
 }

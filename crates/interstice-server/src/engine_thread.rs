@@ -194,6 +194,11 @@ impl EngineThread {
                 return;
             }
             let output = self.step(Request::NextEvent);
+            if let (None, Err(problem)) = (&output.transaction, &output.reply) {
+                // It stays pending, and every event behind it: a node that cannot run modules is none.
+                self.node.lifeline.fail(problem.clone());
+                return;
+            }
             self.round.group(None);
             self.round.push(Done::Event(output));
         }

@@ -13,7 +13,7 @@ use crate::runtime::{MAX_INSTANCES, MAX_MEMORY_SIZE, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
 use interstice_abi::host::{self as abi, RETURNED_ERROR, RETURNED_OK};
 use interstice_engine::execution::{Execution, HostError};
-use interstice_engine::module::{Call, CallError, Module};
+use interstice_engine::module::{Call, CallError, HOST_FAULT, Module};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use std::sync::Arc;
@@ -86,13 +86,23 @@ impl Module for WasmModule {
     }
 }
 
+/// Why no instance could be made: its code or its memory could not be mapped, which is not the module's fault, unless that
+/// broke in a function that it starts with.
+fn host_fault(error: wasmtime::Error) -> Problem {
+    if error.is::<Trap>() || error.is::<PoolConcurrencyLimitError>() {
+        return trap_problem(&error, 1).at("the module's start");
+    }
+    Problem::new(HOST_FAULT, format!("no instance could be made: {error:#}"))
+        .hint("look at the disk of the data directory, and at the memory of the machine")
+}
+
 impl Live {
     fn new(pre: &InstancePre<Host>, reset: Option<ResetRange>) -> Result<Self, Problem> {
         let failed = |error: wasmtime::Error| trap_problem(&error, 1).at("the module's start");
         let mut store = Store::new(pre.module().engine(), Host::new(MAX_MEMORY_SIZE));
         store.limiter(Host::limits);
         store.set_fuel(SETUP_FUEL).map_err(failed)?;
-        let instance = pre.instantiate(&mut store).map_err(failed)?;
+        let instance = pre.instantiate(&mut store).map_err(host_fault)?;
         let missing = || Problem::new("missing-export", "the module exports no memory");
         let memory = instance.get_memory(&mut store, abi::EXPORT_MEMORY).ok_or_else(missing)?;
         store.data_mut().set_memory(memory);

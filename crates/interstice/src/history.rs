@@ -1,7 +1,7 @@
 //! History: transactions as they were recorded, each beside the state that it was made on.
 //!
 //! A record names versions, functions and tables by number, so it can be told only beside the state before it: an engine to
-//! which the transactions before it were applied. One walk does that ([`walk`]); [`tell`] and [`Stats`] are uses of it.
+//! which the transactions before it were applied. One walk does that; [`tell`] and [`Stats`] are uses of it.
 
 pub mod describe;
 mod names;

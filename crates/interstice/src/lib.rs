@@ -9,7 +9,7 @@
 //! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
-//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`describe`], [`backup`].
+//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`history`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;

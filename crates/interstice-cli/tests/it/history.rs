@@ -107,7 +107,7 @@ fn text(text: &str) -> Vec<u8> {
 
 /// Whether a call was not begun because its module's compiled code, which is mapped from the disk, is gone with that.
 fn is_of_the_disk(problem: &Problem) -> bool {
-    problem.code == "trap" && problem.message.contains("(os error 5)")
+    problem.code == "host-fault" && problem.message.contains("(os error 5)")
 }
 
 /// The number of a guest; none if it is not one of ours.

@@ -6,13 +6,15 @@ mod native;
 
 use interstice_engine::engine::{Engine, Request};
 use interstice_engine::limits::Limits;
+use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Reader;
 use interstice_engine::recheck::Verdict;
 use interstice_engine::system;
 use interstice_types::id::Identity;
 use interstice_types::transaction::Outcome;
-use native::{NativeLoader, Node};
+use native::{FAULTS, NativeLoader, Node};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 fn small() -> Limits {
     Limits { fuel: 100_000, event_depth: 5, ..Limits::default() }
@@ -107,6 +109,25 @@ fn a_chain_of_events_is_cut_at_its_limit() {
             matches!(&last.outcome, Outcome::Rejected(problem) if problem.starts_with(b"{\"code\":\"event-depth\""))
         );
     }
+}
+
+/// That the host fails says nothing about the module: nothing is recorded, and the event is delivered when it can be.
+#[test]
+fn a_fault_of_the_host_is_no_outcome_of_an_event() {
+    let mut node = Node::new(&["shaky"], small());
+    node.call("chain", "start").reply.unwrap();
+    let first = |node: &Node| node.engine.pending_events().first().map(|pending| pending.id);
+    let (pending, recorded) = (first(&node), node.log.len());
+    FAULTS.store(2, SeqCst);
+    for _ in 0..2 {
+        let output = node.step(Request::NextEvent);
+        assert_eq!(output.reply.unwrap_err().code, HOST_FAULT);
+        assert!(output.transaction.is_none());
+        assert_eq!(first(&node), pending);
+        assert_eq!((node.rows("chain", "link"), dead_letters(&node.engine).len()), (1, 0));
+    }
+    node.step(Request::NextEvent).reply.unwrap();
+    assert_eq!((node.rows("chain", "link"), node.log.len()), (2, recorded + 1));
 }
 
 /// A queue knows how deep its events are also when it was read from a log, in the middle of a chain.

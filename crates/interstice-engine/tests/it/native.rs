@@ -4,13 +4,15 @@
 use interstice_engine::engine::{Engine, Input, Output, Request};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::limits::Limits;
-use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
+use interstice_engine::module::{Call, CallError, HOST_FAULT, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_types::id::{Identity, to_hex};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{Schema, signature};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Transaction;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 
 type Answer = Result<Vec<u8>, CallError>;
 type Function = fn(&Call<'_>, Box<Execution>) -> (Box<Execution>, Answer);
@@ -23,6 +25,7 @@ impl ModuleLoader for NativeLoader {
             b"inner" => (inner(), INNER),
             b"outer" => (outer(), OUTER),
             b"chain" => (chain(), CHAIN),
+            b"shaky" => (chain(), SHAKY),
             _ => return Err(LoadError { problem: Problem::new("invalid-artefact", "unknown") }),
         };
         Ok(Loaded { schema, factory: Arc::new(Native(functions)) })
@@ -125,6 +128,19 @@ fn chain() -> Schema {
 }
 
 const CHAIN: &[Function] = &[add, add];
+
+/// The same on a host that cannot always run it.
+const SHAKY: &[Function] = &[shake, add];
+
+/// How often the host still fails.
+pub(crate) static FAULTS: AtomicU32 = AtomicU32::new(0);
+
+/// Writes, and then the host fails, as often as it is to.
+fn shake(call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Answer) {
+    let (execution, answer) = add(call, execution);
+    let fails = FAULTS.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+    (execution, if fails { Err(CallError::Trapped(Problem::new(HOST_FAULT, "on purpose"))) } else { answer })
+}
 
 fn row(id: u64) -> Vec<u8> {
     [id.to_le_bytes(), 7_u64.to_le_bytes()].concat()
