@@ -19,6 +19,7 @@ use crate::session::Session;
 use crate::signatures::Signatures;
 use interstice::framing::FrameBuilder;
 use interstice_engine::engine::{Engine, Input, Output, Request};
+use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Snapshot;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
@@ -173,8 +174,11 @@ impl EngineThread {
         let input = Input { now: moment::now(), seed: self.moments.seed(), request };
         let before = Arc::clone(self.engine.catalog());
         let output = self.engine.step(input);
-        if let Some(transaction) = &output.transaction {
-            self.frames.push(transaction, &before);
+        match (&output.transaction, &output.reply) {
+            (Some(transaction), _) => self.frames.push(transaction, &before),
+            // A node that cannot run its modules is none: events stay pending, and nobody waits for better times.
+            (None, Err(problem)) if problem.code == HOST_FAULT => self.node.lifeline.fail(problem.clone()),
+            (None, _) => {}
         }
         output
     }
@@ -194,9 +198,7 @@ impl EngineThread {
                 return;
             }
             let output = self.step(Request::NextEvent);
-            if let (None, Err(problem)) = (&output.transaction, &output.reply) {
-                // It stays pending, and every event behind it: a node that cannot run modules is none.
-                self.node.lifeline.fail(problem.clone());
+            if output.transaction.is_none() {
                 return;
             }
             self.round.group(None);
