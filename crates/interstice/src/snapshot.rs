@@ -100,14 +100,19 @@ impl<S: Storage> Snapshots<S> {
     }
 
     /// The most offsets that a start may have behind it so that as much as possible of `log` is in front: none if the log has
-    /// its beginning, else those of the oldest snapshot that is whole.
+    /// its beginning, else those of the oldest snapshot that is whole and that the log goes on from.
     ///
     /// # Errors
     /// What the storage says.
     pub fn earliest<L: CommitLog>(&self, log: &L) -> io::Result<Offset> {
         match log.read(Position(0)) {
             Ok(_) => Ok(0),
-            Err(_) => Ok(self.list()?.into_iter().find(|found| self.manifest(*found, true).is_ok()).unwrap_or(0)),
+            // One that stands before the log's beginning, and was not removed yet, is of no use.
+            Err(_) => {
+                let begins = |manifest: Manifest| Position(manifest.events_from.position).min(manifest.end());
+                let goes_on = |found: &u64| self.manifest(*found, true).is_ok_and(|one| log.read(begins(one)).is_ok());
+                Ok(self.list()?.into_iter().find(goes_on).unwrap_or(0))
+            }
         }
     }
 
