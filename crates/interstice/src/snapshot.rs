@@ -105,15 +105,13 @@ impl<S: Storage> Snapshots<S> {
     /// # Errors
     /// What the storage says.
     pub fn earliest<L: CommitLog>(&self, log: &L) -> io::Result<Offset> {
-        match log.read(Position(0)) {
-            Ok(_) => Ok(0),
-            // One that stands before the log's beginning, and was not removed yet, is of no use.
-            Err(_) => {
-                let begins = |manifest: Manifest| Position(manifest.events_from.position).min(manifest.end());
-                let goes_on = |found: &u64| self.manifest(*found, true).is_ok_and(|one| log.read(begins(one)).is_ok());
-                Ok(self.list()?.into_iter().find(goes_on).unwrap_or(0))
-            }
+        if log.read(Position(0)).is_ok() {
+            return Ok(0);
         }
+        // One that stands before the log's beginning, and was not removed yet, is of no use.
+        let begins = |manifest: Manifest| Position(manifest.events_from.position).min(manifest.end());
+        let goes_on = |found: &u64| self.manifest(*found, true).is_ok_and(|one| log.read(begins(one)).is_ok());
+        Ok(self.list()?.into_iter().find(goes_on).unwrap_or(0))
     }
 
     /// The frame before which the log may be trimmed: where the older of the kept snapshots, or an event that was pending at
