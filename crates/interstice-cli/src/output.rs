@@ -37,7 +37,7 @@ impl Output {
             Format::Text => line(&report.text),
             Format::Json => line(document),
             Format::Yaml => text(&yaml(document)),
-            Format::Jsonl => report.items.map_or(vec![document], |key| list(&document[key])).into_iter().for_each(line),
+            Format::Jsonl => report.lines().into_iter().for_each(line),
             Format::Csv => write_rows(&report.rows()),
         }
         report.exit
@@ -136,10 +136,6 @@ fn written_or_end(written: io::Result<()>) {
             std::process::exit(exit::FAILED.into());
         }
     }
-}
-
-fn list(value: &Value) -> Vec<&Value> {
-    value.as_array().map(|items| items.iter().collect()).unwrap_or_default()
 }
 
 fn yaml(document: &Value) -> String {

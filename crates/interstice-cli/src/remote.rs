@@ -1,7 +1,7 @@
 //! Files of a node, read over HTTP in pieces.
 
 use interstice_client::http::{Http, HttpError};
-use interstice_log::storage::{Storage, StorageFile, only_read};
+use interstice_log::storage::{Storage, StorageFile};
 use interstice_protocol::limits::MAX_PIECE_SIZE;
 use std::collections::BTreeMap;
 use std::io;
@@ -44,22 +44,6 @@ impl Storage for RemoteStorage {
         Ok(RemoteFile { http: self.http.clone(), path: format!("{}/{name}", self.path), size })
     }
 
-    fn create(&self, _: &str) -> io::Result<RemoteFile> {
-        Err(only_read())
-    }
-
-    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn remove(&self, _: &str) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        Err(only_read())
-    }
-
     fn try_lock(&self) -> io::Result<Option<()>> {
         Ok(Some(()))
     }
@@ -82,14 +66,6 @@ impl StorageFile for RemoteFile {
             piece.copy_from_slice(&bytes);
         }
         Ok(())
-    }
-
-    fn write_all_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Err(only_read())
     }
 }
 

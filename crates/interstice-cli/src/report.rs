@@ -37,12 +37,17 @@ impl Report {
         self
     }
 
-    /// As a table: the items with their names, or the document as the one row.
-    pub(crate) fn rows<'r>(&'r self) -> (Vec<&'r str>, Vec<Vec<&'r Value>>) {
-        let items: Vec<&Value> = match self.items.map(|key| &self.document[key]) {
+    /// The items, or the document as the one of them.
+    pub(crate) fn lines(&self) -> Vec<&Value> {
+        match self.items.map(|key| &self.document[key]) {
             Some(Value::Array(items)) => items.iter().collect(),
             _ => vec![&self.document],
-        };
+        }
+    }
+
+    /// As a table: the items with their names, or the document as the one row.
+    pub(crate) fn rows<'r>(&'r self) -> (Vec<&'r str>, Vec<Vec<&'r Value>>) {
+        let items = self.lines();
         if let Some(columns) = self.document["columns"].as_array() {
             // Rows that are lists have their columns beside them.
             let names = columns.iter().filter_map(|column| column["name"].as_str()).collect();

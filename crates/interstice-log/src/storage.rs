@@ -9,7 +9,7 @@ pub mod view;
 
 use std::io;
 
-/// A flat directory of files.
+/// A flat directory of files. Storage that is only read has nothing to say about what changes it.
 pub trait Storage: Clone + Send + Sync + 'static {
     /// An open file.
     type File: StorageFile;
@@ -32,25 +32,33 @@ pub trait Storage: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// What the operating system says.
-    fn create(&self, name: &str) -> io::Result<Self::File>;
+    fn create(&self, _name: &str) -> io::Result<Self::File> {
+        Err(only_read())
+    }
 
     /// Gives a file another name.
     ///
     /// # Errors
     /// What the operating system says.
-    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
+        Err(only_read())
+    }
 
     /// Removes a file.
     ///
     /// # Errors
     /// What the operating system says.
-    fn remove(&self, name: &str) -> io::Result<()>;
+    fn remove(&self, _name: &str) -> io::Result<()> {
+        Err(only_read())
+    }
 
     /// Makes names durable.
     ///
     /// # Errors
     /// What the operating system says.
-    fn sync_directory(&self) -> io::Result<()>;
+    fn sync_directory(&self) -> io::Result<()> {
+        Err(only_read())
+    }
 
     /// Takes the directory for this process; `None` if another one has it.
     ///
@@ -77,13 +85,17 @@ pub trait StorageFile: Send {
     ///
     /// # Errors
     /// What the operating system says.
-    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()>;
+    fn write_all_at(&mut self, _bytes: &[u8], _at: u64) -> io::Result<()> {
+        Err(only_read())
+    }
 
     /// Makes written bytes and the size durable.
     ///
     /// # Errors
     /// What the operating system says.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()> {
+        Err(only_read())
+    }
 
     /// Lets reads come from the medium, where memory of the operating system holds the bytes too.
     ///

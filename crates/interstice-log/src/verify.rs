@@ -102,7 +102,7 @@ pub fn verify<S: Storage>(storage: &S) -> io::Result<VerifyReport> {
     const LOOKS: usize = 5;
     let mut looks = 1;
     loop {
-        let (report, names) = look(storage)?;
+        let (report, names) = verify_once(storage)?;
         let there = storage.list()?;
         if looks == LOOKS || names.iter().all(|name| there.contains(name)) {
             return Ok(report);
@@ -111,8 +111,12 @@ pub fn verify<S: Storage>(storage: &S) -> io::Result<VerifyReport> {
     }
 }
 
-/// Walks over every segment that is there; returns their names too.
-fn look<S: Storage>(storage: &S) -> io::Result<(VerifyReport, Vec<String>)> {
+/// As [`verify`], in one look: what is given up meanwhile may be reported as unreadable. Returns the names of the segments that
+/// were there too.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_once<S: Storage>(storage: &S) -> io::Result<(VerifyReport, Vec<String>)> {
     let marks = MarkFile::read(storage);
     let all = storage.list()?;
     let mut names: Vec<_> = all.iter().filter(|name| is_segment_name(name)).cloned().collect();

@@ -21,7 +21,7 @@ use interstice_log::snapshot::{SnapshotError, name_of};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_log::storage::paced::{Pace, PacedStorage};
 use interstice_log::storage::{Storage, StorageFile};
-use interstice_log::verify::{SegmentReport, VerifyReport, verify};
+use interstice_log::verify::{SegmentReport, VerifyReport, verify, verify_once};
 use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use serde_json::Value as Json;
@@ -78,7 +78,7 @@ impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
     }
 
     fn scrub(&self, pace: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>> {
-        let report = verify(&PacedStorage::new(self.storage().clone(), Arc::clone(pace)))?;
+        let (report, _) = verify_once(&PacedStorage::new(self.storage().clone(), Arc::clone(pace)))?;
         // What was given up meanwhile is not missing.
         let first = self.segments()[0].first_offset;
         Ok(report.segments.into_iter().filter(|segment| segment.first_offset >= first).collect())

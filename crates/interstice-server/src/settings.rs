@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The file in a data directory.
-pub const SETTINGS_FILE: &str = "config.toml";
+pub const SETTINGS_FILE: &str = interstice::backup::SETTINGS_NAME;
 
 /// Settings of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -42,8 +42,8 @@ impl HistoryError {
     }
 }
 
-/// Gives everything that `selector` selects to `take`, told as JSON, until there is no more, it breaks off, or `goes_on` says no: transactions, and
-/// what was given up where another history begins.
+/// Gives everything that `selector` selects to `take`, told as JSON: transactions, and what was given up where another history
+/// begins. Ends if there is no more, if `take` breaks off, or if `goes_on` says no.
 ///
 /// # Errors
 /// [`HistoryError`], also if the log does not go on from `start`.

@@ -3,9 +3,10 @@
 //! 1. The log can be kept up to the first damage, with the snapshots that stand before it.
 //! 2. It can be kept from a good snapshot on that stands behind a damage, up to the next one: history before it is lost, and no
 //!    state. What reaches furthest is kept, and of two that reach as far the one with more history.
-//! 3. A good snapshot that no event is pending at needs no log: where that ends before it, or none of it is whole, the new log begins
-//!    right behind the snapshot.
-//! 4. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a receipt of what was given up is told so.
+//! 3. A good snapshot that no event is pending at needs no log: where that ends before it, or none of it is whole, the new log
+//!    begins right behind the snapshot.
+//! 4. What was committed behind that is given up. Either way another history begins behind what is kept: whoever holds a
+//!    receipt of what was given up is told so.
 
 use super::random;
 use crate::directory::Directory;

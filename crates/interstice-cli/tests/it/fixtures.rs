@@ -5,7 +5,7 @@
 //! it; `fixtures/snapshot-v1` a log whose beginning is gone, behind snapshots. Beside each stands what is told of it, `.jsonl`.
 //! Nothing in them is ever made anew: a change of a format is a version of its own, with fixtures of its own.
 
-use crate::support::{Node, copy_of, root, run};
+use crate::support::{Node, copy_files, copy_of, root, run};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -102,18 +102,6 @@ fn project(wider: bool) -> tempfile::TempDir {
     })
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            std::fs::copy(from, to).unwrap();
-        }
-    }
-}
-
 fn fixture(name: &str) -> PathBuf {
     root().join("fixtures").join(name)
 }
@@ -121,7 +109,7 @@ fn fixture(name: &str) -> PathBuf {
 /// A copy that may be written, as a data directory.
 fn fresh(name: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    copy(&fixture(name), directory.path());
+    copy_files(&fixture(name), directory.path());
     directory
 }
 
@@ -157,7 +145,7 @@ fn keep(data: &Path, name: &str, from: u64) {
     let fixture = fixture(name);
     for part in ["log", "snapshots"] {
         let _ = std::fs::remove_dir_all(fixture.join(part));
-        copy(&data.join(part), &fixture.join(part));
+        copy_files(&data.join(part), &fixture.join(part));
     }
     for entry in std::fs::read_dir(fixture.join("log")).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();

@@ -1,7 +1,7 @@
 //! `log repair` through the built command: a byte rots in the middle of a log that was acknowledged.
 
 use crate::full::SmallDisk;
-use crate::support::{Node, run, run_with_stdin};
+use crate::support::{Node, copy_files, run, run_with_stdin};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -176,13 +176,6 @@ fn a_snapshot_of_another_log_is_not_kept() {
     rot(&segments(Path::new(data))[1]);
     let repaired = run(&["log", "repair", "--data", data, "--out", out, "--yes", "-o", "json"]).ok().json();
     assert_eq!((&repaired["kept"]["to"], &repaired["snapshots"]), (&json!("602"), &json!(["302"])));
-}
-
-fn copy_files(from: &Path, to: &Path) {
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }
 
 #[test]

@@ -183,3 +183,16 @@ pub(crate) fn copy_of(project: &str, edit: impl Fn(String) -> String) -> tempfil
     std::fs::copy(root().join("Cargo.lock"), copy.path().join("Cargo.lock")).unwrap();
     copy
 }
+
+/// Copies all that is in a directory.
+pub(crate) fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_files(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}

@@ -47,22 +47,6 @@ impl<S: Storage> Storage for PacedStorage<S> {
         Ok(PacedFile { inner, pace: Arc::clone(&self.pace) })
     }
 
-    fn create(&self, _: &str) -> io::Result<Self::File> {
-        Err(only_read())
-    }
-
-    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn remove(&self, _: &str) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        Err(only_read())
-    }
-
     fn try_lock(&self) -> io::Result<Option<S::Lock>> {
         Err(only_read())
     }
@@ -76,13 +60,5 @@ impl<F: StorageFile> StorageFile for PacedFile<F> {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         self.pace.before_read(buffer.len())?;
         self.inner.read_exact_at(buffer, at)
-    }
-
-    fn write_all_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Err(only_read())
     }
 }

@@ -1,6 +1,6 @@
 //! A file that is read in large pieces, from its beginning to its end: for what costs much for each read.
 
-use super::{StorageFile, only_read};
+use super::StorageFile;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
@@ -60,14 +60,6 @@ impl<F: StorageFile> StorageFile for ReadAhead<F> {
             done += self.read_from_piece(&mut buffer[done..], at + done as u64)?;
         }
         Ok(())
-    }
-
-    fn write_all_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
-        Err(only_read())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Err(only_read())
     }
 }
 

@@ -1,6 +1,6 @@
 //! History over HTTP: what is selected of it, told line by line as it is walked over, and counted.
 
-use super::records::{on_a_thread, past, reading, worker};
+use super::records::{on_history, past, reading, worker};
 use super::{Answered, Refusal, envelope};
 use crate::node::Node;
 use crate::reports;
@@ -63,13 +63,7 @@ pub(super) async fn stats(
     selection: Result<Query<Selection>, QueryRejection>,
 ) -> Answered<LogStats> {
     let selector = selector(selection)?;
-    let reading = reading(&node).await?;
-    let stats = on_a_thread(move || {
-        let stats = node.log.stats(node.kit(), &selector);
-        drop(reading);
-        stats
-    })
-    .await?;
+    let stats = on_history(node, move |node| node.log.stats(node.kit(), &selector)).await?;
     Ok(envelope(reports::log_stats(&stats.map_err(|error| past(&error))?)))
 }
 

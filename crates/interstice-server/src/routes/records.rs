@@ -23,13 +23,7 @@ pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerifie
 }
 
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
-    let reading = reading(&node).await?;
-    let report = on_a_thread(move || {
-        let report = node.log.check(node.kit());
-        drop(reading);
-        report
-    })
-    .await?;
+    let report = on_history(node, |node| node.log.check(node.kit())).await?;
     let report = report.map_err(|error| past(&error))?;
     Ok(envelope(reports::replay_checked(&report)))
 }
@@ -66,6 +60,20 @@ pub(super) async fn receipt(State(node): State<Arc<Node>>, body: Body) -> Answer
 pub(super) async fn reading(node: &Node) -> Result<OwnedSemaphorePermit, Problem> {
     let leave = Arc::clone(&node.history_readers).acquire_owned().await;
     leave.map_err(|_| problems::unavailable("the node stops"))
+}
+
+/// Does `work`, which walks over history, once there is leave for it.
+pub(super) async fn on_history<T: Send + 'static>(
+    node: Arc<Node>,
+    work: impl FnOnce(&Node) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let leave = reading(&node).await?;
+    let done = on_a_thread(move || {
+        let done = work(&node);
+        drop(leave);
+        done
+    });
+    done.await
 }
 
 pub(super) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
