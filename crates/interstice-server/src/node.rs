@@ -7,6 +7,7 @@ use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
 use crate::reserve::Reserve;
+use crate::snapshot_thread::Effort;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -54,6 +55,8 @@ pub(crate) struct Facts {
     pub(crate) node: [u8; 16],
     pub(crate) data: Option<PathBuf>,
     pub(crate) started: Instant,
+    /// How snapshots are made.
+    pub(crate) effort: Effort,
 }
 
 /// Numbers for whoever asks how the node is.

@@ -14,7 +14,7 @@ use crate::reader_thread;
 use crate::routes;
 use crate::scrub;
 use crate::settings::Settings;
-use crate::snapshot_thread;
+use crate::snapshot_thread::{self, Effort};
 use crate::start::{Config, StartError};
 use interstice::opened::{Birth, OpenReport, Opened};
 use interstice_engine::module::ModuleLoader;
@@ -117,7 +117,8 @@ impl Server {
         let opened = Opened::open(log, start, birth).map_err(|error| StartError::of_open(data, &error))?;
         let Opened { engine, log, committer, report } = opened;
         let log = Box::new(Past::new(log, snapshots));
-        let facts = Facts { node: id, data: config.data.clone(), started: Instant::now() };
+        let facts =
+            Facts { node: id, data: config.data.clone(), started: Instant::now(), effort: Effort::of(&settings) };
         let catalog = Arc::clone(engine.catalog());
         let node = Arc::new(Node::new(catalog, (loader, config.limits), log, facts));
         node.background.set_snapshot(newest);

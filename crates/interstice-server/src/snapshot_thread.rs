@@ -5,20 +5,15 @@ use crate::background;
 use crate::lifeline::FailOnPanic;
 use crate::moment;
 use crate::node::Node;
-use crate::settings::{Settings, SnapshotSettings};
+use crate::settings::{Keep, Settings, SnapshotSettings};
 use interstice::snapshot::build::Built;
 use interstice_types::problem::Problem;
 use std::cell::Cell;
 use std::io;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Between two looks whether it is time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Between two looks whether a snapshot that is made aside comes too late.
-const WATCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Between two breaks of the work on a snapshot.
 const PIECE_OF_WORK: Duration = Duration::from_millis(2);
@@ -37,7 +32,7 @@ pub(crate) fn run(node: &Node, settings: &Settings) {
         let behind = node.background.snapshot().unwrap_or(0);
         if Instant::now() >= rests_until && is_due(&settings.snapshots, node.log.behind(behind), newest.elapsed()) {
             newest = Instant::now();
-            if make_in_time(node, &settings.snapshots).is_err() {
+            if make(node).is_err() {
                 // What failed will most likely fail again: a full disk is not helped by another attempt at once.
                 rests_until = Instant::now() + REST_AFTER_FAILURE;
             }
@@ -65,50 +60,31 @@ fn is_due(settings: &SnapshotSettings, (bytes, transactions): (u64, u64), age: D
     transactions > 0 && (grown || age >= settings.interval)
 }
 
-/// Makes a snapshot beside the other work; if that leaves too little of the processors, so that twice as much log has gathered as
-/// asks for one, at the cost of it.
-fn make_in_time(node: &Node, settings: &SnapshotSettings) -> Made {
-    let hurry = AtomicBool::new(false);
-    let late = SnapshotSettings {
-        bytes: settings.bytes.saturating_mul(2),
-        transactions: settings.transactions.saturating_mul(2),
-        interval: Duration::MAX,
-    };
-    let made = std::thread::scope(|scope| {
-        let making = std::thread::Builder::new().name("snapshot".to_owned());
-        let making = making.spawn_scoped(scope, || make(node, Effort::Aside(&hurry))).ok()?;
-        while !making.is_finished() {
-            std::thread::sleep(WATCH_INTERVAL);
-            if is_due(&late, node.log.behind(node.background.snapshot().unwrap_or(0)), Duration::ZERO) {
-                hurry.store(true, Ordering::Relaxed);
-            }
-        }
-        Some(making.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    });
-    match made {
-        Some(made) if made.is_ok() || !hurry.load(Ordering::Relaxed) => made,
-        _ => make(node, Effort::Full),
-    }
-}
-
 /// What came of making one; `None` if there was nothing to fold.
 type Made = Result<Option<Built>, Problem>;
 
 /// How much of the machine making a snapshot may take.
-#[derive(Clone, Copy)]
-pub(crate) enum Effort<'h> {
-    /// What others leave, half of the time. The thread is of the idle class from then on. It is given up if this is set.
-    Aside(&'h AtomicBool),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// What others leave, half of the time. The thread is of the idle class from then on.
+    Aside,
     /// As much as it can use.
     Full,
 }
 
+impl Effort {
+    /// Where the log is to be bounded, snapshots have to come in time whatever else the machine does.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        if settings.retention.keep == Keep::All { Self::Aside } else { Self::Full }
+    }
+}
+
 /// Makes a snapshot, takes note of it, and says what failed.
-pub(crate) fn make(node: &Node, effort: Effort<'_>) -> Made {
-    if let Effort::Aside(_) = effort {
+pub(crate) fn make(node: &Node) -> Made {
+    if node.facts.effort == Effort::Aside {
         background::step_back();
     }
-    let breaks = Breaks { node, effort, working_since: Cell::new(Instant::now()) };
+    let breaks = Breaks { node, working_since: Cell::new(Instant::now()) };
     let Some(made) = node.log.make_snapshot(&|| breaks.rest()) else {
         return Err(Problem::new("no-snapshots", "a node in memory has no snapshots")
             .hint("start it with `--data DIR` instead of `--memory`"));
@@ -127,8 +103,8 @@ pub(crate) fn make(node: &Node, effort: Effort<'_>) -> Made {
         Ok(None) => node.background.set_snapshot(Some(node.log.tail().next_offset)),
         Err(_) => {}
     }
-    // One that was given up is no alarm.
-    if made.is_ok() || breaks.is_wanted() {
+    // One that was given up because the node ends is no alarm.
+    if made.is_ok() || node.background.wait(Duration::ZERO) {
         node.background.report("snapshot", made.as_ref().map(|_| ()).map_err(Clone::clone));
     }
     made
@@ -137,28 +113,21 @@ pub(crate) fn make(node: &Node, effort: Effort<'_>) -> Made {
 /// The pauses of the work on a snapshot.
 struct Breaks<'n> {
     node: &'n Node,
-    effort: Effort<'n>,
     working_since: Cell<Instant>,
 }
 
 impl Breaks<'_> {
-    /// Rests as long as it worked, if it is to: whoever writes meanwhile has the processors and the disk for half of the time.
+    /// Rests as long as it worked, if it is done aside: whoever writes meanwhile has the processors and the disk for half of the
+    /// time.
     fn rest(&self) -> io::Result<()> {
         let worked = self.working_since.get().elapsed();
         if worked < PIECE_OF_WORK {
             return Ok(());
         }
-        if let Effort::Aside(_) = self.effort {
-            self.node.background.wait(worked);
-        }
+        let pause = if self.node.facts.effort == Effort::Aside { worked } else { Duration::ZERO };
+        let goes_on = self.node.background.wait(pause);
         self.working_since.set(Instant::now());
-        if self.is_wanted() { Ok(()) } else { Err(io::Error::other("the snapshot is given up")) }
-    }
-
-    /// Whether the node goes on, and there is no hurry.
-    fn is_wanted(&self) -> bool {
-        let hurry = matches!(self.effort, Effort::Aside(hurry) if hurry.load(Ordering::Relaxed));
-        !hurry && self.node.background.wait(Duration::ZERO)
+        if goes_on { Ok(()) } else { Err(io::Error::other("the node ends")) }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::log_access::PastError;
 use crate::node::Node;
 use crate::receipts::{self, unreadable};
 use crate::reports;
-use crate::snapshot_thread::{self, Effort};
+use crate::snapshot_thread;
 use axum::body::Body;
 use axum::extract::State;
 use interstice::history::HistoryError;
@@ -14,7 +14,6 @@ use interstice_protocol::http::{LogVerified, ReceiptChecked, ReplayChecked, Snap
 use interstice_protocol::problems;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerified> {
@@ -44,7 +43,7 @@ async fn look(node: Arc<Node>, whole: bool) -> Answered<SnapshotList> {
 
 pub(super) async fn make_snapshot(State(node): State<Arc<Node>>) -> Answered<SnapshotBuilt> {
     let (built, newest) = on_a_thread(move || {
-        let built = snapshot_thread::make(&node, Effort::Aside(&AtomicBool::new(false)));
+        let built = snapshot_thread::make(&node);
         (built, node.background.snapshot().unwrap_or(0))
     })
     .await?;
