@@ -77,9 +77,11 @@ impl Catalog {
     pub fn build(store: &Store, before: &Self) -> Self {
         let rows = system::modules(store);
         let mut tables: BTreeMap<String, BTreeMap<String, TableId>> = BTreeMap::new();
-        for (id, module, name) in system::table_names(store) {
-            tables.entry(module).or_default().insert(name, id);
+        for row in system::table_rows(store) {
+            tables.entry(row.module).or_default().insert(row.name, row.id);
         }
+        let own = system::own_tables(store).map(|table| (table.schema().name.clone(), table.id()));
+        tables.insert(SYSTEM_MODULE.to_owned(), own.collect());
         let by_name: BTreeMap<_, _> =
             rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
         let mut catalog = Self { by_name, tables, ..Self::default() };
@@ -151,9 +153,6 @@ impl Catalog {
 
     /// The table `name` of `module`.
     pub fn table(&self, module: &str, name: &str) -> Option<TableId> {
-        if module == SYSTEM_MODULE {
-            return system::table_named(name);
-        }
         self.tables.get(module)?.get(name).copied()
     }
 
@@ -164,9 +163,6 @@ impl Catalog {
 
     /// The owner and the name of a table.
     pub fn table_name(&self, id: TableId) -> Option<(&str, &str)> {
-        if let Some(table) = system::table_of(id) {
-            return Some((SYSTEM_MODULE, table));
-        }
         let mut all = self.tables.iter().flat_map(|(module, tables)| tables.iter().map(move |entry| (module, entry)));
         all.find(|(_, (_, known))| **known == id).map(|(module, (name, _))| (module.as_str(), name.as_str()))
     }

@@ -50,6 +50,8 @@ pub enum Request {
         /// Names the node.
         node: [u8; 16],
     },
+    /// Give the node the system tables that it did not know when the log began; nothing happens if it has them.
+    Configure,
     /// Bring a module in force.
     Publish {
         /// The artefact as it is stored.
@@ -144,7 +146,8 @@ impl Engine {
     pub fn step(&mut self, input: Input) -> Output {
         let time = input.now.max(self.time);
         match input.request {
-            Request::Genesis { node } => self.genesis(node, time, input.seed),
+            Request::Genesis { node } => self.genesis(node, (time, input.seed)),
+            Request::Configure => self.configure((time, input.seed)),
             Request::Publish { artefact, loaded, caller } => {
                 self.publish(&artefact, &loaded, caller, (time, input.seed))
             }
@@ -180,15 +183,23 @@ impl Engine {
         failures
     }
 
-    fn genesis(&mut self, node: [u8; 16], time: Timestamp, seed: [u8; 16]) -> Output {
+    fn genesis(&mut self, node: [u8; 16], moment: Moment) -> Output {
         assert_eq!(self.next_offset, 0, "invariant: genesis comes first");
-        let mut tx = std::mem::take(&mut self.store).begin();
-        for schema in system::tables() {
-            tx.create_table(interstice_types::schema::SYSTEM_MODULE.into(), Arc::new(schema))
-                .expect("invariant: a new store");
+        self.update_system(Cause::Genesis { node }, moment)
+    }
+
+    fn configure(&mut self, moment: Moment) -> Output {
+        if !system::is_outdated(&self.store) {
+            return refusal(Problem::new("up-to-date", "the system tables are as they should be"), Vec::new(), 0);
         }
-        let finished = Finished { tx: Some(tx), instances: Vec::new(), work: Work::default(), log: Vec::new() };
-        self.commit(Cause::Genesis { node }, Outcome::Ok(Vec::new()), finished, (time, seed))
+        self.update_system(Cause::Configure, moment)
+    }
+
+    fn update_system(&mut self, cause: Cause, moment: Moment) -> Output {
+        let mut tx = std::mem::take(&mut self.store).begin();
+        system::update_tables(&mut tx).expect("invariant: the system tables of a store can be brought up to date");
+        let finished = self.unexecuted(tx);
+        self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
     }
 
     fn publish(&mut self, artefact: &[u8], loaded: &Loaded, caller: Identity, moment: Moment) -> Output {
@@ -357,11 +368,10 @@ impl Engine {
                 assert_eq!(consumed.id, event, "invariant: events are consumed in order");
                 depth
             }
-            Cause::Publish { .. } => {
+            Cause::Publish { .. } | Cause::Genesis { .. } | Cause::Configure => {
                 self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
                 return;
             }
-            Cause::Genesis { .. } | Cause::Configure => return,
             Cause::Call { .. } => 0,
         };
         self.queue.raise(&self.catalog, transaction.offset, depth, changes);

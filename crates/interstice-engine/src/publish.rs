@@ -165,7 +165,8 @@ fn write_tables(tx: &mut WriteTx, engine: &Engine, schema: &Schema) -> Result<()
         match engine.catalog.table(&schema.module, &table.name) {
             None => {
                 let id = tx.create_table(schema.module.as_str().into(), Arc::new(table.clone()))?;
-                system::write_table_name(tx, id, &schema.module, &table.name)?;
+                let (module, name) = (schema.module.clone(), table.name.clone());
+                system::TableRow { id, module, name, version: 1 }.write(tx)?;
             }
             Some(id) => {
                 let old = Arc::clone(tx.store().table(id).expect("invariant: a named table is there").schema());

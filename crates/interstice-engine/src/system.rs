@@ -1,14 +1,14 @@
 //! System tables: the node's own state as rows of module `interstice`, with fixed ids.
 
-use interstice_store::store::Store;
-use interstice_store::table::IndexId;
+use interstice_store::store::{SharedTable, Store};
+use interstice_store::table::{IndexId, Table};
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::codec;
 use interstice_types::id::{ClientId, Identity, Offset, TableId};
 use interstice_types::json;
 use interstice_types::key::Key;
-use interstice_types::schema::{ColumnSchema, IndexSchema, SYSTEM_MODULE, Schema, TableSchema};
+use interstice_types::schema::{ColumnSchema, IndexSchema, SYSTEM_MODULE, Schema, TableSchema, diff};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::EventId;
 use interstice_types::ty::Type;
@@ -27,12 +27,15 @@ pub const EVENT_CURSOR: TableId = TableId(3);
 pub const DEAD_LETTER: TableId = TableId(4);
 /// Callers: number, identity.
 pub const CLIENT: TableId = TableId(5);
+/// Tables that a publish put under another schema.
+const MIGRATION: &str = "migration";
 
-/// The schemas of the system tables, by id.
+/// The system tables that a new log begins with, in the order of their ids. Those above have the same id in every log; one that
+/// came later has the next id that was free when the node first knew of it, and is found by its name.
 pub fn tables() -> Vec<TableSchema> {
     vec![
         table(
-            MODULE,
+            "module",
             &[
                 ("name", Type::String),
                 ("published_at", Type::U64),
@@ -42,15 +45,15 @@ pub fn tables() -> Vec<TableSchema> {
             ],
             1,
         ),
-        table(TABLE, &[("id", Type::U32), ("module", Type::String), ("name", Type::String)], 1),
-        table(ARTEFACT, &[("hash", Type::Bytes), ("bytes", Type::Bytes)], 1),
+        numbered_tables(),
+        table("artefact", &[("hash", Type::Bytes), ("bytes", Type::Bytes)], 1),
         table(
-            EVENT_CURSOR,
+            "event_cursor",
             &[("id", Type::U8), ("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32)],
             1,
         ),
         table(
-            DEAD_LETTER,
+            "dead_letter",
             &[
                 ("of", Type::U64),
                 ("change", Type::U32),
@@ -62,57 +65,90 @@ pub fn tables() -> Vec<TableSchema> {
             3,
         ),
         clients(),
+        table(
+            MIGRATION,
+            &[
+                ("offset", Type::U64),
+                ("table", Type::U32),
+                ("module", Type::String),
+                ("name", Type::String),
+                ("from_version", Type::U32),
+                ("to_version", Type::U32),
+                ("steps", Type::String),
+                ("rows", Type::U64),
+                ("time", Type::Timestamp),
+            ],
+            2,
+        ),
     ]
 }
 
-/// The names of the system tables, by id.
-const NAMES: [&str; 6] = ["module", "table", "artefact", "event_cursor", "dead_letter", "client"];
-
-/// The name of a system table; `None` for a table of a module.
-pub fn table_of(id: TableId) -> Option<&'static str> {
-    NAMES.get(id.0 as usize).copied()
-}
-
-/// The system table of this name.
-pub fn table_named(name: &str) -> Option<TableId> {
-    NAMES.iter().position(|table| *table == name).map(|id| TableId(id as u32))
-}
-
-/// The schema under which the system tables can be queried.
-pub fn schema() -> Schema {
+/// The schema under which these system tables can be queried.
+pub fn schema(tables: Vec<TableSchema>) -> Schema {
     Schema {
         module: SYSTEM_MODULE.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        tables: tables(),
+        tables,
         functions: Vec::new(),
         imports: Vec::new(),
     }
 }
 
-fn table(id: TableId, columns: &[(&str, Type)], key_columns: u16) -> TableSchema {
-    let column = |(name, ty): &(&str, Type)| ColumnSchema {
-        name: (*name).to_owned(),
-        doc: String::new(),
-        ty: ty.clone(),
-        auto_inc: false,
-        default: None,
-    };
+/// The system tables of `store`.
+pub fn own_tables(store: &Store) -> impl Iterator<Item = &SharedTable> {
+    store.tables().filter(|table| **table.module() == *SYSTEM_MODULE)
+}
+
+/// The system table of this name.
+fn named<'s>(store: &'s Store, name: &str) -> Option<&'s SharedTable> {
+    own_tables(store).find(|table| table.schema().name == name)
+}
+
+fn table(name: &str, columns: &[(&str, Type)], key_columns: u16) -> TableSchema {
     TableSchema {
-        name: NAMES[id.0 as usize].to_owned(),
-        doc: String::new(),
+        name: name.to_owned(),
         public: true,
-        ephemeral: false,
-        columns: columns.iter().map(column).collect(),
+        columns: columns.iter().map(|(name, ty)| ColumnSchema::new(*name, ty.clone())).collect(),
         primary_key: (0..key_columns).collect(),
-        indexes: Vec::new(),
+        ..TableSchema::default()
     }
 }
 
+fn numbered_tables() -> TableSchema {
+    let columns = [("id", Type::U32), ("module", Type::String), ("name", Type::String), ("version", Type::U32)];
+    let mut tables = table("table", &columns, 1);
+    tables.columns[3].default = Some("01000000".to_owned());
+    tables
+}
+
 fn clients() -> TableSchema {
-    let mut clients = table(CLIENT, &[("id", Type::U64), ("identity", Type::Identity)], 1);
+    let mut clients = table("client", &[("id", Type::U64), ("identity", Type::Identity)], 1);
     clients.columns[0].auto_inc = true;
     clients.indexes.push(IndexSchema { name: "identity".to_owned(), columns: vec![1], unique: true });
     clients
+}
+
+/// Whether this node knows system tables, or columns of them, that `store` has not.
+pub fn is_outdated(store: &Store) -> bool {
+    tables().iter().any(|schema| named(store, &schema.name).is_none_or(|table| **table.schema() != *schema))
+}
+
+/// Gives the store the system tables, and the columns of them, that this node knows.
+///
+/// # Errors
+/// If the transaction is full.
+pub fn update_tables(tx: &mut WriteTx) -> Result<(), WriteError> {
+    for schema in tables() {
+        match named(tx.store(), &schema.name).map(|table| (table.id(), Arc::clone(table.schema()))) {
+            None => drop(tx.create_table(SYSTEM_MODULE.into(), Arc::new(schema))?),
+            Some((_, old)) if *old == schema => {}
+            Some((id, old)) => {
+                let defaults = diff::new_columns(&old, &schema);
+                tx.alter_table(id, Arc::new(schema), defaults)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A row of `interstice.module`.
@@ -136,11 +172,11 @@ impl ModuleRow {
     pub fn write(&self, tx: &mut WriteTx) -> Result<(), WriteError> {
         let schema = String::from_utf8(self.schema.to_canonical_json()).expect("invariant: JSON is UTF-8");
         let values = [
-            Value::from(self.name.as_str()),
-            Value::U64(self.published_at),
-            Value::from(self.schema.version.as_str()),
-            Value::Bytes(self.artefact.to_vec()),
-            Value::String(schema),
+            ("name", Value::from(self.name.as_str())),
+            ("published_at", Value::U64(self.published_at)),
+            ("version", Value::from(self.schema.version.as_str())),
+            ("artefact", Value::Bytes(self.artefact.to_vec())),
+            ("schema", Value::String(schema)),
         ];
         upsert(tx, MODULE, &values)
     }
@@ -167,13 +203,95 @@ pub fn modules(store: &Store) -> Vec<ModuleRow> {
     rows.collect()
 }
 
-/// The id, module and name of every table that a module owns.
-pub fn table_names(store: &Store) -> Vec<(TableId, String, String)> {
+/// A row of `interstice.table`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRow {
+    /// Its id, which it keeps.
+    pub id: TableId,
+    /// The module that owns it.
+    pub module: String,
+    /// Its name now.
+    pub name: String,
+    /// How many schemas it has had.
+    pub version: u32,
+}
+
+impl TableRow {
+    /// Writes the row, replacing what was said of the table before.
+    ///
+    /// # Errors
+    /// If the transaction is full.
+    pub fn write(&self, tx: &mut WriteTx) -> Result<(), WriteError> {
+        let values = [
+            ("id", Value::U32(self.id.0)),
+            ("module", Value::from(self.module.as_str())),
+            ("name", Value::from(self.name.as_str())),
+            ("version", Value::U32(self.version)),
+        ];
+        upsert(tx, TABLE, &values)
+    }
+}
+
+/// All rows of `interstice.table`, in the order of ids.
+pub fn table_rows(store: &Store) -> Vec<TableRow> {
     let rows = rows(store, TABLE).into_iter().map(|values| match &values[..] {
-        [Value::U32(id), Value::String(module), Value::String(name)] => (TableId(*id), module.clone(), name.clone()),
+        // A store that was made by a node that did not count versions has none.
+        [Value::U32(id), Value::String(module), Value::String(name), version @ ..] => TableRow {
+            id: TableId(*id),
+            module: module.clone(),
+            name: name.clone(),
+            version: if let [Value::U32(version)] = version { *version } else { 1 },
+        },
         _ => panic!("invariant: the columns of interstice.table"),
     });
     rows.collect()
+}
+
+/// Takes the row of a table that is gone out of `interstice.table`.
+///
+/// # Errors
+/// If the transaction is full.
+pub fn delete_table_row(tx: &mut WriteTx, id: TableId) -> Result<(), WriteError> {
+    tx.delete(TABLE, &id.0.to_le_bytes()).map(|_| ())
+}
+
+/// A table that a publish put under another schema: a row of `interstice.migration`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationRow {
+    /// The offset of the publish.
+    pub offset: Offset,
+    /// The table, with the version that it has now.
+    pub table: TableRow,
+    /// The version that it had; 0 if it was not there.
+    pub from_version: u32,
+    /// What was done, one step a line.
+    pub steps: String,
+    /// How many rows it had.
+    pub rows: u64,
+    /// When.
+    pub time: Timestamp,
+}
+
+impl MigrationRow {
+    /// Writes the row, if the store has a table for it.
+    ///
+    /// # Errors
+    /// If the transaction is full.
+    pub fn write(&self, tx: &mut WriteTx) -> Result<(), WriteError> {
+        let Some(id) = named(tx.store(), MIGRATION).map(|table| table.id()) else { return Ok(()) };
+        let values = [
+            ("offset", Value::U64(self.offset)),
+            ("table", Value::U32(self.table.id.0)),
+            ("module", Value::from(self.table.module.as_str())),
+            ("name", Value::from(self.table.name.as_str())),
+            ("from_version", Value::U32(self.from_version)),
+            ("to_version", Value::U32(self.table.version)),
+            ("steps", Value::from(self.steps.as_str())),
+            ("rows", Value::U64(self.rows)),
+            ("time", Value::Timestamp(self.time)),
+        ];
+        insert(tx, id, &values)
+    }
 }
 
 /// The artefact with this hash.
@@ -195,15 +313,7 @@ pub fn write_artefact(tx: &mut WriteTx, hash: &[u8; 32], bytes: &[u8]) -> Result
     if artefact(tx.store(), hash).is_some() {
         return Ok(());
     }
-    insert(tx, ARTEFACT, &[Value::Bytes(hash.to_vec()), Value::Bytes(bytes.to_vec())])
-}
-
-/// Names a new table.
-///
-/// # Errors
-/// If the transaction is full.
-pub fn write_table_name(tx: &mut WriteTx, id: TableId, module: &str, name: &str) -> Result<(), WriteError> {
-    insert(tx, TABLE, &[Value::U32(id.0), Value::from(module), Value::from(name)])
+    insert(tx, ARTEFACT, &[("hash", Value::Bytes(hash.to_vec())), ("bytes", Value::Bytes(bytes.to_vec()))])
 }
 
 /// The last event that was consumed.
@@ -220,7 +330,12 @@ pub fn event_cursor(store: &Store) -> Option<EventId> {
 /// # Errors
 /// If the transaction is full.
 pub fn write_event_cursor(tx: &mut WriteTx, event: EventId) -> Result<(), WriteError> {
-    let values = [Value::U8(0), Value::U64(event.of), Value::U32(event.change), Value::U32(event.subscriber)];
+    let values = [
+        ("id", Value::U8(0)),
+        ("of", Value::U64(event.of)),
+        ("change", Value::U32(event.change)),
+        ("subscriber", Value::U32(event.subscriber)),
+    ];
     upsert(tx, EVENT_CURSOR, &values)
 }
 
@@ -236,12 +351,12 @@ pub fn write_dead_letter(
     time: Timestamp,
 ) -> Result<(), WriteError> {
     let values = [
-        Value::U64(event.of),
-        Value::U32(event.change),
-        Value::U32(event.subscriber),
-        Value::from(function),
-        Value::String(String::from_utf8_lossy(problem).into_owned()),
-        Value::Timestamp(time),
+        ("of", Value::U64(event.of)),
+        ("change", Value::U32(event.change)),
+        ("subscriber", Value::U32(event.subscriber)),
+        ("function", Value::from(function)),
+        ("problem", Value::String(String::from_utf8_lossy(problem).into_owned())),
+        ("time", Value::Timestamp(time)),
     ];
     insert(tx, DEAD_LETTER, &values)
 }
@@ -254,7 +369,7 @@ pub fn client_id(tx: &mut WriteTx, identity: Identity) -> Result<ClientId, Write
     if let Some(id) = find_client(tx.store(), identity) {
         return Ok(id);
     }
-    insert(tx, CLIENT, &[Value::U64(0), Value::Identity(identity)])?;
+    insert(tx, CLIENT, &[("id", Value::U64(0)), ("identity", Value::Identity(identity))])?;
     Ok(find_client(tx.store(), identity).expect("invariant: just inserted"))
 }
 
@@ -289,19 +404,31 @@ fn rows(store: &Store, id: TableId) -> Vec<Vec<Value>> {
         .collect()
 }
 
-fn encode(tx: &WriteTx, id: TableId, values: &[Value]) -> Vec<u8> {
-    let table = tx.store().table(id).expect("invariant: system tables are there from genesis on");
-    codec::encode_all(table.layout().types(), values)
+/// Values by the names of their columns. A store that was made by a node that did not know a column does without it.
+type Values<'v> = [(&'v str, Value)];
+
+fn encode(table: &Table, values: &Values<'_>) -> Vec<u8> {
+    let mut row = Vec::new();
+    for column in &table.schema().columns {
+        let value = values.iter().find(|(name, _)| *name == column.name);
+        let (_, value) = value.expect("invariant: every column of a system table is known here");
+        codec::encode(&column.ty, value, &mut row);
+    }
+    row
 }
 
-fn insert(tx: &mut WriteTx, id: TableId, values: &[Value]) -> Result<(), WriteError> {
-    let row = encode(tx, id, values);
+fn insert(tx: &mut WriteTx, id: TableId, values: &Values<'_>) -> Result<(), WriteError> {
+    let row = encode(system_table(tx, id), values);
     tx.insert(id, &row).map(|_| ())
 }
 
-fn upsert(tx: &mut WriteTx, id: TableId, values: &[Value]) -> Result<(), WriteError> {
-    let row = encode(tx, id, values);
-    let table = tx.store().table(id).expect("invariant: system tables are there from genesis on");
+fn upsert(tx: &mut WriteTx, id: TableId, values: &Values<'_>) -> Result<(), WriteError> {
+    let table = system_table(tx, id);
+    let row = encode(table, values);
     let key = table.primary_key(&row, &mut Vec::new());
     if table.get(&key).is_some() { tx.update(id, &row).map(|_| ()) } else { tx.insert(id, &row).map(|_| ()) }
+}
+
+fn system_table(tx: &WriteTx, id: TableId) -> &Table {
+    tx.store().table(id).expect("invariant: system tables are there from genesis on")
 }

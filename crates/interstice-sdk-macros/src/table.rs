@@ -203,10 +203,10 @@ impl Declared {
                 name: #name.into(),
                 doc: #doc.into(),
                 public: #public,
-                ephemeral: false,
                 columns: ::std::vec![#(#columns),*],
                 primary_key: ::std::vec![#(#key),*],
                 indexes: ::std::vec![#(#indexes),*],
+                ..::core::default::Default::default()
             }
         }
     }
@@ -314,6 +314,7 @@ impl Column {
         quote! {
             ::interstice_sdk::generated::ColumnSchema {
                 name: #name.into(),
+                renamed_from: ::core::option::Option::None,
                 doc: #doc.into(),
                 ty: <#ty as ::interstice_sdk::datatype::Datatype>::ty(),
                 auto_inc: #auto_inc,

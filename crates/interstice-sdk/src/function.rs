@@ -79,7 +79,7 @@ impl FunctionBuilder {
     }
 
     fn handle<T: Table>(&mut self, access: TableAccess) {
-        self.schema.handles.push(HandleSchema { table: table_ref::<T>(), access });
+        self.schema.handles.push(HandleSchema { table: table_ref::<T>(), access, former: false });
     }
 }
 

@@ -301,8 +301,8 @@ impl ser::SerializeMap for Parts<'_> {
 mod tests {
     use super::to_json;
     use interstice_types::schema::{
-        ChangeKind, ColumnSchema, FunctionKind, FunctionSchema, HandleSchema, Import, ImportedName, IndexSchema,
-        Schema, TableAccess, TableRef, TableSchema,
+        ChangeKind, ColumnSchema, Durability, FunctionKind, FunctionSchema, HandleSchema, Import, ImportedName,
+        IndexSchema, OnDelete, ReferenceSchema, Schema, TableAccess, TableRef, TableSchema,
     };
     use interstice_types::ty::{EnumType, Field, Shape, StructType, Type, Variant};
 
@@ -322,6 +322,7 @@ mod tests {
         let table = TableRef { module: Some("other".to_owned()), table: "t".to_owned() };
         let column = ColumnSchema {
             name: "id".to_owned(),
+            renamed_from: Some("key".to_owned()),
             doc: doc.clone(),
             ty: ty.clone(),
             auto_inc: true,
@@ -333,18 +334,25 @@ mod tests {
             version: "1.2.3".to_owned(),
             tables: vec![TableSchema {
                 name: "t".to_owned(),
+                renamed_from: Some("s".to_owned()),
                 doc: doc.clone(),
                 public: true,
-                ephemeral: true,
+                durability: Durability::Ephemeral,
                 columns: vec![column],
                 primary_key: vec![0, 65_535],
                 indexes: vec![IndexSchema { name: "i".to_owned(), columns: vec![1], unique: true }],
+                references: vec![ReferenceSchema {
+                    name: "r".to_owned(),
+                    columns: vec![0],
+                    table: "u".to_owned(),
+                    on_delete: OnDelete::SetNull,
+                }],
             }],
             functions: vec![FunctionSchema {
                 name: "f".to_owned(),
                 doc,
                 kind: FunctionKind::Event { on: ChangeKind::Update, table: table.clone() },
-                handles: vec![HandleSchema { table, access: TableAccess::Write }],
+                handles: vec![HandleSchema { table, access: TableAccess::Write, former: true }],
                 args: vec![field("a", Type::Unit)],
                 returns: ty.clone(),
                 error: Some(ty),

@@ -66,7 +66,7 @@ const BANK_FUNCTIONS: &[Function] = &[close, open, spoil, store_blob, total, tra
 const AUDIT_FUNCTIONS: &[Function] = &[on_close, on_open, on_transfer, open_twice];
 
 fn column(name: &str, ty: Type) -> ColumnSchema {
-    ColumnSchema { name: name.to_owned(), doc: String::new(), ty, auto_inc: false, default: None }
+    ColumnSchema::new(name, ty)
 }
 
 fn key_column(name: &str) -> ColumnSchema {
@@ -75,7 +75,7 @@ fn key_column(name: &str) -> ColumnSchema {
 
 fn table(name: &str, columns: Vec<ColumnSchema>, indexes: Vec<IndexSchema>) -> TableSchema {
     let (name, doc) = (name.to_owned(), String::new());
-    TableSchema { name, doc, public: true, ephemeral: false, columns, primary_key: vec![0], indexes }
+    TableSchema { name, doc, public: true, columns, primary_key: vec![0], indexes, ..TableSchema::default() }
 }
 
 fn field(name: &str, ty: Type) -> Field {
@@ -89,7 +89,8 @@ fn function(
     args: Vec<Field>,
     returns: Type,
 ) -> FunctionSchema {
-    let handle = |(table, access): &(&str, TableAccess)| HandleSchema { table: own(table), access: *access };
+    let handle =
+        |(table, access): &(&str, TableAccess)| HandleSchema { table: own(table), access: *access, former: false };
     let (name, doc, handles) = (name.to_owned(), String::new(), handles.iter().map(handle).collect());
     FunctionSchema { name, doc, kind, handles, args, returns, error: Some(error_type()) }
 }

@@ -106,6 +106,12 @@ pub fn to_hex(bytes: &[u8]) -> String {
     Hex(bytes).to_string()
 }
 
+/// Hex digits, two for each byte, as bytes; `None` for anything else.
+pub fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| std::str::from_utf8(pair).ok().and_then(decode_hex::<1>).map(|[byte]| byte)).collect()
+}
+
 /// Exactly `2 × N` hex digits as `N` bytes; `None` for anything else.
 pub fn decode_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();

@@ -15,12 +15,13 @@
 //! *Format*: rows and arguments are [borsh](https://borsh.io) (little endian, `u32` lengths, `u8` enum tags, fields in
 //! declaration order), with one extension: a NaN is stored as the canonical quiet NaN.
 //!
-//! *Reading order*: [`id`], [`ty`], [`value`], [`codec`], [`layout`], [`key`], [`json`], [`schema`], [`filter`],
+//! *Reading order*: [`id`], [`ty`], [`value`], [`codec`], [`layout`], [`key`], [`json`], [`schema`], [`convert`], [`filter`],
 //! [`change`], [`transaction`], [`problem`].
 #![forbid(unsafe_code)]
 
 pub mod change;
 pub mod codec;
+pub mod convert;
 pub mod filter;
 pub mod id;
 pub mod json;

@@ -1,5 +1,7 @@
-//! Schemas: what a module declares, as one JSON object; its rules are in [`validate`], its names in [`signature`].
+//! Schemas: what a module declares, as one JSON object; its rules are in [`validate`], its names in [`signature`], the way from one
+//! to the next in [`diff`].
 
+pub mod diff;
 pub mod signature;
 pub mod validate;
 
@@ -28,20 +30,23 @@ pub struct Schema {
 }
 
 /// A table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSchema {
     /// Snake case of the Rust name.
     pub name: String,
+    /// The name that it had before, if it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// The author's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
     /// Whether clients and other modules may read it.
     #[serde(default)]
     pub public: bool,
-    /// Whether it is in no log and empty after a restart.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub ephemeral: bool,
+    /// How long its rows are there.
+    #[serde(default, skip_serializing_if = "Durability::is_durable")]
+    pub durability: Durability,
     /// In declaration order.
     pub columns: Vec<ColumnSchema>,
     /// Numbers of the columns of the primary key, in key order.
@@ -49,6 +54,58 @@ pub struct TableSchema {
     /// Further indexes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<IndexSchema>,
+    /// Rows of other tables of the module that rows of this one name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ReferenceSchema>,
+}
+
+/// How long the rows of a table are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Until they are deleted: they are in the log and in snapshots.
+    #[default]
+    Durable,
+    /// Until they are deleted or the node ends: they are in no log and no snapshot.
+    Ephemeral,
+    /// Until their transaction ends: they are in the log, and for whoever listens.
+    Event,
+}
+
+impl Durability {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+    fn is_durable(&self) -> bool {
+        *self == Self::Durable
+    }
+}
+
+/// A foreign key: columns that hold the primary key of a row of another table, or of the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceSchema {
+    /// Its name within the table.
+    pub name: String,
+    /// Numbers of its columns, in the order of the other table's primary key. A row whose optional column holds nothing names
+    /// no row.
+    pub columns: Vec<u16>,
+    /// The other table, of the same module.
+    pub table: String,
+    /// What becomes of the rows that name a row when that is deleted.
+    #[serde(default)]
+    pub on_delete: OnDelete,
+}
+
+/// What becomes of the rows that name a row when that is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDelete {
+    /// They stand, and the row cannot be deleted.
+    #[default]
+    Restrict,
+    /// They are deleted too.
+    Cascade,
+    /// They name no row any more.
+    SetNull,
 }
 
 /// A column.
@@ -57,6 +114,9 @@ pub struct TableSchema {
 pub struct ColumnSchema {
     /// Its Rust name.
     pub name: String,
+    /// The name that it had before, if it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
     /// The author's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
@@ -120,6 +180,13 @@ pub enum FunctionKind {
     Internal,
     /// The first publish.
     Init,
+    /// A publish that finds rows in a form that they have no more.
+    Migration {
+        /// The table, by the name that it has now.
+        table: String,
+        /// The form in which its rows are found.
+        from: Box<TableSchema>,
+    },
     /// A change of a row.
     Event {
         /// What kind of change.
@@ -159,6 +226,9 @@ pub struct HandleSchema {
     pub table: TableRef,
     /// How.
     pub access: TableAccess,
+    /// Whether it is the table as it was before a migration.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub former: bool,
 }
 
 /// How a function may touch a table.
@@ -235,11 +305,16 @@ impl Schema {
     pub fn public(&self) -> Self {
         let mut public = self.clone();
         public.tables.retain(|table| table.public);
-        let callable =
-            |kind: &FunctionKind| matches!(kind, FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal);
-        public.functions.retain(|function| callable(&function.kind));
+        public.functions.retain(FunctionSchema::is_callable);
         public.imports.clear();
         public
+    }
+}
+
+impl ColumnSchema {
+    /// A column without more to say.
+    pub fn new(name: impl Into<String>, ty: Type) -> Self {
+        Self { name: name.into(), renamed_from: None, doc: String::new(), ty, auto_inc: false, default: None }
     }
 }
 
@@ -266,6 +341,11 @@ impl TableSchema {
 }
 
 impl FunctionSchema {
+    /// Whether others may call it: clients, or other modules.
+    pub fn is_callable(&self) -> bool {
+        matches!(self.kind, FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal)
+    }
+
     /// Whether it only reads.
     pub fn is_query(&self) -> bool {
         self.kind == FunctionKind::Query

@@ -20,7 +20,7 @@ pub struct Database<L: CommitLog> {
 }
 
 impl<L: CommitLog> Database<L> {
-    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables if it is new.
+    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables that it has not.
     ///
     /// # Errors
     /// [`OpenError`].

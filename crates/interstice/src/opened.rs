@@ -84,7 +84,7 @@ pub enum OpenError {
 }
 
 impl<L: CommitLog> Opened<L> {
-    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables if it is new.
+    /// Recovers what is in `log` behind `start`, claims it, and makes the system tables that it has not.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -95,24 +95,26 @@ impl<L: CommitLog> Opened<L> {
         let writer = log.claim(tail.position, Epoch(tail.epoch.0 + 1))?;
         let unavailable = engine.load_modules();
         let mut committer = Committer::new(writer);
-        if engine.next_offset() == 0 {
-            begin(&mut engine, &mut committer, birth)?;
-        }
+        let request = match engine.next_offset() {
+            0 => Request::Genesis { node: birth.node },
+            _ => Request::Configure,
+        };
+        begin(&mut engine, &mut committer, (request, birth))?;
         Ok(Self { engine, log, committer, report: OpenReport { recovered, from_snapshot, unavailable } })
     }
 }
 
-/// Makes the first transaction of a new log.
+/// Makes the system tables, or those that are missing; a log that has them all stays as it is.
 fn begin<W: interstice_log::log::CommitLogWriter>(
     engine: &mut Engine,
     committer: &mut Committer<W>,
-    birth: Birth,
+    (request, birth): (Request, Birth),
 ) -> Result<(), SettleError> {
     let before = Arc::clone(engine.catalog());
-    let request = Request::Genesis { node: birth.node };
     let output = engine.step(Input { now: birth.now, seed: birth.seed, request });
+    let Some(transaction) = &output.transaction else { return Ok(()) };
     let mut frames = FrameBuilder::default();
-    frames.push(&output.transaction.expect("invariant: genesis commits"), &before);
+    frames.push(transaction, &before);
     committer.append(&frames.take());
     committer.settle().map(|_| ())
 }

@@ -29,10 +29,11 @@ fn is_path(what: &str) -> bool {
 }
 
 fn of_directory(directory: &Directory, module: &str) -> Result<Schema, Failure> {
-    if module == SYSTEM_MODULE {
-        return Ok(system::schema());
-    }
     let engine = directory.recover()?;
+    if module == SYSTEM_MODULE {
+        let tables = system::own_tables(engine.store()).map(|table| TableSchema::clone(table.schema()));
+        return Ok(system::schema(tables.collect()));
+    }
     let (_, entry) = engine.catalog().find_module(module)?;
     Ok(Schema::clone(&entry.schema))
 }
@@ -59,6 +60,9 @@ fn table_lines(table: &TableSchema, lines: &mut Vec<String>) {
             index.columns.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
         lines.push(format!("  {kind} {} ({})", index.name, columns.join(", ")));
     }
+    for reference in &table.references {
+        lines.push(format!("  reference {} to {}", reference.name, reference.table));
+    }
 }
 
 fn function_line(function: &FunctionSchema) -> String {
@@ -67,6 +71,7 @@ fn function_line(function: &FunctionSchema) -> String {
         FunctionKind::Reducer => "reducer".to_owned(),
         FunctionKind::Internal => "internal reducer".to_owned(),
         FunctionKind::Init => "reducer on init".to_owned(),
+        FunctionKind::Migration { table, .. } => format!("migration of {table}"),
         FunctionKind::Event { on, table } => {
             let module = table.module.as_ref().map(|module| format!("{module}.")).unwrap_or_default();
             format!("reducer on {on:?} of {module}{}", table.table).to_lowercase()

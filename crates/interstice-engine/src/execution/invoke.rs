@@ -118,7 +118,7 @@ impl Execution {
         let callable = match schema.kind {
             FunctionKind::Reducer | FunctionKind::Internal => self.tables.tx().is_some(),
             FunctionKind::Query => true,
-            FunctionKind::Init | FunctionKind::Event { .. } => false,
+            FunctionKind::Init | FunctionKind::Event { .. } | FunctionKind::Migration { .. } => false,
         };
         if !callable {
             return Err(HostError::Trapped(problems::wrong_kind(name, schema)));

@@ -66,7 +66,7 @@ fn summary(entry: &ModuleEntry) -> ModuleSummary {
 
 pub(super) async fn schema(State(node): State<Arc<Node>>, Path(name): Path<String>) -> Answered<SchemaOf> {
     if name == SYSTEM_MODULE {
-        return Ok(envelope(SchemaOf { module: system::schema() }));
+        return Ok(envelope(SchemaOf { module: system::schema(system::tables()) }));
     }
     let catalog = node.catalog();
     let unknown = || -> Problem {

@@ -12,13 +12,7 @@ fn a_new_column_gets_its_default_and_the_rest_stays() {
     let mut tx = new_store().begin();
     tx.insert(TABLE, &row(0, "ada", 3)).unwrap();
     let mut wider = schema();
-    let level = ColumnSchema {
-        name: "level".to_owned(),
-        doc: String::new(),
-        ty: Type::U8,
-        auto_inc: false,
-        default: Some("05".to_owned()),
-    };
+    let level = ColumnSchema { default: Some("05".to_owned()), ..ColumnSchema::new("level", Type::U8) };
     wider.columns.insert(1, level);
     wider.indexes[0].columns = vec![2];
     wider.indexes[1].columns = vec![3];

@@ -1,8 +1,12 @@
 //! The rules of a schema, all checked at once.
 
-use super::{ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef, TableSchema};
-use crate::id::decode_hex;
-use crate::ty::{MAX_TYPE_DEPTH, Type};
+mod references;
+
+use super::{
+    ChangeKind, Durability, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef, TableSchema,
+};
+use crate::id::bytes_of_hex;
+use crate::ty::{Field, MAX_TYPE_DEPTH, Type};
 use std::collections::BTreeSet;
 
 /// Longest name of a module, table, column, function or index, in bytes.
@@ -28,6 +32,7 @@ pub fn validate(schema: &Schema) -> Vec<Violation> {
     let mut check = Check { schema, violations: Vec::new() };
     check.module();
     schema.tables.iter().for_each(|table| check.table(table));
+    check.reference_cycle();
     schema.functions.iter().for_each(|function| check.function(function));
     check.violations
 }
@@ -81,13 +86,14 @@ impl Check<'_> {
         self.names(&place, "column", MAX_COLUMNS, table.columns.iter().map(|c| c.name.as_str()));
         self.names(&place, "index", MAX_INDEXES, table.indexes.iter().map(|i| i.name.as_str()));
         self.require(!table.primary_key.is_empty(), &place, "no primary key: mark a column with `#[primary_key]`");
-        self.require(!table.ephemeral, &place, "this version has no ephemeral tables");
+        self.require(table.durability == Durability::Durable, &place, "this version has no ephemeral tables");
         self.columns_exist(table, &place, &table.primary_key);
         for index in &table.indexes {
             let place = format!("{place}, index `{}`", index.name);
             self.require(!index.columns.is_empty(), &place, "the index has no column");
             self.columns_exist(table, &place, &index.columns);
         }
+        self.references(&place, table);
         for column in &table.columns {
             let place = format!("{place}, column `{}`", column.name);
             self.ty(&place, &column.ty);
@@ -138,15 +144,49 @@ impl Check<'_> {
         self.ty(&place, &function.returns);
         function.error.iter().for_each(|error| self.ty(&place, error));
         for handle in &function.handles {
-            self.table_exists(&place, &handle.table);
+            match &function.kind {
+                FunctionKind::Migration { from, .. } if handle.former => {
+                    let known = handle.table.module.is_none() && handle.table.table == from.name;
+                    self.require(known, &place, "a migration reads no former table but its own");
+                }
+                _ if handle.former => self.say(&place, "only a migration reads a table as it was"),
+                _ => self.table_exists(&place, &handle.table),
+            }
             let reads = handle.access == TableAccess::Read;
+            self.require(reads || !handle.former, &place, "a table as it was may only be read");
             self.require(reads || !function.is_query(), &place, "a query may only take `Read` handles");
             self.require(reads || handle.table.module.is_none(), &place, "a table of another module may only be read");
         }
         match &function.kind {
             FunctionKind::Init => self.require(function.args.is_empty(), &place, "`init` takes no arguments"),
             FunctionKind::Event { on, table } => self.event(&place, function, *on, table),
+            FunctionKind::Migration { table, from } => self.migration(&place, function, table, from),
             FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal => {}
+        }
+    }
+
+    /// From row to row, or with the table as it was and the table as it is.
+    fn migration(&mut self, place: &str, function: &FunctionSchema, table: &str, from: &TableSchema) {
+        let new = self.schema.table(table);
+        self.require(new.is_some(), place, format!("there is no table `{table}` to migrate to"));
+        self.names(place, "column", MAX_COLUMNS, from.columns.iter().map(|column| column.name.as_str()));
+        from.columns.iter().for_each(|column| self.ty(place, &column.ty));
+        self.columns_exist(from, place, &from.primary_key);
+        from.indexes.iter().for_each(|index| self.columns_exist(from, place, &index.columns));
+        let row_by_row = !function.args.is_empty();
+        let takes_a_row = matches!(function.args.as_slice(),
+            [Field { ty: Type::Struct(row), .. }] if row.fields == from.fields());
+        let gives_a_row = matches!(function.returns, Type::Struct(_)) && function.error.is_none();
+        if row_by_row {
+            self.require(
+                takes_a_row && gives_a_row,
+                place,
+                "a migration of rows takes a row as it was, and returns one",
+            );
+        } else {
+            self.require(function.returns == Type::Unit, place, "a migration of a whole table returns nothing");
+            let former = function.handles.iter().any(|handle| handle.former);
+            self.require(former, place, "a migration of a whole table takes the table as it was");
         }
     }
 
@@ -154,7 +194,9 @@ impl Check<'_> {
         self.table_exists(place, table);
         let rows = if on == ChangeKind::Update { 2 } else { 1 };
         self.require(function.args.len() == rows, place, format!("an event reducer takes {rows} row argument(s)"));
-        if table.module.is_none() && self.schema.table(&table.table).is_some_and(|table| table.ephemeral) {
+        if table.module.is_none()
+            && self.schema.table(&table.table).is_some_and(|table| table.durability == Durability::Ephemeral)
+        {
             self.say(place, format!("`{}` is ephemeral and raises no events", table.table));
         }
     }
@@ -179,10 +221,6 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_value(ty: &Type, hex: &str) -> bool {
-    let bytes: Option<Vec<u8>> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(decode_hex::<1>).map(|[byte]| byte))
-        .collect();
+    let bytes = bytes_of_hex(hex);
     bytes.is_some_and(|bytes| crate::codec::decode_all([ty], &bytes).is_ok())
 }

@@ -1,7 +1,9 @@
 //! Schemas: all broken rules at once, and signatures that see what matters only.
 
 use interstice_types::schema::validate::validate;
-use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature};
+use interstice_types::schema::{
+    Durability, FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature,
+};
 use serde_json::json;
 
 fn schema(value: serde_json::Value) -> Schema {
@@ -31,11 +33,14 @@ fn every_broken_rule_is_said_at_once() {
     schema.module = "Interstice!".to_owned();
     schema.tables.push(schema.tables[0].clone());
     schema.tables[0].primary_key.clear();
-    schema.tables[0].ephemeral = true;
+    schema.tables[0].durability = Durability::Ephemeral;
     schema.tables[0].columns[1].auto_inc = true;
     schema.tables[0].columns[1].default = Some("zz".to_owned());
-    let missing =
-        HandleSchema { table: TableRef { module: None, table: "mesage".to_owned() }, access: TableAccess::Write };
+    let missing = HandleSchema {
+        table: TableRef { module: None, table: "mesage".to_owned() },
+        access: TableAccess::Write,
+        former: false,
+    };
     schema.functions[0].handles.push(missing);
     schema.functions[0].kind = FunctionKind::Query;
     let said: Vec<_> = validate(&schema).into_iter().map(|violation| violation.message).collect();

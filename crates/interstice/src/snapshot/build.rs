@@ -333,15 +333,9 @@ fn events_from<L: CommitLog>(
 
 fn system_store(rows: &[(TableId, RowBytes)], shapes: &Shapes) -> Result<Store, BuildError> {
     let mut store = Store::new();
-    let schemas = system::tables();
-    let module: std::sync::Arc<str> = interstice_types::schema::SYSTEM_MODULE.into();
-    let tables = OF_EVENTS.map(|table| Change::CreateTable {
-        table,
-        module: module.clone(),
-        schema: schemas[table.0 as usize].clone().into(),
-    });
+    let tables = OF_EVENTS.iter().filter_map(|table| shapes.create_change(*table));
     let rows = rows.iter().map(|(table, row)| Change::Insert { table: *table, row: row.clone() });
-    let mut changes: Vec<_> = tables.into_iter().chain(rows).collect();
+    let mut changes: Vec<_> = tables.chain(rows).collect();
     store.apply(&mut changes).map_err(|_| BuildError::DoesNotFit)?;
     store.skip_table_ids(TableId(shapes.next_id()));
     Ok(store)

@@ -4,6 +4,7 @@ use super::manifest::{Manifest, TableManifest};
 use interstice_store::alter::{RowRebuild, altered_sequences};
 use interstice_store::digest;
 use interstice_store::table::FIRST_SEQUENCE_VALUE;
+use interstice_types::change::Change;
 use interstice_types::id::TableId;
 use interstice_types::key::Key;
 use interstice_types::layout::RowLayout;
@@ -64,6 +65,12 @@ impl Shapes {
 
     pub(super) fn get(&self, table: TableId) -> Option<&Shape> {
         self.tables.get(&table)
+    }
+
+    /// The change that makes a table as it is now, empty.
+    pub(super) fn create_change(&self, table: TableId) -> Option<Change> {
+        let Shape { module, schema, .. } = self.tables.get(&table)?;
+        Some(Change::CreateTable { table, module: Arc::clone(module), schema: Arc::clone(schema) })
     }
 
     pub(super) fn next_id(&self) -> u32 {

@@ -5,7 +5,6 @@ use super::plan::{Plan, Wish};
 use super::text::{at, syntax, unsupported};
 use super::{Output, Select};
 use interstice_engine::read::Snapshot;
-use interstice_engine::system;
 use interstice_store::table::Table;
 use interstice_types::problem::Problem;
 use interstice_types::schema::{SYSTEM_MODULE, TableSchema};
@@ -126,9 +125,9 @@ fn find_table<'s>(text: &str, select: &ast::Select, snapshot: &'s Snapshot) -> R
 fn unknown_table(name: &str, snapshot: &Snapshot) -> Problem {
     let modules = snapshot.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
     let tables = modules
+        .chain([SYSTEM_MODULE])
         .flat_map(|module| snapshot.catalog.tables_of(module).map(move |(table, _)| format!("{module}.{table}")));
-    let of_system = system::tables().into_iter().map(|table| format!("{SYSTEM_MODULE}.{}", table.name));
-    let known: Vec<_> = tables.chain(of_system).collect();
+    let known: Vec<_> = tables.collect();
     Problem::new("unknown-table", format!("table `{name}` does not exist"))
         .did_you_mean(name, known.iter().map(String::as_str))
         .hint("list what is published with `interstice modules list`")
