@@ -86,9 +86,11 @@ fn kind_of(change: &Change) -> Option<ChangeKind> {
         Change::Insert { .. } => Some(ChangeKind::Insert),
         Change::Update { .. } => Some(ChangeKind::Update),
         Change::Delete { .. } => Some(ChangeKind::Delete),
-        Change::Sequence { .. } | Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => {
-            None
-        }
+        Change::Sequence { .. }
+        | Change::CreateTable { .. }
+        | Change::AlterTable { .. }
+        | Change::ClearTable { .. }
+        | Change::DropTable { .. } => None,
     }
 }
 

@@ -83,6 +83,10 @@ impl Store {
                 let new = alter::alter(old, schema, defaults)?;
                 self.put(*table, Some(new));
             }
+            Change::ClearTable { table } => {
+                let cleared = self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?.cleared();
+                self.put(*table, Some(cleared));
+            }
             Change::DropTable { table } => {
                 self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?;
                 self.put(*table, None);
@@ -103,7 +107,7 @@ impl Store {
     /// Takes one change back that was made last.
     ///
     /// # Panics
-    /// If the change is not complete, was not made last, or altered or dropped a table: a publish goes back to a clone.
+    /// If the change is not complete, was not made last, or altered, cleared or dropped a table: a publish goes back to a clone.
     pub(crate) fn undo(&mut self, change: Change, scratch: &mut Vec<u8>) {
         let complete = "invariant: a change that the store made is complete";
         let mut inverse = match change {
@@ -121,7 +125,9 @@ impl Store {
                 Arc::make_mut(&mut self.tables).truncate(table.0 as usize);
                 return;
             }
-            Change::AlterTable { .. } | Change::DropTable { .. } => panic!("invariant: a publish goes back to a clone"),
+            Change::AlterTable { .. } | Change::ClearTable { .. } | Change::DropTable { .. } => {
+                panic!("invariant: a publish goes back to a clone")
+            }
         };
         self.apply_one(&mut inverse, scratch).expect("invariant: the inverse of the last change fits");
     }

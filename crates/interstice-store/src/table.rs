@@ -1,5 +1,6 @@
 //! One table: rows by primary key, further ordered indexes, sequences.
 
+use crate::alter::Unfit;
 use crate::digest;
 use crate::range::KeyRange;
 use crate::tree::{self, Tree};
@@ -129,6 +130,24 @@ pub enum ApplyError {
         table: String,
         /// What is wrong with them.
         source: codec::DecodeError,
+    },
+    /// Nothing says what a column is to hold in the rows that are there.
+    #[error("nothing says what column `{column}` of table `{table}` holds in the rows that are there")]
+    NoWay {
+        /// The table's name.
+        table: String,
+        /// The column's name.
+        column: String,
+    },
+    /// A row has a value that the new schema has no place for.
+    #[error("row {key} of table `{table}`: {misfit}")]
+    DoesNotConvert {
+        /// The table's name.
+        table: String,
+        /// The values of the primary key as JSON.
+        key: String,
+        /// The column, the value, and the type that it should have.
+        misfit: String,
     },
     /// The column has no sequence.
     #[error("column {column} of table `{table}` has no sequence")]
@@ -271,11 +290,67 @@ impl Table {
             Change::Update { old, new, .. } => *old = Some(self.update(new, scratch)?),
             Change::Delete { key, old, .. } => *old = Some(self.delete(key, scratch)?),
             Change::Sequence { column, next, previous, .. } => *previous = self.set_sequence(*column, *next)?,
-            Change::CreateTable { .. } | Change::AlterTable { .. } | Change::DropTable { .. } => {
-                panic!("invariant: the store itself makes, alters and drops tables")
+            Change::CreateTable { .. }
+            | Change::AlterTable { .. }
+            | Change::ClearTable { .. }
+            | Change::DropTable { .. } => {
+                panic!("invariant: the store itself makes, alters, clears and drops tables")
             }
         }
         Ok(())
+    }
+
+    /// The same rows under a schema that they fit as they are; indexes that it adds are built.
+    ///
+    /// # Errors
+    /// [`ApplyError::DuplicateKey`] if two rows would share a key of a new index.
+    pub(crate) fn under(&self, schema: &Arc<TableSchema>) -> Result<Self, ApplyError> {
+        let mut this = Self::new(self.id, Arc::clone(&self.module), Arc::clone(schema));
+        let of_sequences = |table: &Self| {
+            let parts = table.sequences.iter().map(|one| digest::of_sequence(table.id, one.column, one.next));
+            parts.fold(0, u128::wrapping_add)
+        };
+        let of_rows = self.digest.wrapping_sub(of_sequences(self));
+        this.digest = this.digest.wrapping_add(of_rows);
+        this.rows = self.rows.clone();
+        for position in 0..this.indexes.len() {
+            let (columns, unique) = (&this.indexes[position].columns, this.indexes[position].unique);
+            let there = self.indexes.iter().find(|index| index.columns == *columns && index.unique == unique);
+            match there {
+                Some(index) => this.indexes[position].entries = index.entries.clone(),
+                None => this.fill_index(position)?,
+            }
+        }
+        Ok(this)
+    }
+
+    fn fill_index(&mut self, position: usize) -> Result<(), ApplyError> {
+        let rows = self.rows.clone();
+        let mut scratch = Vec::new();
+        for row in rows.range(&KeyRange::all(), false) {
+            let primary = self.primary_key(row, &mut scratch);
+            let entry = self.entry(position, row, &primary, &mut scratch);
+            if !self.indexes[position].entries.insert(&entry, primary) {
+                return Err(self.duplicate(Some(position), row));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same table without rows; its sequences go on.
+    pub(crate) fn cleared(&self) -> Self {
+        let mut this = Self::new(self.id, Arc::clone(&self.module), Arc::clone(&self.schema));
+        for sequence in &self.sequences {
+            this.set_sequence(sequence.column, sequence.next).expect("invariant: the same columns have sequences");
+        }
+        this
+    }
+
+    /// The error of a row with a value that another schema has no place for.
+    #[cold]
+    pub(crate) fn does_not_convert(&self, row: &[u8], unfit: &Unfit) -> ApplyError {
+        let (key, misfit) = (self.key_text(&self.primary_key_values(row)), unfit.to_string());
+        ApplyError::DoesNotConvert { table: self.schema.name.clone(), key, misfit }
     }
 
     fn insert(&mut self, row: &RowBytes, scratch: &mut Vec<u8>) -> Result<(), ApplyError> {

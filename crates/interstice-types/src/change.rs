@@ -57,7 +57,7 @@ pub enum Change {
         /// Its first schema.
         schema: Arc<TableSchema>,
     },
-    /// A table under another schema: its rows are rebuilt by column name.
+    /// A table under another schema: its rows are rebuilt by column name, values converted where the types say how.
     AlterTable {
         /// The table.
         table: TableId,
@@ -65,6 +65,11 @@ pub enum Change {
         schema: Arc<TableSchema>,
         /// For each column that is new, its number and the encoded value that old rows get.
         defaults: Vec<(u16, Vec<u8>)>,
+    },
+    /// All rows of a table, gone; its sequences go on.
+    ClearTable {
+        /// The table.
+        table: TableId,
     },
     /// A table and its rows, gone.
     DropTable {
@@ -83,6 +88,7 @@ impl Change {
             | Self::Sequence { table, .. }
             | Self::CreateTable { table, .. }
             | Self::AlterTable { table, .. }
+            | Self::ClearTable { table }
             | Self::DropTable { table } => *table,
         }
     }
@@ -139,6 +145,7 @@ impl Change {
                     write_bytes(out, bytes);
                 }
             }
+            Self::ClearTable { table } => begin(tag::CLEAR_TABLE, *table),
             Self::DropTable { table } => begin(tag::DROP_TABLE, *table),
         }
     }
@@ -172,6 +179,7 @@ impl Change {
             tag::ALTER_TABLE => {
                 Self::AlterTable { table, schema: read_schema(reader)?, defaults: read_defaults(reader)? }
             }
+            tag::CLEAR_TABLE => Self::ClearTable { table },
             tag::DROP_TABLE => Self::DropTable { table },
             found => return Err(DecodeError::InvalidTag { name: "Change".to_owned(), found, position }.into()),
         })
@@ -200,6 +208,7 @@ mod tag {
     pub(super) const DROP_TABLE: u8 = 6;
     pub(super) const DELETE_WITH_OLD: u8 = 7;
     pub(super) const UPDATE_WITH_OLD: u8 = 8;
+    pub(super) const CLEAR_TABLE: u8 = 9;
 }
 
 fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

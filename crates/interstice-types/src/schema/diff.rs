@@ -297,22 +297,18 @@ fn reference_differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference
     let mut found = Vec::new();
     let word = |name: &str| format!("reference `{name}`");
     for reference in &new.references {
-        let detail = format!("{} → {}", text_of(new, &reference.columns), reference.table);
-        match old.references.iter().find(|former| former.name == reference.name) {
-            None => {
-                found.push(Difference { sign: Sign::Added, item: word(&reference.name), detail, class: Class::Checked })
-            }
-            Some(former)
-                if former.table != reference.table
-                    || names(old, &former.columns, new) != names(new, &reference.columns, new) =>
-            {
-                found.push(changed(&word(&reference.name), detail, Class::Checked));
-            }
-            Some(former) if former.on_delete != reference.on_delete => {
-                let detail = format!("on delete {:?} → {:?}", former.on_delete, reference.on_delete).to_lowercase();
-                found.push(changed(&word(&reference.name), detail, Class::Safe));
-            }
-            Some(_) => {}
+        let (item, detail) =
+            (word(&reference.name), format!("{} → {}", text_of(new, &reference.columns), reference.table));
+        let Some(former) = old.references.iter().find(|former| former.name == reference.name) else {
+            found.push(Difference { sign: Sign::Added, item, detail, class: Class::Checked });
+            continue;
+        };
+        let same_columns = names(old, &former.columns, new) == names(new, &reference.columns, new);
+        if !same_columns || former.table != reference.table {
+            found.push(changed(&item, detail, Class::Checked));
+        } else if former.on_delete != reference.on_delete {
+            let detail = format!("on delete {:?} → {:?}", former.on_delete, reference.on_delete).to_lowercase();
+            found.push(changed(&item, detail, Class::Safe));
         }
     }
     let gone = old.references.iter().filter(|former| new.references.iter().all(|one| one.name != former.name));

@@ -96,6 +96,7 @@ fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
         }
         Change::CreateTable { .. } => json!({"table": name, "create": id.0}),
         Change::AlterTable { .. } => json!({"table": name, "alter": id.0}),
+        Change::ClearTable { .. } => json!({"table": name, "clear": id.0}),
         Change::DropTable { .. } => json!({"table": name, "drop": id.0}),
     }
 }

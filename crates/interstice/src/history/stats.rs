@@ -146,6 +146,7 @@ impl TableStats {
             Change::Sequence { .. }
             | Change::CreateTable { .. }
             | Change::AlterTable { .. }
+            | Change::ClearTable { .. }
             | Change::DropTable { .. } => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Building a snapshot from the log and the snapshot before.
 
-use super::fold::{Fold, MAX_FOLD_SIZE};
+use super::fold::{Fold, MAX_FOLD_SIZE, OpenBase};
 use super::manifest::{EventsFrom, Manifest, digest_text};
 use super::run::SnapshotRows;
 use super::shapes::Shapes;
@@ -11,7 +11,7 @@ use interstice_engine::event::EventQueue;
 use interstice_engine::system;
 use interstice_log::frame::{Position, StoredFrame};
 use interstice_log::log::{CommitLog, ReadError, Tail};
-use interstice_log::snapshot::{SnapshotError, SnapshotHeader, SnapshotReader, SnapshotWriter, USUAL_CHUNK_SIZE};
+use interstice_log::snapshot::{SnapshotError, SnapshotHeader, SnapshotWriter, USUAL_CHUNK_SIZE};
 use interstice_log::snapshot::{remove, remove_unfinished};
 use interstice_log::storage::Storage;
 use interstice_store::digest;
@@ -109,18 +109,25 @@ pub fn build_within<L: CommitLog, S: Storage>(
 ) -> Result<Option<Built>, BuildError> {
     remove_unfinished(&snapshots.storage)?;
     let tail = log.tail();
-    let (base, damaged) = newest(log, snapshots)?;
-    if base.as_ref().map_or(0, |(_, manifest)| manifest.next_offset) >= tail.next_offset {
+    let (newest, damaged) = newest(log, snapshots)?;
+    let manifest = newest.as_ref();
+    if manifest.map_or(0, |manifest| manifest.next_offset) >= tail.next_offset {
         return Ok(None);
     }
-    let manifest = base.as_ref().map(|(_, manifest)| manifest);
-    let mut fold = Fold::new(snapshots.storage.clone(), manifest.map(Shapes::of), max_fold_size);
+    let base = manifest.map(|manifest| {
+        let open = || {
+            let (reader, manifest) = load::open(log, snapshots, manifest.next_offset)?;
+            Ok(SnapshotRows::new(reader, Shapes::of(&manifest)))
+        };
+        let open: OpenBase<'_, S::File> = Box::new(open);
+        (Shapes::of(manifest), open)
+    });
+    let mut fold = Fold::new(snapshots.storage.clone(), base, max_fold_size);
     let read = Read::all(log, (manifest, &tail), &mut fold, rest)?;
     let spilled = fold.spilled();
     let header = SnapshotHeader { log_id: snapshots.log_id, next_offset: tail.next_offset };
     let mut writing = Writing::new(SnapshotWriter::create(snapshots.storage.clone(), header)?);
-    let rows = base.map(|(reader, manifest)| SnapshotRows::new(reader, Shapes::of(&manifest)));
-    let shapes = fold.finish(rows, |table, row| writing.add(table, row, rest))?;
+    let shapes = fold.finish(|table, row| writing.add(table, row, rest))?;
     let found = writing.digest.wrapping_add(shapes.digest());
     if found != read.digest {
         return Err(BuildError::WrongDigest { offset: read.next_offset - 1, found, recorded: read.digest });
@@ -135,16 +142,15 @@ pub fn build_within<L: CommitLog, S: Storage>(
     Ok(Some(Built { next_offset: read.next_offset, rows, size, folded: read.count, spilled }))
 }
 
-type Base<F> = (SnapshotReader<F>, Manifest);
 /// What to build upon, beside newer snapshots that are damaged.
-type Found<F> = (Option<Base<F>>, Vec<Offset>);
+type Found = (Option<Manifest>, Vec<Offset>);
 
 /// The newest snapshot that the log confirms, beside newer ones that are damaged: those are as good as none.
-fn newest<L: CommitLog, S: Storage>(log: &L, snapshots: &Snapshots<S>) -> Result<Found<S::File>, BuildError> {
+fn newest<L: CommitLog, S: Storage>(log: &L, snapshots: &Snapshots<S>) -> Result<Found, BuildError> {
     let mut damaged = Vec::new();
     for next_offset in snapshots.list()?.into_iter().rev() {
         match load::open(log, snapshots, next_offset).and_then(load::checked) {
-            Ok(()) => return Ok((Some(load::open(log, snapshots, next_offset)?), damaged)),
+            Ok(()) => return Ok((Some(load::open(log, snapshots, next_offset)?.1), damaged)),
             Err(load::LoadError::Snapshot(SnapshotError::Damaged { .. })) => damaged.push(next_offset),
             // It may be read again one day: it stays, and nothing is built on it.
             Err(load::LoadError::Snapshot(SnapshotError::Io { .. })) => {}
@@ -177,7 +183,7 @@ impl Read {
     fn all<L: CommitLog, S: Storage>(
         log: &L,
         (base, tail): (Option<&Manifest>, &Tail),
-        fold: &mut Fold<S>,
+        fold: &mut Fold<'_, S>,
         rest: Rest<'_>,
     ) -> Result<Self, BuildError> {
         let start = base.map_or(Position(0), Manifest::end);

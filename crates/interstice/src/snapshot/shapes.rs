@@ -1,5 +1,6 @@
 //! The tables while history goes by: their schemas and sequences, without their rows.
 
+use super::build::BuildError;
 use super::manifest::{Manifest, TableManifest};
 use interstice_store::alter::{RowRebuild, altered_sequences};
 use interstice_store::digest;
@@ -84,19 +85,22 @@ impl Shapes {
         self.next_id = self.next_id.max(table.0 + 1);
     }
 
-    /// Puts a table under another schema; returns how its rows are rebuilt.
+    /// Puts a table under another schema; returns how its rows are rebuilt, or `None` if the schemas do not say that.
+    ///
+    /// # Errors
+    /// [`BuildError::DoesNotFit`] if there is no such table.
     pub(super) fn alter(
         &mut self,
         table: TableId,
         schema: Arc<TableSchema>,
         defaults: &[(u16, Vec<u8>)],
-    ) -> Option<RowRebuild> {
-        let old = self.tables.get(&table)?;
-        let rebuild = RowRebuild::new(&old.schema, Arc::clone(&old.layout), &schema, defaults);
+    ) -> Result<Option<RowRebuild>, BuildError> {
+        let old = self.tables.get(&table).ok_or(BuildError::DoesNotFit)?;
+        let rebuild = RowRebuild::new(&old.schema, Arc::clone(&old.layout), &schema, defaults).ok();
         let sequences = altered_sequences(&old.schema, old.sequences.iter().copied(), &schema);
         let module = Arc::clone(&old.module);
         self.tables.insert(table, Shape::new(module, schema, sequences));
-        Some(rebuild)
+        Ok(rebuild)
     }
 
     pub(super) fn drop_table(&mut self, table: TableId) {

@@ -18,13 +18,14 @@ use interstice_log::storage::memory::MemoryStorage;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
-use interstice_store::table::IndexId;
+use interstice_store::table::{ApplyError, IndexId};
 use interstice_types::change::Change;
 use interstice_types::id::TableId;
 use interstice_types::problem::Problem;
-use interstice_types::schema::TableSchema;
+use interstice_types::schema::{ColumnSchema, TableSchema};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, Outcome, Transaction, Work};
+use interstice_types::ty::Type;
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::io;
@@ -51,6 +52,11 @@ enum Op {
     Delete(u8, u8),
     /// Adds a column, at the front or at the end.
     Alter(u8, bool),
+    /// Makes the primary key another one: of the key alone, or of bytes and key. Not where two rows would share one.
+    Rekey(u8),
+    /// Makes a column wider.
+    Widen(u8),
+    Clear(u8),
     Drop(u8),
     Snapshot(u16),
 }
@@ -61,6 +67,9 @@ fn op() -> impl Strategy<Value = Op> {
         20 => (any::<u8>(), any::<u8>(), 0..400_u16).prop_map(|(table, key, size)| Op::Put(table, key, size)),
         6 => (any::<u8>(), any::<u8>()).prop_map(|(table, key)| Op::Delete(table, key)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(table, front)| Op::Alter(table, front)),
+        1 => any::<u8>().prop_map(Op::Rekey),
+        1 => any::<u8>().prop_map(Op::Widen),
+        1 => any::<u8>().prop_map(Op::Clear),
         1 => any::<u8>().prop_map(Op::Drop),
         2 => (0..8_000_u16).prop_map(Op::Snapshot),
     ]
@@ -75,14 +84,15 @@ struct World {
     snapshots: Snapshots<MemoryStorage>,
 }
 
+/// With the key alone as primary key.
 fn schema(columns: &[String]) -> Arc<TableSchema> {
-    let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-    let key = columns.iter().position(|column| column.contains("\"key\"")).unwrap();
-    let json = format!(
-        r#"{{"name":"t","doc":"","public":true,"columns":[{}],"primary_key":[{key}],"indexes":[]}}"#,
-        columns.join(",")
-    );
-    Arc::new(serde_json::from_str(&json).unwrap())
+    let columns = columns.iter().map(|column| serde_json::from_str(column).unwrap()).collect();
+    keyed(TableSchema { name: "t".to_owned(), columns, ..TableSchema::default() }, &["key"])
+}
+
+fn keyed(schema: TableSchema, key: &[&str]) -> Arc<TableSchema> {
+    let primary_key = key.iter().map(|name| schema.column(name).unwrap()).collect();
+    Arc::new(TableSchema { primary_key, ..schema })
 }
 
 fn column(name: &str, ty: &str, more: &str) -> String {
@@ -130,7 +140,8 @@ impl World {
 
     /// One of the tables that are no system tables.
     fn table(&self, number: u8) -> Option<TableId> {
-        let own: Vec<_> = self.store.tables().map(|table| table.id()).filter(|id| id.0 >= 6).collect();
+        let own = self.store.tables().filter(|table| **table.module() != *"interstice");
+        let own: Vec<_> = own.map(|table| table.id()).collect();
         (!own.is_empty()).then(|| own[usize::from(number) % own.len()])
     }
 
@@ -144,7 +155,7 @@ impl World {
                     row.extend(u32::from(size).to_le_bytes());
                     row.extend(vec![key; usize::from(size)]);
                 }
-                _ => row.extend([size as u8; 4]),
+                _ => row.extend(vec![size as u8; column.ty.fixed_size().unwrap()]),
             }
         }
         row
@@ -169,19 +180,34 @@ impl World {
                     Some(_) => Change::Update { table, old: None, new: row.into() },
                     None => Change::Insert { table, row: row.into() },
                 };
-                let key_column = there.schema().primary_key[0];
+                let key_column = there.schema().column("key").unwrap();
                 let sequence = Change::Sequence { table, column: key_column, next: u64::from(*key) + 1, previous: 0 };
                 self.commit(vec![change, sequence]);
             }
             Op::Delete(table, key) => {
                 let Some(table) = self.table(*table) else { return };
-                let key = u64::from(*key).to_le_bytes();
                 let there = self.store.table(table).unwrap();
-                if there.get(&there.lookup_key(&key, &mut Vec::new()).unwrap()).is_some() {
-                    self.commit(vec![Change::Delete { table, key: key.into(), old: None }]);
+                let number = usize::from(there.schema().column("key").unwrap());
+                let has_key = |row: &&[u8]| there.layout().column(row, number) == u64::from(*key).to_le_bytes();
+                let found = there.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(|row| &**row).find(has_key);
+                if let Some(key) = found.map(|row| there.primary_key_values(row)) {
+                    self.commit(vec![Change::Delete { table, key, old: None }]);
                 }
             }
             Op::Alter(table, front) => self.alter(*table, *front),
+            Op::Rekey(table) => self.alter_to(*table, |old| match old.primary_key.len() {
+                1 => keyed(old, &["bytes", "key"]),
+                _ => keyed(old, &["key"]),
+            }),
+            Op::Widen(table) => self.alter_to(*table, |mut old| {
+                let narrow = old.columns.iter_mut().find(|column| column.ty == Type::U32);
+                narrow.into_iter().for_each(|column| column.ty = Type::U64);
+                Arc::new(old)
+            }),
+            Op::Clear(table) => {
+                let Some(table) = self.table(*table) else { return };
+                self.commit(vec![Change::ClearTable { table }]);
+            }
             Op::Drop(table) => {
                 let Some(table) = self.table(*table) else { return };
                 self.commit(vec![Change::DropTable { table }]);
@@ -196,12 +222,25 @@ impl World {
 
     fn alter(&mut self, table: u8, front: bool) {
         let Some(table) = self.table(table) else { return };
-        let old = &self.store.table(table).unwrap().schema().columns;
-        let mut columns: Vec<_> = old.iter().map(|column| serde_json::to_string(column).unwrap()).collect();
+        let old = TableSchema::clone(self.store.table(table).unwrap().schema());
+        let key: Vec<_> = old.primary_key.iter().map(|number| old.columns[usize::from(*number)].name.clone()).collect();
+        let key: Vec<_> = key.iter().map(String::as_str).collect();
+        let mut columns = old.columns.clone();
         let at = if front { 0 } else { columns.len() };
-        columns.insert(at, column(&format!("added_{}", columns.len()), "u32", r#","default":"7""#));
+        columns.insert(at, ColumnSchema::new(format!("added_{}", columns.len()), Type::U32));
+        let schema = keyed(TableSchema { columns, ..old.clone() }, &key);
         let defaults = vec![(at as u16, vec![7, 0, 0, 0])];
-        self.commit(vec![Change::AlterTable { table, schema: schema(&columns), defaults }]);
+        self.commit(vec![Change::AlterTable { table, schema, defaults }]);
+    }
+
+    fn alter_to(&mut self, table: u8, change: impl FnOnce(TableSchema) -> Arc<TableSchema>) {
+        let Some(table) = self.table(table) else { return };
+        let schema = change(TableSchema::clone(self.store.table(table).unwrap().schema()));
+        let change = Change::AlterTable { table, schema, defaults: Vec::new() };
+        match self.store.clone().apply(&mut [change.clone()]) {
+            Ok(()) => self.commit(vec![change]),
+            Err(error) => assert!(matches!(error, ApplyError::DuplicateKey { .. }), "{error}"),
+        }
     }
 
     /// What is loaded, and everything behind it, comes to the same as the history itself.
