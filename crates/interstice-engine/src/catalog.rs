@@ -1,5 +1,6 @@
 //! The catalog: modules in force with every name resolved to a number, worked out from the system tables.
 
+use crate::execution::FORMER;
 use crate::module::ModuleFactory;
 use crate::problems;
 use crate::system::{self, ModuleRow};
@@ -7,7 +8,7 @@ use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::layout::RowLayout;
 use interstice_types::schema::{
-    ChangeKind, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
+    ChangeKind, FunctionKind, FunctionSchema, HandleSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,11 +92,14 @@ impl Catalog {
     }
 
     fn entry(&self, row: &ModuleRow, rows: &[ModuleRow], before: &Self) -> ModuleEntry {
-        let handle = |table: &TableRef, access| self.resolve(&row.name, table).map(|id| (id, access));
+        let handle = |handle: &HandleSchema| {
+            let id = if handle.former { Some(FORMER) } else { self.resolve(&row.name, &handle.table) };
+            id.map(|id| (id, handle.access))
+        };
         let function = |schema: &FunctionSchema| FunctionEntry {
             schema: schema.clone(),
             args: RowLayout::new(schema.args.iter().map(|arg| arg.ty.clone()).collect()),
-            handles: schema.handles.iter().map(|h| handle(&h.table, h.access)).collect(),
+            handles: schema.handles.iter().map(handle).collect(),
         };
         let import = |module: &str, name: &str| {
             let position = *self.by_name.get(module)?;

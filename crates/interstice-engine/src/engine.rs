@@ -7,7 +7,7 @@ use crate::last_changed::LastChanged;
 use crate::limits::Limits;
 use crate::module::{CallError, HOST_FAULT, LoadError, Loaded, ModuleLoader};
 use crate::problems;
-use crate::publish;
+use crate::publish::{self, PublishOptions, Wish};
 use crate::system;
 use interstice_store::store::Store;
 use interstice_store::write::{WriteError, WriteTx};
@@ -60,6 +60,8 @@ pub enum Request {
         loaded: Loaded,
         /// Who publishes.
         caller: Identity,
+        /// How.
+        options: PublishOptions,
     },
     /// Call a reducer.
     Call {
@@ -148,8 +150,9 @@ impl Engine {
         match input.request {
             Request::Genesis { node } => self.genesis(node, (time, input.seed)),
             Request::Configure => self.configure((time, input.seed)),
-            Request::Publish { artefact, loaded, caller } => {
-                self.publish(&artefact, &loaded, caller, (time, input.seed))
+            Request::Publish { artefact, loaded, caller, options } => {
+                let wish = Wish { artefact: &artefact, loaded: &loaded, caller, options };
+                self.publish(&wish, (time, input.seed))
             }
             Request::Call { module, function, args, caller } => match self.resolve_call(&module, &function, &args) {
                 Ok(target) => self.call(target, args, caller, (time, input.seed)),
@@ -202,7 +205,7 @@ impl Engine {
         self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
     }
 
-    fn publish(&mut self, artefact: &[u8], loaded: &Loaded, caller: Identity, moment: Moment) -> Output {
+    fn publish(&mut self, wish: &Wish<'_>, moment: Moment) -> Output {
         if !self.queue.is_empty() {
             let text = format!("{} events are still to be delivered", self.queue.len());
             return refusal(
@@ -212,7 +215,7 @@ impl Engine {
             );
         }
         let before = self.store.clone();
-        match publish::run(self, artefact, loaded, caller, moment) {
+        match publish::run(self, wish, moment) {
             Ok(publish::Published { cause, finished, catalog }) => {
                 let output = self.commit(cause, Outcome::Ok(Vec::new()), finished, moment);
                 self.catalog = catalog;

@@ -17,7 +17,7 @@ use crate::module::Module;
 use host_hash::HostCall;
 use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
-use interstice_store::write::WriteTx;
+use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::problem::Problem;
@@ -64,7 +64,12 @@ pub struct Execution {
 enum Tables {
     Write(WriteTx),
     Read(Store),
+    /// A publish whose code sees a table as it was, if it sees one now.
+    Migrate(WriteTx, Option<SharedTable>),
 }
+
+/// Stands for the table as it was before a migration.
+pub(crate) const FORMER: TableId = TableId(u32::MAX);
 
 /// A function on the call stack.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +124,17 @@ impl Execution {
         Self::new(Tables::Write(tx), instances, catalog, limits, surroundings)
     }
 
+    /// A publish that changes rows.
+    pub(crate) fn migrate(
+        tx: WriteTx,
+        instances: Instances,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+        surroundings: Surroundings,
+    ) -> Box<Self> {
+        Self::new(Tables::Migrate(tx, None), instances, catalog, limits, surroundings)
+    }
+
     /// A query.
     pub fn read(
         store: Store,
@@ -159,7 +175,7 @@ impl Execution {
         // Out of the box field by field: the whole of it is a large copy.
         let Self { tables, instances, log, .. } = *self;
         let tx = match tables {
-            Tables::Write(tx) => Some(tx),
+            Tables::Write(tx) | Tables::Migrate(tx, _) => Some(tx),
             Tables::Read(_) => None,
         };
         Finished { tx, instances, work, log }
@@ -176,6 +192,25 @@ impl Execution {
     /// [`HostError::Trapped`] if there is not so much fuel left: that ends the transaction.
     pub fn burn(&mut self, fuel: u64) -> Result<(), HostError> {
         self.meter.burn(fuel)
+    }
+
+    /// Has all its fuel again: each row of a migration may take as much as a call.
+    pub(crate) fn refuel(&mut self) {
+        self.meter.refuel(self.limits.fuel);
+    }
+
+    /// Shows the code a table as it was, or none any more.
+    pub(crate) fn show_former(&mut self, table: Option<SharedTable>) {
+        match &mut self.tables {
+            Tables::Migrate(_, former) => *former = table,
+            Tables::Write(_) | Tables::Read(_) => panic!("invariant: only a migration sees a table as it was"),
+        }
+    }
+
+    /// Adds a row that a migration gave.
+    pub(crate) fn put_migrated(&mut self, table: TableId, row: &[u8]) -> Result<(), WriteError> {
+        let tx = self.tables.tx_mut().expect("invariant: a migration writes");
+        tx.insert(table, row).map(|_| ())
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.
@@ -223,24 +258,25 @@ impl Execution {
 impl Tables {
     fn tx(&self) -> Option<&WriteTx> {
         match self {
-            Self::Write(tx) => Some(tx),
+            Self::Write(tx) | Self::Migrate(tx, _) => Some(tx),
             Self::Read(_) => None,
         }
     }
 
     fn tx_mut(&mut self) -> Result<&mut WriteTx, HostError> {
         match self {
-            Self::Write(tx) => Ok(tx),
+            Self::Write(tx) | Self::Migrate(tx, _) => Ok(tx),
             Self::Read(_) => Err(trapped("not-permitted", "a query only reads".to_owned())),
         }
     }
 
     fn table(&self, id: TableId) -> Result<&SharedTable, HostError> {
-        let store = match self {
-            Self::Write(tx) => tx.store(),
-            Self::Read(store) => store,
+        let table = match self {
+            Self::Migrate(_, former) if id == FORMER => former.as_ref(),
+            Self::Write(tx) | Self::Migrate(tx, _) => tx.store().table(id),
+            Self::Read(store) => store.table(id),
         };
-        store.table(id).ok_or_else(|| trapped("unknown-table", format!("there is no table {id}")))
+        table.ok_or_else(|| trapped("unknown-table", format!("there is no table {id}")))
     }
 }
 

@@ -1,11 +1,14 @@
 //! The engine's problems: one function for each, so that codes and words stand in one place.
 
-use interstice_store::table::ApplyError;
+use crate::publish::stub;
+use interstice_store::alter::Unfit;
+use interstice_store::table::{ApplyError, Table};
 use interstice_store::write::WriteError;
 use interstice_types::codec;
 use interstice_types::json;
 use interstice_types::problem::Problem;
-use interstice_types::schema::{FunctionSchema, Schema};
+use interstice_types::schema::diff::{Class, TableDifference};
+use interstice_types::schema::{FunctionSchema, Schema, TableSchema};
 use interstice_types::ty::{Shape, Type, Variant};
 use interstice_types::value::Value;
 
@@ -54,12 +57,73 @@ pub fn write_refused(error: &WriteError) -> Problem {
     let code = match error {
         WriteError::Apply(ApplyError::DuplicateKey { .. }) => "duplicate-key",
         WriteError::Apply(ApplyError::NoSuchRow { .. }) => "no-such-row",
+        WriteError::Apply(ApplyError::DoesNotConvert { .. }) => "does-not-convert",
         WriteError::Apply(_) | WriteError::InvalidRow { .. } => "invalid-row",
         WriteError::RowTooLarge { .. } => "row-too-large",
         WriteError::TransactionTooLarge => "transaction-too-large",
         WriteError::SequenceExhausted { .. } => "sequence-exhausted",
     };
     Problem::new(code, error.to_string())
+}
+
+/// A publish would lose data.
+pub(crate) fn destructive(module: &str, lost: &[&TableDifference]) -> Problem {
+    let lines: Vec<_> = lost.iter().flat_map(|difference| lines_of(difference, Class::Destructive)).collect();
+    Problem::new("destructive", format!("the new version has no place for data that is there: {}", lines.join("; ")))
+        .at(format!("module `{module}`"))
+        .hint("publish with `--break` to give it up, or declare a `#[migration]` that keeps it")
+}
+
+/// Nothing says what becomes of the rows of a table.
+pub(crate) fn no_migration_path(
+    module: &str,
+    (old, new): (&TableSchema, &TableSchema),
+    difference: &TableDifference,
+) -> Problem {
+    let lines: Vec<_> = lines_of(difference, Class::Declared).collect();
+    let text = format!("nothing says what becomes of the rows of table `{}`: {}", old.name, lines.join("; "));
+    Problem::new("no-migration-path", text).at(format!("module `{module}`")).hint(format!(
+        "save the types as they were with `interstice migrate new`, and say it:\n\n{}",
+        stub::of(old, new)
+    ))
+}
+
+fn lines_of(difference: &TableDifference, class: Class) -> impl Iterator<Item = String> {
+    let those = difference.differences.iter().filter(move |one| one.class == class);
+    those.map(|one| format!("`{}.{}` {}", difference.table, one.item, one.detail))
+}
+
+/// A row does not come through a migration.
+pub(crate) fn migration_failed(table: &Table, row: &[u8], problem: Problem) -> Problem {
+    let text = format!("row {} of table `{}`: {}", table.key_text_of(row), table.schema().name, problem.message);
+    failed(text, problem)
+}
+
+/// A table does not come through a migration.
+pub(crate) fn table_migration_failed(table: &Table, problem: Problem) -> Problem {
+    let text = format!("table `{}`: {}", table.schema().name, problem.message);
+    failed(text, problem)
+}
+
+fn failed(text: String, problem: Problem) -> Problem {
+    let mut failed =
+        Problem::new("migration-failed", format!("{text} ({})", problem.code)).hint("nothing was published");
+    failed.place.clone_from(&problem.place);
+    failed.data.clone_from(&problem.data);
+    failed
+}
+
+/// With all rows that did not come through, if there is more to say than the first.
+pub(crate) fn with_failures(mut problem: Problem, failures: Vec<String>) -> Problem {
+    if failures.len() > 1 {
+        problem.data = Some(serde_json::json!({"failures": failures}));
+    }
+    problem
+}
+
+/// A value that a row has no place for.
+pub(crate) fn unfit(unfit: &Unfit) -> Problem {
+    Problem::new("does-not-convert", unfit.to_string())
 }
 
 /// A function's typed error: its code is the variant's name, its line the variant's message, its data the whole.

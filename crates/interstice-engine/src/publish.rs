@@ -1,16 +1,30 @@
-//! Publishing: an artefact, its schema, its tables and its `init` in one transaction.
+//! Publishing: an artefact, its schema, its tables, their rows in the form that it asks for, and its `init`, in one transaction.
+//!
+//! 1. The schema's rules, imports, and importers (below).
+//! 2. What becomes of each table (`plan`).
+//! 3. Tables are made, altered, cleared, dropped by the store; rows are made by the module's migrations (`migrate`).
+//! 4. References that may not hold any more are looked at; `init` runs if the module is new.
+
+mod migrate;
+mod plan;
+pub mod stub;
 
 use crate::catalog::Catalog;
-use crate::engine::{Engine, Moment, Target, instantiate};
+use crate::engine::{Engine, Moment, instantiate};
 use crate::execution::{Execution, Finished, Surroundings};
 use crate::module::{CallError, Loaded};
 use crate::problems;
+use crate::read::Snapshot;
 use crate::system::{self, ModuleRow};
+use interstice_store::store::Store;
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::id::{ClientId, Identity};
 use interstice_types::problem::Problem;
-use interstice_types::schema::{FunctionKind, Import, Schema, TableSchema, signature, validate};
-use interstice_types::transaction::{Cause, Work};
+use interstice_types::schema::diff::TableDifference;
+use interstice_types::schema::{FunctionKind, Import, Schema, signature, validate};
+use interstice_types::transaction::Cause;
+use migrate::Stand;
+use plan::TablePlan;
 use std::sync::Arc;
 
 /// A publish that is ready to commit.
@@ -20,84 +34,131 @@ pub(crate) struct Published {
     pub(crate) catalog: Arc<Catalog>,
 }
 
-/// Runs a publish. On an error the engine's store is gone: the caller puts back the clone that it kept.
-pub(crate) fn run(
-    engine: &mut Engine,
-    artefact: &[u8],
-    loaded: &Loaded,
-    caller: Identity,
-    moment: Moment,
-) -> Result<Published, Problem> {
-    let schema = &loaded.schema;
-    check(engine, artefact, schema)?;
-    let first = engine.catalog.module(&schema.module).is_none();
-    let mut tx = std::mem::take(&mut engine.store).begin();
-    let client =
-        write_rows(&mut tx, engine, artefact, loaded, caller).map_err(|error| problems::write_refused(&error))?;
-    let mut catalog = Catalog::build(tx.store(), &engine.catalog);
-    let (position, _) = catalog.module(&schema.module).expect("invariant: its row was just written");
-    catalog.set_factory(position, Arc::clone(&loaded.factory));
-    let catalog = Arc::new(catalog);
-    let init = schema.functions.iter().position(|function| function.kind == FunctionKind::Init);
-    let finished = match init.filter(|_| first) {
-        Some(function) => run_init(engine, tx, &catalog, (position, function as u32), (caller, moment))?,
-        None => Finished { tx: Some(tx), instances: Vec::new(), work: Work::default(), log: Vec::new() },
-    };
-    Ok(Published { cause: Cause::Publish { module: schema.module.clone(), caller: client }, finished, catalog })
+/// An artefact to bring in force, and who wants that.
+pub(crate) struct Wish<'w> {
+    pub(crate) artefact: &'w [u8],
+    pub(crate) loaded: &'w Loaded,
+    pub(crate) caller: Identity,
+    pub(crate) options: PublishOptions,
 }
 
-fn check(engine: &Engine, artefact: &[u8], schema: &Schema) -> Result<(), Problem> {
+/// How to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// Whether data may go that the new version has no place for.
+    pub may_break: bool,
+    /// After so many rows that do not come through a migration it ends. With more than one, all of them are in the problem's
+    /// data, as `failures`.
+    pub max_failures: usize,
+}
+
+impl Default for PublishOptions {
+    fn default() -> Self {
+        Self { may_break: false, max_failures: 1 }
+    }
+}
+
+/// What a publish does to one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableReport {
+    /// What differs.
+    pub difference: TableDifference,
+    /// The version that it has; `None` if it is not there.
+    pub from_version: Option<u32>,
+    /// Rows that it has.
+    pub rows: u64,
+    /// The functions of the module that say what becomes of its rows, in their order.
+    pub migrations: Vec<String>,
+}
+
+impl Snapshot {
+    /// What a publish of `schema` does to the tables of its module that differ.
+    ///
+    /// # Errors
+    /// As the publish itself.
+    pub fn plan_publish(&self, schema: &Schema, may_break: bool) -> Result<Vec<TableReport>, Problem> {
+        check(&self.catalog, schema)?;
+        let plans = plans(&self.catalog, &self.store, schema, may_break)?;
+        let changed = plans.iter().filter(|plan| !plan.difference.is_empty());
+        Ok(changed.map(|plan| report(plan, &self.store, schema)).collect())
+    }
+}
+
+fn report(plan: &TablePlan, store: &Store, schema: &Schema) -> TableReport {
+    let row = plan.old.as_ref().and_then(|table| system::table_row(store, table.id()));
+    let name = |function: u32| schema.functions[function as usize].name.clone();
+    TableReport {
+        difference: plan.difference.clone(),
+        from_version: row.map(|row| row.version),
+        rows: plan.old.as_ref().map_or(0, |table| table.count() as u64),
+        migrations: plan.functions().into_iter().map(name).collect(),
+    }
+}
+
+fn plans(catalog: &Catalog, store: &Store, schema: &Schema, may_break: bool) -> Result<Vec<TablePlan>, Problem> {
+    let table = |(_, id)| store.table(id).expect("invariant: a named table is there").clone();
+    let old: Vec<_> = catalog.tables_of(&schema.module).map(table).collect();
+    plan::plan(&old, schema, may_break)
+}
+
+/// Runs a publish. On an error the engine's store is gone: the caller puts back the clone that it kept.
+pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Result<Published, Problem> {
+    let schema = &wish.loaded.schema;
+    check_size(engine, wish.artefact)?;
+    check(&engine.catalog, schema)?;
+    let plans = plans(&engine.catalog, &engine.store, schema, wish.options.may_break)?;
+    let first = engine.catalog.module(&schema.module).is_none();
+    let mut tx = std::mem::take(&mut engine.store).begin();
+    tx.lift_limits();
+    let client = write_rows(&mut tx, engine, wish, (&plans, moment)).map_err(|error| refused(&error, &plans, wish))?;
+    let mut catalog = Catalog::build(tx.store(), &engine.catalog);
+    let (position, _) = catalog.module(&schema.module).expect("invariant: its row was just written");
+    catalog.set_factory(position, Arc::clone(&wish.loaded.factory));
+    let catalog = Arc::new(catalog);
+    let stand = Stand {
+        catalog: &catalog,
+        instances: instantiate(&catalog),
+        limits: engine.limits,
+        surroundings: Surroundings {
+            now: moment.0,
+            seed: moment.1,
+            caller: wish.caller,
+            offset_hint: engine.next_offset,
+        },
+        module: position,
+    };
+    let mut execution = migrate::run_code(tx, &plans, stand, wish.options.max_failures)?;
+    if let Some(init) = schema.functions.iter().position(|f| f.kind == FunctionKind::Init).filter(|_| first) {
+        execution = run_init(execution, &catalog, (position, init as u32))?;
+    }
+    let cause = Cause::Publish { module: schema.module.clone(), caller: client };
+    Ok(Published { cause, finished: execution.finish(), catalog })
+}
+
+/// Why tables cannot be changed so, with more rows that do not come through if they are asked for.
+fn refused(error: &WriteError, plans: &[TablePlan], wish: &Wish<'_>) -> Problem {
+    let problem = problems::write_refused(error).hint("nothing was published");
+    let failures: Vec<_> = plans.iter().flat_map(|plan| plan.unfit_rows(wish.options.max_failures)).collect();
+    problems::with_failures(problem, failures)
+}
+
+fn check_size(engine: &Engine, artefact: &[u8]) -> Result<(), Problem> {
     let limit = engine.limits.artefact_size;
     if artefact.len() > limit {
         let text = format!("the artefact has {} bytes, at most {limit} are allowed", artefact.len());
         return Err(Problem::new("artefact-too-large", text));
     }
+    Ok(())
+}
+
+fn check(catalog: &Catalog, schema: &Schema) -> Result<(), Problem> {
     let violations = validate::validate(schema);
     if !violations.is_empty() {
         let lines: Vec<_> = violations.iter().map(|v| format!("{}: {}", v.place, v.message)).collect();
         return Err(Problem::new("invalid-schema", lines.join("; ")).at(format!("module `{}`", schema.module)));
     }
-    schema.imports.iter().try_for_each(|import| check_import(&engine.catalog, import))?;
-    check_importers(&engine.catalog, schema)?;
-    check_tables(engine, schema)
-}
-
-/// A table that is there may gain columns with a default, indexes and words; anything else would lose or invent data.
-fn check_tables(engine: &Engine, schema: &Schema) -> Result<(), Problem> {
-    for (name, id) in engine.catalog.tables_of(&schema.module) {
-        let old = engine.store.table(id).expect("invariant: a named table is there").schema();
-        let refused = match schema.table(name) {
-            None => Some("is not in the new version, and its rows would be lost".to_owned()),
-            Some(new) => table_refusal(old, new),
-        };
-        if let Some(reason) = refused {
-            let problem = Problem::new("no-migration-path", format!("table `{name}` {reason}"));
-            return Err(problem
-                .at(format!("module `{}`", schema.module))
-                .hint("keep what is there; add columns with `#[default(…)]`"));
-        }
-    }
-    Ok(())
-}
-
-fn table_refusal(old: &TableSchema, new: &TableSchema) -> Option<String> {
-    let key = |table: &TableSchema| {
-        table.primary_key.iter().map(|c| table.columns[usize::from(*c)].name.clone()).collect::<Vec<_>>()
-    };
-    if key(old) != key(new) {
-        return Some("has another primary key".to_owned());
-    }
-    for column in &old.columns {
-        match new.column(&column.name).map(|position| &new.columns[usize::from(position)]) {
-            None => return Some(format!("loses its column `{}`", column.name)),
-            Some(kept) if kept.ty != column.ty => {
-                return Some(format!("holds {} in column `{}`, not {}", column.ty, column.name, kept.ty));
-            }
-            Some(_) => {}
-        }
-    }
-    let added = new.columns.iter().find(|column| old.column(&column.name).is_none() && column.default.is_none());
-    added.map(|column| format!("gains column `{}` without a default", column.name))
+    schema.imports.iter().try_for_each(|import| check_import(catalog, import))?;
+    check_importers(catalog, schema)
 }
 
 /// What a module imports must be there, with the signatures that its bindings were made from.
@@ -142,73 +203,35 @@ fn broken_import(import: &Import, schema: &Schema) -> Option<Problem> {
 fn write_rows(
     tx: &mut WriteTx,
     engine: &Engine,
-    artefact: &[u8],
-    loaded: &Loaded,
-    caller: Identity,
+    wish: &Wish<'_>,
+    (plans, (time, _)): (&[TablePlan], Moment),
 ) -> Result<ClientId, WriteError> {
-    let client = system::client_id(tx, caller)?;
-    let hash = crate::module::artefact_hash(artefact);
-    system::write_artefact(tx, &hash, artefact)?;
-    write_tables(tx, engine, &loaded.schema)?;
+    let client = system::client_id(tx, wish.caller)?;
+    let hash = crate::module::artefact_hash(wish.artefact);
+    system::write_artefact(tx, &hash, wish.artefact)?;
+    let schema = &wish.loaded.schema;
+    migrate::change_tables(tx, plans, &schema.module, (engine.next_offset, time))?;
     let row = ModuleRow {
-        name: loaded.schema.module.clone(),
+        name: schema.module.clone(),
         published_at: engine.next_offset,
         artefact: hash,
-        schema: Arc::new(loaded.schema.clone()),
+        schema: Arc::new(schema.clone()),
     };
     row.write(tx)?;
     Ok(client)
 }
 
-fn write_tables(tx: &mut WriteTx, engine: &Engine, schema: &Schema) -> Result<(), WriteError> {
-    for table in &schema.tables {
-        match engine.catalog.table(&schema.module, &table.name) {
-            None => {
-                let id = tx.create_table(schema.module.as_str().into(), Arc::new(table.clone()))?;
-                let (module, name) = (schema.module.clone(), table.name.clone());
-                system::TableRow { id, module, name, version: 1 }.write(tx)?;
-            }
-            Some(id) => {
-                let old = Arc::clone(tx.store().table(id).expect("invariant: a named table is there").schema());
-                if *old != *table {
-                    tx.alter_table(id, Arc::new(table.clone()), new_columns(&old, table))?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The columns that `new` has and `old` has not, each with its default.
-fn new_columns(old: &TableSchema, new: &TableSchema) -> Vec<(u16, Vec<u8>)> {
-    let columns = new.columns.iter().enumerate().filter(|(_, column)| old.column(&column.name).is_none());
-    columns.map(|(i, column)| (i as u16, column.default.as_deref().map(from_hex).unwrap_or_default())).collect()
-}
-
-fn from_hex(hex: &str) -> Vec<u8> {
-    let pairs = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(interstice_types::id::decode_hex::<1>));
-    pairs.map(|byte| byte.expect("invariant: a default was validated")[0]).collect()
-}
-
 fn run_init(
-    engine: &Engine,
-    tx: WriteTx,
-    catalog: &Arc<Catalog>,
+    execution: Box<Execution>,
+    catalog: &Catalog,
     (module, function): (usize, u32),
-    (caller, (now, seed)): (Identity, Moment),
-) -> Result<Finished, Problem> {
-    let surroundings = Surroundings { now, seed, caller, offset_hint: engine.next_offset };
-    let execution = Execution::write(tx, instantiate(catalog), Arc::clone(catalog), engine.limits, surroundings);
+) -> Result<Box<Execution>, Problem> {
     let (execution, result) = execution.invoke(module, function, &[]);
-    let target = Target { module, function };
     match result {
-        Ok(_) => Ok(execution.finish()),
+        Ok(_) => Ok(execution),
         Err(error) => {
-            let entry = &catalog.modules()[target.module];
-            let schema = &entry.functions[target.function as usize].schema;
+            let entry = &catalog.modules()[module];
+            let schema = &entry.functions[function as usize].schema;
             let problem = match error {
                 CallError::Returned(bytes) => problems::typed_error(schema, &bytes),
                 CallError::Refused(problem) | CallError::Trapped(problem) => problem,

@@ -5,7 +5,7 @@ use crate::engine::{Engine, instantiate};
 use crate::execution::{Execution, Instances, Surroundings};
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
-use crate::module::CallError;
+use crate::module::{CallError, ModuleLoader};
 use crate::problems;
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset};
@@ -39,6 +39,21 @@ impl Snapshot {
         found.map_or(self.last_changed.catalog(), |(position, number)| {
             self.last_changed.function(&self.catalog, position, number)
         })
+    }
+}
+
+impl Snapshot {
+    /// An engine that goes on from here by itself: what is done on it is seen nowhere else.
+    pub fn fork(&self, loader: Arc<dyn ModuleLoader>) -> Engine {
+        Engine {
+            store: self.store.clone(),
+            catalog: Arc::clone(&self.catalog),
+            instances: instantiate(&self.catalog),
+            next_offset: self.next_offset,
+            time: self.time,
+            last_changed: self.last_changed.clone(),
+            ..Engine::new(loader, self.limits)
+        }
     }
 }
 

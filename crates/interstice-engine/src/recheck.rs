@@ -10,6 +10,7 @@
 
 use crate::engine::{Engine, Input, Output, Request};
 use crate::module::LoadError;
+use crate::publish::PublishOptions;
 use crate::recorded::RecordedError;
 use crate::system;
 use interstice_types::change::Change;
@@ -110,7 +111,9 @@ impl Engine {
                 let artefact = self.published_artefact(changes, module);
                 let loaded = self.loader.load(&artefact).map_err(|source| RecheckError::Load { offset, source })?;
                 let caller = self.identity_in(changes, *caller);
-                Request::Publish { artefact, loaded, caller }
+                // It was published: whatever it needed leave for, it had.
+                let options = PublishOptions { may_break: true, ..PublishOptions::default() };
+                Request::Publish { artefact, loaded, caller, options }
             }
             Cause::Call { version, function, caller, args } => {
                 let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);

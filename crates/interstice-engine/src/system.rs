@@ -247,6 +247,11 @@ pub fn table_rows(store: &Store) -> Vec<TableRow> {
     rows.collect()
 }
 
+/// The row of `interstice.table` of this table.
+pub fn table_row(store: &Store, id: TableId) -> Option<TableRow> {
+    table_rows(store).into_iter().find(|row| row.id == id)
+}
+
 /// Takes the row of a table that is gone out of `interstice.table`.
 ///
 /// # Errors
@@ -426,7 +431,12 @@ fn upsert(tx: &mut WriteTx, id: TableId, values: &Values<'_>) -> Result<(), Writ
     let table = system_table(tx, id);
     let row = encode(table, values);
     let key = table.primary_key(&row, &mut Vec::new());
-    if table.get(&key).is_some() { tx.update(id, &row).map(|_| ()) } else { tx.insert(id, &row).map(|_| ()) }
+    match table.get(&key) {
+        // As where a store has no column for the only thing that is new.
+        Some(there) if **there == *row => Ok(()),
+        Some(_) => tx.update(id, &row).map(|_| ()),
+        None => tx.insert(id, &row).map(|_| ()),
+    }
 }
 
 fn system_table(tx: &WriteTx, id: TableId) -> &Table {

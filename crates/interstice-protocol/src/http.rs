@@ -2,10 +2,12 @@
 
 mod backup;
 mod log;
+mod publish;
 mod snapshots;
 
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
+pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
 use crate::receipt::{Receipt, Standing};
@@ -35,7 +37,8 @@ pub mod route {
     pub const METRICS: &str = "/metrics";
     /// The WebSocket.
     pub const SOCKET: &str = "/v1/socket";
-    /// POST an artefact, get [`Published`](super::Published).
+    /// POST an artefact, get [`Published`](super::Published); with `?dry_run=true` [`PublishPlan`](super::PublishPlan), and nothing
+    /// is changed; with `?break=true` data may go that the new version has no place for.
     pub const PUBLISH: &str = "/v1/publish";
     /// [`Modules`](super::Modules)
     pub const MODULES: &str = "/v1/modules";
@@ -171,26 +174,6 @@ pub struct RowSet {
     pub columns: Vec<Field>,
     /// Each as many values as there are columns.
     pub rows: Vec<Vec<Json>>,
-}
-
-/// What a publish did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// The transaction.
-    #[serde(with = "as_text")]
-    pub offset: Offset,
-    /// The module's name.
-    pub module: String,
-    /// Its own version.
-    pub version: String,
-    /// BLAKE3 of the artefact, hex.
-    pub artefact: String,
-    /// How many tables it has.
-    pub tables: usize,
-    /// How many functions it has.
-    pub functions: usize,
-    /// Proves which history the transaction stands in.
-    pub receipt: Receipt,
 }
 
 /// That a receipt is not contradicted. One that is, is `history-diverged`.
@@ -338,6 +321,7 @@ shapes! {
     Answer => "interstice.value/v1",
     RowSet => "interstice.rows/v1",
     Published => "interstice.publish/v1",
+    PublishPlan => "interstice.publish-plan/v1",
     ReceiptChecked => "interstice.receipt/v1",
     Modules => "interstice.modules/v1",
     SchemaOf => "interstice.schema/v1",
@@ -359,8 +343,8 @@ pub fn status_of(problem: &Problem) -> u16 {
         }
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
-        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path"
-        | "no-snapshots" | "no-backup" | "history-diverged" => 409,
+        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" | "destructive"
+        | "migration-failed" | "does-not-convert" | "no-snapshots" | "no-backup" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Expr, ExprLit, Generics, Lit, Meta};
+use syn::{Attribute, Expr, ExprLit, Generics, Lit, LitStr, Meta, MetaNameValue};
 
 /// The author's words above an item.
 pub(crate) fn doc_of(attributes: &[Attribute]) -> String {
@@ -52,4 +52,18 @@ pub(crate) fn optional(value: Option<TokenStream>) -> TokenStream {
         || quote! { ::core::option::Option::None },
         |value| quote! { ::core::option::Option::Some(#value) },
     )
+}
+
+/// The name in `#[renamed(from = "…")]`.
+pub(crate) fn former_name(attribute: &Attribute) -> syn::Result<LitStr> {
+    let pair: MetaNameValue = attribute.parse_args()?;
+    match pair.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) if pair.path.is_ident("from") => Ok(name),
+        other => Err(syn::Error::new_spanned(other, "say what it was called: `#[renamed(from = \"…\")]`")),
+    }
+}
+
+/// A former name as code.
+pub(crate) fn former_code(name: Option<&LitStr>) -> TokenStream {
+    optional(name.map(|name| quote! { #name.into() }))
 }

@@ -18,12 +18,17 @@ pub(crate) enum Flavour {
 pub(crate) fn expand(flavour: Flavour, args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let args: Args = syn::parse2(args)?;
     let item: ItemFn = syn::parse2(item)?;
-    check_signature(&item)?;
+    let kind = args.kind(flavour, &item)?;
+    registered(flavour, &item, &kind)
+}
+
+/// The function, and its entry in the registry under this kind.
+pub(crate) fn registered(flavour: Flavour, item: &ItemFn, kind: &TokenStream) -> syn::Result<TokenStream> {
+    check_signature(item)?;
     let params =
         item.sig.inputs.iter().map(|param| Parameter::read(flavour, param)).collect::<syn::Result<Vec<_>>>()?;
-    let kind = args.kind(flavour, &item)?;
-    let describe = describe(&item, &params, &kind);
-    let call = call(flavour, &item, &params);
+    let describe = describe(item, &params, kind);
+    let call = call(flavour, item, &params);
     let (name, package) = (plain(&item.sig.ident), package());
     Ok(quote! {
         #item

@@ -1,12 +1,10 @@
 //! `import!`: typed bindings of another module, from its schema.
 
 use crate::attributes::package;
-use heck::ToUpperCamelCase;
-use proc_macro2::{Span, TokenStream};
+use crate::bindings::{Bindings, Fault, flag, ident, list, part, schema_in, text};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use syn::{Ident, LitStr};
 
 pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
@@ -14,72 +12,37 @@ pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
         .map_err(|error| syn::Error::new(error.span(), "name the module: `import!(\"inventory\")`"))?;
     let refuse = |text: String| syn::Error::new(name.span(), text);
     let file = format!("bindings/{}.json", name.value());
-    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    let text = std::fs::read_to_string(root.join(&file)).map_err(|error| {
-        let command = format!("interstice schema show {} -o json > {file}", name.value());
-        refuse(format!("`{file}` cannot be read ({error}): write it with `{command}`"))
-    })?;
-    let schema: Value =
-        serde_json::from_str(&text).map_err(|error| refuse(format!("`{file}` is not JSON: {error}")))?;
-    // In an envelope, as the command prints it, or bare.
-    let schema = schema.get("module").filter(|module| module.is_object()).unwrap_or(&schema);
-    let mut bindings = Bindings { module: name.value(), types: BTreeMap::new() };
-    let items = bindings.items(schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
-    let types = bindings.types.values();
-    let (module, path) = (Ident::new(&name.value(), name.span()), format!("/{file}"));
+    let hint = format!("interstice schema show {} -o json > {file}", name.value());
+    let (schema, dependency) = schema_in(&file, &hint).map_err(refuse)?;
+    let mut imported = Imported { module: name.value(), bindings: Bindings::default() };
+    let items = imported.items(&schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
+    let types = imported.bindings.types.values();
+    let module = Ident::new(&name.value(), name.span());
     let doc = format!("Module `{}`, as it was when its bindings were written.", name.value());
     Ok(quote! {
         #[doc = #doc]
         #[allow(missing_docs, clippy::all, clippy::pedantic)]
         pub mod #module {
             use ::interstice_sdk::prelude::*;
-            // Compiled again when the bindings change.
-            const _: &str = ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path));
+            #dependency
             #(#types)*
             #items
         }
     })
 }
 
-/// What is wrong with a schema: the name of the part that is not as it should be.
-type Fault = String;
-
-struct Bindings {
+/// A module of which bindings are made.
+struct Imported {
     module: String,
-    /// Structs and enums by name, so that each is written once.
-    types: BTreeMap<String, TokenStream>,
+    bindings: Bindings,
 }
 
-fn part<'v>(value: &'v Value, name: &str) -> Result<&'v Value, Fault> {
-    value.get(name).ok_or_else(|| format!("`{name}` is missing"))
-}
-
-fn text<'v>(value: &'v Value, name: &str) -> Result<&'v str, Fault> {
-    part(value, name)?.as_str().ok_or_else(|| format!("`{name}` is not text"))
-}
-
-/// A list that may be left out.
-fn list<'v>(value: &'v Value, name: &str) -> Result<&'v [Value], Fault> {
-    match value.get(name) {
-        None => Ok(&[]),
-        Some(list) => list.as_array().map(Vec::as_slice).ok_or_else(|| format!("`{name}` is not a list")),
-    }
-}
-
-fn flag(value: &Value, name: &str) -> bool {
-    value.get(name).and_then(Value::as_bool).unwrap_or(false)
-}
-
-fn ident(name: &str) -> Result<Ident, Fault> {
-    let parsed = syn::parse_str::<Ident>(name).or_else(|_| syn::parse_str(&format!("r#{name}")));
-    parsed.map_err(|_| format!("`{name}` is not a name"))
-}
-
-impl Bindings {
+impl Imported {
     fn items(&mut self, schema: &Value) -> Result<TokenStream, Fault> {
-        let mut items = TokenStream::new();
+        let (mut items, module) = (TokenStream::new(), &self.module);
+        let owner = quote! { module = #module };
         for table in list(schema, "tables")?.iter().filter(|table| flag(table, "public")) {
-            items.extend(self.table(table)?);
+            items.extend(self.bindings.table(table, &owner)?);
         }
         for function in list(schema, "functions")? {
             if matches!(part(function, "kind")?.as_str(), Some("reducer" | "query" | "internal")) {
@@ -89,50 +52,13 @@ impl Bindings {
         Ok(items)
     }
 
-    fn table(&mut self, table: &Value) -> Result<TokenStream, Fault> {
-        let (name, module) = (text(table, "name")?, self.module.clone());
-        let row = format_ident!("{}", name.to_upper_camel_case());
-        let doc = table.get("doc").and_then(Value::as_str).unwrap_or_default();
-        let columns = list(table, "columns")?;
-        let mut fields = Vec::new();
-        for column in columns {
-            let (name, ty) = (ident(text(column, "name")?)?, self.ty(part(column, "type")?)?);
-            let doc = column.get("doc").and_then(Value::as_str).unwrap_or_default();
-            let auto_inc = flag(column, "auto_inc").then(|| quote! { #[auto_inc] });
-            fields.push(quote! { #[doc = #doc] #auto_inc pub #name: #ty });
-        }
-        let names = |numbers: &Value| -> Result<Vec<Ident>, Fault> {
-            let numbers = numbers.as_array().ok_or("a list of columns is missing")?;
-            let column = |number: &Value| columns.get(usize::try_from(number.as_u64()?).ok()?);
-            let name = |number| ident(text(column(number).ok_or("a column is missing")?, "name")?);
-            numbers.iter().map(name).collect()
-        };
-        let key = names(part(table, "primary_key")?)?;
-        let mut indexes = Vec::new();
-        for index in list(table, "indexes")? {
-            let (name, columns) = (ident(text(index, "name")?)?, names(part(index, "columns")?)?);
-            let word = if flag(index, "unique") {
-                quote! { unique }
-            } else {
-                quote! { index }
-            };
-            indexes.push(quote! { #word(#name(#(#columns),*)) });
-        }
-        Ok(quote! {
-            #[doc = #doc]
-            #[derive(Debug, Clone, PartialEq)]
-            #[table(public, name = #name, module = #module, primary_key(#(#key),*) #(, #indexes)*)]
-            pub struct #row { #(#fields),* }
-        })
-    }
-
     fn function(&mut self, function: &Value) -> Result<TokenStream, Fault> {
         let name = text(function, "name")?;
         let (call, constant) = (ident(name)?, format_ident!("{}", name.to_uppercase()));
         let doc = function.get("doc").and_then(Value::as_str).unwrap_or_default();
         let (mut params, mut encodes, mut describes) = (Vec::new(), Vec::new(), Vec::new());
         for arg in list(function, "args")? {
-            let (arg_name, ty) = (text(arg, "name")?, self.ty(part(arg, "type")?)?);
+            let (arg_name, ty) = (text(arg, "name")?, self.bindings.ty(part(arg, "type")?)?);
             let arg = ident(arg_name)?;
             if part_is(function_type(arg_name, function), "string") {
                 params.push(quote! { #arg: impl ::core::convert::AsRef<str> });
@@ -143,8 +69,8 @@ impl Bindings {
             }
             describes.push(quote! { <#ty as ::interstice_sdk::function::Param>::describe(#arg_name, &mut function); });
         }
-        let answer = self.ty(part(function, "returns")?)?;
-        let error = function.get("error").map(|error| self.ty(error)).transpose()?;
+        let answer = self.bindings.ty(part(function, "returns")?)?;
+        let error = function.get("error").map(|error| self.bindings.ty(error)).transpose()?;
         let (output, run) = match &error {
             Some(error) => (
                 quote! { ::core::result::Result<#answer, #error> },
@@ -182,87 +108,6 @@ impl Bindings {
             }
         })
     }
-
-    /// A type as Rust writes it; structs and enums are written down on the way.
-    fn ty(&mut self, ty: &Value) -> Result<TokenStream, Fault> {
-        if let Some(name) = ty.as_str() {
-            return plain_type(name);
-        }
-        let (kind, inner) = ty.as_object().and_then(|object| object.iter().next()).ok_or("a type is missing")?;
-        match kind.as_str() {
-            "option" => self.ty(inner).map(|inner| quote! { ::core::option::Option<#inner> }),
-            "list" => self.ty(inner).map(|inner| quote! { ::std::vec::Vec<#inner> }),
-            "map" => {
-                let [key, value] = inner.as_array().map(Vec::as_slice).unwrap_or_default() else {
-                    return Err("a map has a key and a value".to_owned());
-                };
-                let (key, value) = (self.ty(key)?, self.ty(value)?);
-                Ok(quote! { ::std::collections::BTreeMap<#key, #value> })
-            }
-            "struct" => self.struct_type(inner),
-            "enum" => self.enum_type(inner),
-            other => Err(format!("there is no type `{other}`")),
-        }
-    }
-
-    fn struct_type(&mut self, ty: &Value) -> Result<TokenStream, Fault> {
-        let name = text(ty, "name")?;
-        let ident = ident(name)?;
-        if !self.types.contains_key(name) {
-            let fields = self.fields(list(ty, "fields")?, &quote! { pub })?;
-            let item = quote! { #[derive(Debug, Clone, PartialEq)] #[datatype] pub struct #ident { #(#fields),* } };
-            self.types.insert(name.to_owned(), item);
-        }
-        Ok(quote! { #ident })
-    }
-
-    fn fields(&mut self, fields: &[Value], vis: &TokenStream) -> Result<Vec<TokenStream>, Fault> {
-        let mut out = Vec::new();
-        for field in fields {
-            let (name, ty) = (ident(text(field, "name")?)?, self.ty(part(field, "type")?)?);
-            out.push(quote! { #vis #name: #ty });
-        }
-        Ok(out)
-    }
-
-    fn enum_type(&mut self, ty: &Value) -> Result<TokenStream, Fault> {
-        let name = text(ty, "name")?;
-        let ident = ident(name)?;
-        if self.types.contains_key(name) {
-            return Ok(quote! { #ident });
-        }
-        let (mut variants, mut is_error) = (Vec::new(), false);
-        for variant in list(ty, "variants")? {
-            let name = self::ident(text(variant, "name")?)?;
-            let fields = list(variant, "fields")?;
-            let fields = match text(variant, "shape")? {
-                "unit" => quote! {},
-                "tuple" => {
-                    let types = fields.iter().map(|field| self.ty(part(field, "type")?));
-                    let types = types.collect::<Result<Vec<_>, _>>()?;
-                    quote! { ( #(#types),* ) }
-                }
-                _ => {
-                    let fields = self.fields(fields, &quote! {})?;
-                    quote! { { #(#fields),* } }
-                }
-            };
-            let message = variant.get("message").and_then(Value::as_str);
-            is_error |= message.is_some();
-            let message = message.map(|message| {
-                let message = LitStr::new(message, Span::call_site());
-                quote! { #[error(#message)] }
-            });
-            variants.push(quote! { #message #name #fields });
-        }
-        let attributes = if is_error {
-            quote! { #[derive(Clone, PartialEq)] #[datatype(error)] }
-        } else {
-            quote! { #[derive(Debug, Clone, PartialEq)] #[datatype] }
-        };
-        self.types.insert(name.to_owned(), quote! { #attributes pub enum #ident { #(#variants),* } });
-        Ok(quote! { #ident })
-    }
 }
 
 fn function_type<'v>(arg: &str, function: &'v Value) -> Option<&'v Value> {
@@ -272,21 +117,4 @@ fn function_type<'v>(arg: &str, function: &'v Value) -> Option<&'v Value> {
 
 fn part_is(value: Option<&Value>, name: &str) -> bool {
     value.and_then(Value::as_str) == Some(name)
-}
-
-fn plain_type(name: &str) -> Result<TokenStream, Fault> {
-    Ok(match name {
-        "unit" => quote! { () },
-        "string" => quote! { ::std::string::String },
-        "bytes" => quote! { ::std::vec::Vec<u8> },
-        "timestamp" => quote! { Timestamp },
-        "duration" => quote! { Duration },
-        "uuid" => quote! { Uuid },
-        "identity" => quote! { Identity },
-        "bool" | "u8" | "u16" | "u32" | "u64" | "u128" | "i8" | "i16" | "i32" | "i64" | "i128" | "f32" | "f64" => {
-            let ident = format_ident!("{name}");
-            quote! { #ident }
-        }
-        other => return Err(format!("there is no type `{other}`")),
-    })
 }

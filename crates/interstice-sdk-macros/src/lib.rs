@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod bindings;
 mod datatype;
 mod function;
 mod import;
+mod migration;
+mod reference;
 mod table;
 mod test;
 
@@ -14,8 +17,10 @@ use proc_macro::TokenStream;
 /// Makes a struct the row type of a table.
 ///
 /// On the struct: `public` (clients and other modules may read it), `name = "…"`, `primary_key(a, b)` for a composite key,
-/// `index(by_author(author, sent_at))`, `unique(by_room(room, seat))`. On fields: `#[primary_key]`,
-/// `#[primary_key(auto_inc)]`, `#[auto_inc]`, `#[unique]`, `#[index]`, `#[default(…)]`.
+/// `index(by_author(author, sent_at))`, `unique(by_room(room, seat))`, `references(by_seat(room, seat) = Seat)`, `ephemeral` (in no
+/// log, empty after a restart), `event` (rows are there for their transaction, and for whoever listens). On fields:
+/// `#[primary_key]`, `#[primary_key(auto_inc)]`, `#[auto_inc]`, `#[unique]`, `#[index]`, `#[default(…)]`,
+/// `#[references(Account, on_delete = restrict | cascade | set_null)]`. On both: `#[renamed(from = "…")]`.
 #[proc_macro_attribute]
 pub fn table(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(table::expand(args.into(), item.into()))
@@ -33,6 +38,20 @@ pub fn datatype(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn reducer(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(function::expand(function::Flavour::Reducer, args.into(), item.into()))
+}
+
+/// Makes a function say what becomes of rows that a publish finds in a form that they have no more: `#[migration(from = 1)] fn
+/// split_name(old: v1::User) -> User`, or of a whole table: `fn merge(old: Read<v1::User>, users: Insert<User>)`.
+#[proc_macro_attribute]
+pub fn migration(args: TokenStream, item: TokenStream) -> TokenStream {
+    finish(migration::expand(args.into(), item.into()))
+}
+
+/// Makes the types of the tables as they were published once: `old_schema!(v1 = "schema/v1.json")`. `interstice migrate new`
+/// writes the file.
+#[proc_macro]
+pub fn old_schema(args: TokenStream) -> TokenStream {
+    finish(migration::expand_old_schema(args.into()))
 }
 
 /// Makes a function a query: it only reads.

@@ -1,7 +1,8 @@
 //! `#[table]`: a row type, its schema and the methods of its indexes.
 
-use crate::attributes::{doc_of, optional, package, refuse_generics, take};
+use crate::attributes::{doc_of, former_code, former_name, optional, package, refuse_generics, take};
 use crate::datatype::{plain, struct_codec};
+use crate::reference::{Reference, Referred};
 use heck::ToSnakeCase;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -28,9 +29,15 @@ struct Args {
     name: Option<LitStr>,
     /// Set by `import!`: the table belongs to that module.
     module: Option<LitStr>,
+    /// Set by `old_schema!`: the table is as it was once.
+    former: bool,
+    /// `Ephemeral` or `Event`.
+    durability: Option<Ident>,
     primary_key: Option<Vec<Ident>>,
     /// Name, columns, unique.
     indexes: Vec<(Ident, Vec<Ident>, bool)>,
+    /// Name, columns, what they refer to.
+    references: Vec<(Ident, Vec<Ident>, Referred)>,
 }
 
 impl Parse for Args {
@@ -43,17 +50,24 @@ impl Parse for Args {
                 "private" => args.public = false,
                 "name" => args.name = Some(value(input)?),
                 "module" => args.module = Some(value(input)?),
+                "former" => args.former = true,
+                "ephemeral" => args.durability = Some(Ident::new("Ephemeral", word.span())),
+                "event" => args.durability = Some(Ident::new("Event", word.span())),
+                "references" => {
+                    let inner;
+                    parenthesized!(inner in input);
+                    let (name, columns) = (inner.parse()?, columns(&inner)?);
+                    inner.parse::<Token![=]>()?;
+                    args.references.push((name, columns, inner.parse()?));
+                }
                 "primary_key" => args.primary_key = Some(columns(input)?),
                 "index" | "unique" => {
                     let inner;
                     parenthesized!(inner in input);
                     args.indexes.push((inner.parse()?, columns(&inner)?, word == "unique"));
                 }
-                "ephemeral" => {
-                    return Err(syn::Error::new(word.span(), "ephemeral tables are not there yet: leave it out"));
-                }
                 _ => {
-                    let text = "a table takes `public`, `name = \"…\"`, `primary_key(a, b)`, `index(name(a, b))` and `unique(name(a, b))`";
+                    let text = "a table takes `public`, `ephemeral`, `event`, `name = \"…\"`, `primary_key(a, b)`, `index(name(a, b))`, `unique(name(a, b))` and `references(name(a, b) = Table)`";
                     return Err(syn::Error::new(word.span(), text));
                 }
             }
@@ -89,10 +103,13 @@ struct Declared {
     /// Positions of its columns.
     primary_key: Vec<usize>,
     indexes: Vec<Index>,
+    references: Vec<Reference>,
+    renamed_from: Option<LitStr>,
 }
 
 struct Column {
     name: String,
+    renamed_from: Option<LitStr>,
     doc: String,
     ty: syn::Type,
     auto_inc: bool,
@@ -110,6 +127,7 @@ struct FieldMarks {
     primary_key: bool,
     unique: bool,
     index: bool,
+    references: Option<Referred>,
 }
 
 impl Declared {
@@ -150,8 +168,20 @@ impl Declared {
             let columns = names.iter().map(position).collect::<syn::Result<_>>()?;
             indexes.push(Index { name: plain(name), columns, unique: *unique });
         }
+        let mut references = Vec::new();
+        for (index, mark) in marks.into_iter().enumerate() {
+            let to =
+                mark.references.map(|to| Reference { name: columns[index].name.clone(), columns: vec![index], to });
+            references.extend(to);
+        }
+        for (name, names, to) in std::mem::take(&mut args.references) {
+            let columns = names.iter().map(position).collect::<syn::Result<_>>()?;
+            references.push(Reference { name: plain(&name), columns, to });
+        }
+        index_references(&references, &primary_key, &mut indexes);
         let name = args.name.as_ref().map_or_else(|| item.ident.to_string().to_snake_case(), LitStr::value);
-        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes })
+        let renamed_from = take(&mut item.attrs, "renamed")?.map(|attribute| former_name(&attribute)).transpose()?;
+        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes, references, renamed_from })
     }
 
     /// `impl Table`.
@@ -161,6 +191,9 @@ impl Declared {
         let key = self.key_type(&self.primary_key);
         let key_fields = self.primary_key.iter().map(|index| format_ident!("{}", self.columns[*index].name));
         let module = optional(self.args.module.as_ref().map(|module| quote! { #module }));
+        let is_former = self.args.former;
+        let former = is_former.then(|| quote! { impl ::interstice_sdk::table::FormerTable for #ident {} });
+        let named = self.references.iter().map(|reference| reference.check(&self.key_type(&reference.columns)));
         let has_sequences = self.columns.iter().any(|column| column.auto_inc);
         let schema = self.schema();
         quote! {
@@ -169,6 +202,7 @@ impl Declared {
                 type Indexes = #indexes;
                 const NAME: &'static str = #name;
                 const MODULE: ::core::option::Option<&'static str> = #module;
+                const FORMER: bool = #is_former;
                 const HAS_SEQUENCES: bool = #has_sequences;
 
                 fn schema() -> ::interstice_sdk::generated::TableSchema {
@@ -179,6 +213,9 @@ impl Declared {
                     #(::interstice_sdk::datatype::Datatype::encode(&self.#key_fields, out);)*
                 }
             }
+
+            #former
+            #(#named)*
         }
     }
 
@@ -198,15 +235,20 @@ impl Declared {
                 }
             }
         });
+        let references = self.references.iter().map(Reference::schema);
+        let renamed_from = former_code(self.renamed_from.as_ref());
+        let durability = self.args.durability.clone().unwrap_or_else(|| format_ident!("Durable"));
         quote! {
             ::interstice_sdk::generated::TableSchema {
                 name: #name.into(),
+                renamed_from: #renamed_from,
                 doc: #doc.into(),
                 public: #public,
+                durability: ::interstice_sdk::generated::Durability::#durability,
                 columns: ::std::vec![#(#columns),*],
                 primary_key: ::std::vec![#(#key),*],
                 indexes: ::std::vec![#(#indexes),*],
-                ..::core::default::Default::default()
+                references: ::std::vec![#(#references),*],
             }
         }
     }
@@ -277,6 +319,9 @@ impl Declared {
 
     /// The table in the registry.
     fn entry(&self, item: &ItemStruct) -> TokenStream {
+        if self.args.former {
+            return TokenStream::new();
+        }
         let (ident, package) = (&item.ident, package());
         let table = quote! { <#ident as ::interstice_sdk::table::Table> };
         let entry = match &self.args.module {
@@ -294,6 +339,16 @@ impl Declared {
     }
 }
 
+/// A reference is looked up from both sides: where no index begins with its columns, it gets one.
+fn index_references(references: &[Reference], primary_key: &[usize], indexes: &mut Vec<Index>) {
+    for Reference { name, columns, .. } in references {
+        let served = primary_key.starts_with(columns) || indexes.iter().any(|index| index.columns.starts_with(columns));
+        if !served {
+            indexes.push(Index { name: name.clone(), columns: columns.clone(), unique: false });
+        }
+    }
+}
+
 fn indexes_ident(row: &Ident) -> Ident {
     format_ident!("{row}Indexes")
 }
@@ -301,6 +356,7 @@ fn indexes_ident(row: &Ident) -> Ident {
 impl Column {
     fn schema(&self) -> TokenStream {
         let Self { name, doc, ty, auto_inc, .. } = self;
+        let renamed_from = former_code(self.renamed_from.as_ref());
         let default = optional(self.default.as_ref().map(|value| {
             let value = match value {
                 Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { ::core::convert::Into::into(#text) },
@@ -314,7 +370,7 @@ impl Column {
         quote! {
             ::interstice_sdk::generated::ColumnSchema {
                 name: #name.into(),
-                renamed_from: ::core::option::Option::None,
+                renamed_from: #renamed_from,
                 doc: #doc.into(),
                 ty: <#ty as ::interstice_sdk::datatype::Datatype>::ty(),
                 auto_inc: #auto_inc,
@@ -337,8 +393,10 @@ fn read_field(field: &mut Field) -> syn::Result<(Column, FieldMarks)> {
         primary_key: primary_key.is_some(),
         unique: take(attrs, "unique")?.is_some(),
         index: take(attrs, "index")?.is_some(),
+        references: take(attrs, "references")?.map(|attribute| attribute.parse_args()).transpose()?,
     };
-    let column = Column { name, doc: doc_of(attrs), ty: field.ty.clone(), auto_inc, default };
+    let renamed_from = take(attrs, "renamed")?.map(|attribute| former_name(&attribute)).transpose()?;
+    let column = Column { name, renamed_from, doc: doc_of(attrs), ty: field.ty.clone(), auto_inc, default };
     Ok((column, marks))
 }
 

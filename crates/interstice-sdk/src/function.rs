@@ -1,8 +1,8 @@
 //! What a function's parameters and its answer mean: handles and arguments are told apart by their types.
 
 use crate::datatype::{Datatype, Input};
-use crate::table::{Insert, Read, Table, Write};
-use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, TableAccess, TableRef};
+use crate::table::{FormerTable, Insert, Read, Table, Write};
+use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, TableAccess, TableRef, TableSchema};
 use interstice_types::ty::{Field, Type};
 
 /// A parameter of a function: a handle, or an argument.
@@ -79,7 +79,7 @@ impl FunctionBuilder {
     }
 
     fn handle<T: Table>(&mut self, access: TableAccess) {
-        self.schema.handles.push(HandleSchema { table: table_ref::<T>(), access, former: false });
+        self.schema.handles.push(HandleSchema { table: table_ref::<T>(), access, former: T::FORMER });
     }
 }
 
@@ -87,6 +87,18 @@ impl FunctionBuilder {
 #[doc(hidden)]
 pub fn table_ref<T: Table>() -> TableRef {
     TableRef { module: T::MODULE.map(str::to_owned), table: T::NAME.to_owned() }
+}
+
+/// The name of the table that a migration makes rows of.
+#[doc(hidden)]
+pub fn migrated_table<T: Table>() -> String {
+    T::NAME.to_owned()
+}
+
+/// The form of the rows that a migration finds.
+#[doc(hidden)]
+pub fn former_schema<T: FormerTable>() -> Box<TableSchema> {
+    Box::new(T::schema())
 }
 
 impl<T: Datatype> Param for T {

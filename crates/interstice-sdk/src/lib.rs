@@ -64,7 +64,7 @@ pub mod table;
 #[cfg(all(feature = "test", not(target_arch = "wasm32")))]
 pub mod test;
 
-pub use interstice_sdk_macros::{datatype, import, query, reducer, table, test};
+pub use interstice_sdk_macros::{datatype, import, migration, old_schema, query, reducer, table, test};
 
 /// What the macros name in the code that they write. Not for authors.
 #[doc(hidden)]
@@ -72,7 +72,8 @@ pub mod generated {
     pub use interstice_abi::header::Header;
     pub use interstice_types::schema::signature;
     pub use interstice_types::schema::{
-        ChangeKind, ColumnSchema, FunctionKind, FunctionSchema, IndexSchema, TableSchema,
+        ChangeKind, ColumnSchema, Durability, FunctionKind, FunctionSchema, IndexSchema, OnDelete, ReferenceSchema,
+        TableSchema,
     };
     pub use interstice_types::ty::{EnumType, Field, Shape, StructType, Type, Variant};
     pub use inventory::submit;
@@ -90,7 +91,7 @@ pub mod prelude {
     pub use crate::rows::Rows;
     pub use crate::table::{ConstraintError, Insert, Read, Table, Write};
     pub use crate::{debug, error, info, warn};
-    pub use interstice_sdk_macros::{datatype, query, reducer, table};
+    pub use interstice_sdk_macros::{datatype, migration, query, reducer, table};
     pub use interstice_types::id::{Identity, Uuid};
     pub use interstice_types::time::{Duration, Timestamp};
     pub use std::collections::BTreeMap;

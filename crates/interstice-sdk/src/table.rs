@@ -28,6 +28,8 @@ pub trait Table: Datatype {
     const NAME: &'static str;
     /// The module that it belongs to, if that is another one.
     const MODULE: Option<&'static str>;
+    /// Whether it is the table as it was before a migration.
+    const FORMER: bool;
     /// Whether the host fills in values on insert.
     const HAS_SEQUENCES: bool;
 
@@ -37,6 +39,29 @@ pub trait Table: Datatype {
     /// Appends the values of its primary key.
     fn encode_key(&self, out: &mut Vec<u8>);
 }
+
+/// A table as it was before a migration. Made by `old_schema!`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a table as it was",
+    label = "a table as it is",
+    note = "take its type from `interstice_sdk::old_schema!(v1 = \"schema/v1.json\")`, as in `old: v1::User`"
+)]
+pub trait FormerTable: Table {}
+
+/// Columns that may refer to a row with primary key `K`: the key, or an option of it.
+#[diagnostic::on_unimplemented(
+    message = "columns of type `{Self}` do not hold the primary key of the table that they refer to, which is `{K}`",
+    label = "its primary key is `{K}`",
+    note = "give the column the type `{K}`, or `Option<{K}>` if a row may refer to nothing"
+)]
+pub trait Refers<K> {}
+
+impl<K> Refers<K> for K {}
+impl<K> Refers<K> for Option<K> {}
+
+/// Compiles only if columns of type `C` may refer to rows of `T`.
+#[doc(hidden)]
+pub fn refers<C: Refers<T::Key>, T: Table>() {}
 
 /// What a table's generated index methods hang on.
 pub trait Indexes {

@@ -35,6 +35,7 @@ use interstice_engine::engine::{Engine, Input as EngineInput, Output, Request};
 use interstice_engine::execution::{IndexId, LogLine};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Reader;
 use interstice_engine::recheck::Verdict;
 use interstice_store::range::KeyRange;
@@ -95,7 +96,7 @@ impl TestDatabase {
         }
         let artefact = module::artefact_of(package);
         let loaded = NativeLoader.load(&artefact).unwrap_or_else(|error| panic!("{error}"));
-        let request = Request::Publish { artefact, loaded, caller: self.caller };
+        let request = Request::Publish { artefact, loaded, caller: self.caller, options: PublishOptions::default() };
         self.step(request).unwrap_or_else(|problem| panic!("{problem}"));
         self.run_events();
     }

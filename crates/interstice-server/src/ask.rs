@@ -2,6 +2,8 @@
 
 use crate::session::Session;
 use interstice_engine::module::Loaded;
+use interstice_engine::publish::PublishOptions;
+use interstice_engine::read::Snapshot;
 use interstice_protocol::http::{ChangeCounts, RowSet};
 use interstice_protocol::receipt::Receipt;
 use interstice_types::id::{Identity, Offset, TableId};
@@ -27,6 +29,10 @@ pub(crate) enum Ask {
     Sql {
         text: String,
         reply: Reply<RowSet>,
+    },
+    /// The whole state, for whoever tries something on it.
+    State {
+        reply: Reply<Box<Snapshot>>,
     },
     Publish(Publish),
     Subscribe(Subscribe),
@@ -58,6 +64,7 @@ pub(crate) struct Publish {
     pub(crate) artefact: Vec<u8>,
     pub(crate) loaded: Loaded,
     pub(crate) caller: Identity,
+    pub(crate) options: PublishOptions,
     pub(crate) reply: Reply<Finished>,
 }
 

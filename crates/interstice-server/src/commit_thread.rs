@@ -188,6 +188,8 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
+                    // Whoever asked may have gone.
+                    Read::State { reply } => return drop(reply.send(Ok(snapshot))),
                 };
                 self.reads.push(Job { session: session.cloned(), snapshot, work });
             }
@@ -282,6 +284,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
+                    Read::State { .. } => return,
                 };
                 self.lose_job(Job { session: session.cloned(), snapshot, work });
             }

@@ -114,6 +114,7 @@ impl EngineThread {
                 Ask::Call(call, seat) => self.call(call, seat, room),
                 Ask::Query(query, seat) => self.reads.push((session.clone(), Read::Query(query, seat))),
                 Ask::Sql { text, reply } => self.reads.push((None, Read::Sql { text, reply })),
+                Ask::State { reply } => self.reads.push((None, Read::State { reply })),
                 Ask::Publish(publish) => self.publishes.push((publish, 0)),
                 Ask::Subscribe(subscribe) => self.subscribe(subscribe),
                 Ask::Unsubscribe { id, format } => {
@@ -218,8 +219,8 @@ impl EngineThread {
                 self.publishes.push((publish, turns + 1));
                 continue;
             }
-            let Publish { artefact, loaded, caller, reply } = publish;
-            let output = self.step(Request::Publish { artefact, loaded, caller });
+            let Publish { artefact, loaded, caller, options, reply } = publish;
+            let output = self.step(Request::Publish { artefact, loaded, caller, options });
             self.published(output, reply);
         }
     }

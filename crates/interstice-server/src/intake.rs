@@ -206,7 +206,7 @@ impl Intake {
                 Some(refusal(subscribe.id, subscribe.format, problem))
             }
             Ask::Unsubscribe { id, format } => Some(refusal(id, format, problem)),
-            Ask::Sql { .. } | Ask::Publish(_) | Ask::EndSubscription { .. } | Ask::Leave => None,
+            Ask::Sql { .. } | Ask::State { .. } | Ask::Publish(_) | Ask::EndSubscription { .. } | Ask::Leave => None,
         });
         let pieces: Vec<_> = refused.collect();
         self.session.deliver(pieces, answered);

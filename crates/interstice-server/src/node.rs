@@ -155,7 +155,7 @@ impl Ask {
                 Self::Publish(publish) => publish.artefact.len(),
                 Self::Sql { text, .. } => text.len(),
                 Self::Subscribe(subscribe) => subscribe.sql.len(),
-                Self::Unsubscribe { .. } | Self::EndSubscription { .. } | Self::Leave => 0,
+                Self::State { .. } | Self::Unsubscribe { .. } | Self::EndSubscription { .. } | Self::Leave => 0,
             }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) enum Done {
 pub(crate) enum Read {
     Query(Invocation, Seat),
     Sql { text: String, reply: Reply<RowSet> },
+    State { reply: Reply<Box<Snapshot>> },
 }
 
 impl Round {

@@ -4,6 +4,7 @@ mod backup;
 mod calls;
 mod history;
 mod modules;
+mod publish;
 mod records;
 
 use crate::node::Node;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 pub(crate) fn router(node: Arc<Node>) -> Router {
     Router::new()
         .route(route::SOCKET, get(open_socket))
-        .route(route::PUBLISH, post(modules::publish))
+        .route(route::PUBLISH, post(publish::publish))
         .route(route::MODULES, get(modules::list))
         .route(&format!("{}/{{module}}", route::SCHEMA), get(modules::schema))
         .route(&format!("{}/{{module}}/{{reducer}}", route::CALL), post(calls::call))

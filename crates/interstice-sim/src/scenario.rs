@@ -17,6 +17,7 @@ use interstice::opened::{Birth, Start, transactions};
 use interstice_engine::engine::{Input, Output, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Reader as QueryReader;
 use interstice_engine::system;
 use interstice_log::frame::Lineage;
@@ -239,7 +240,7 @@ impl World {
             Op::Publish { audit } => {
                 let artefact = if *audit { bank::AUDIT } else { bank::BANK }.to_vec();
                 let loaded = NativeLoader.load(&artefact).expect("invariant: a native module");
-                Request::Publish { artefact, loaded, caller }
+                Request::Publish { artefact, loaded, caller, options: PublishOptions::default() }
             }
             Op::Open { owner, balance } => {
                 call("bank", "open", [&bank::string(owner)[..], &balance.to_le_bytes()].concat())

@@ -40,6 +40,15 @@ pub fn alter(table: &Table, schema: &Arc<TableSchema>, defaults: &[(u16, Vec<u8>
     Ok(altered)
 }
 
+/// The first `most` rows with a value that `schema` has no place for: which, and why.
+pub fn unfit_rows(table: &Table, schema: &TableSchema, defaults: &[(u16, Vec<u8>)], most: usize) -> Vec<String> {
+    let rebuild = RowRebuild::new(table.schema(), Arc::clone(table.layout()), schema, defaults);
+    let Ok(rebuild) = rebuild else { return Vec::new() };
+    let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
+    let unfit = rows.filter_map(|row| Some(table.does_not_convert(row, &rebuild.row(row).err()?).to_string()));
+    unfit.take(most).collect()
+}
+
 /// The sequences under `schema`: a column that had one keeps its next value, a new one begins.
 pub fn altered_sequences(
     old: &TableSchema,

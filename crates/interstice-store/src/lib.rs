@@ -18,6 +18,7 @@
 pub mod alter;
 pub mod digest;
 pub mod range;
+mod sequence;
 pub mod store;
 pub mod table;
 pub mod tree;

@@ -3,6 +3,7 @@
 use crate::alter::Unfit;
 use crate::digest;
 use crate::range::KeyRange;
+use crate::sequence;
 use crate::tree::{self, Tree};
 use interstice_types::change::Change;
 use interstice_types::codec;
@@ -349,7 +350,7 @@ impl Table {
     /// The error of a row with a value that another schema has no place for.
     #[cold]
     pub(crate) fn does_not_convert(&self, row: &[u8], unfit: &Unfit) -> ApplyError {
-        let (key, misfit) = (self.key_text(&self.primary_key_values(row)), unfit.to_string());
+        let (key, misfit) = (self.key_text_of(row), unfit.to_string());
         ApplyError::DoesNotConvert { table: self.schema.name.clone(), key, misfit }
     }
 
@@ -479,7 +480,22 @@ impl Table {
     }
 
     fn no_such_row(&self, row: &[u8]) -> ApplyError {
-        ApplyError::NoSuchRow { table: self.schema.name.clone(), key: self.key_text(&self.primary_key_values(row)) }
+        ApplyError::NoSuchRow { table: self.schema.name.clone(), key: self.key_text_of(row) }
+    }
+
+    /// The values of the primary key of `row` as JSON.
+    pub fn key_text_of(&self, row: &[u8]) -> String {
+        self.key_text(&self.primary_key_values(row))
+    }
+
+    /// The greatest value that a column with a sequence holds, if it holds one that a sequence may give.
+    ///
+    /// # Panics
+    /// If the column is no integer.
+    pub fn greatest_sequence_value(&self, column: u16) -> Option<u64> {
+        let ty = &self.layout.types()[usize::from(column)];
+        let rows = self.scan(IndexId::PRIMARY, &KeyRange::all(), false);
+        rows.filter_map(|row| sequence::given(self.layout.column(row, usize::from(column)), ty)).max()
     }
 
     fn key_text(&self, key_values: &[u8]) -> String {
@@ -490,7 +506,7 @@ impl Table {
         let types: Vec<_> = columns.iter().map(|column| &self.layout.types()[usize::from(*column)]).collect();
         match codec::decode_all(types.iter().copied(), values) {
             Ok(values) => {
-                let texts = types.iter().zip(&values).map(|(ty, value)| json::to_json(ty, value).to_string());
+                let texts = types.iter().zip(&values).map(|(ty, value)| json::to_text(ty, value));
                 texts.collect::<Vec<_>>().join(", ")
             }
             Err(error) => format!("({error})"),

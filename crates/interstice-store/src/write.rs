@@ -1,5 +1,6 @@
 //! A transaction: the store moves in, changes are made and remembered, the store moves out.
 
+use crate::sequence;
 use crate::store::Store;
 use crate::table::{ApplyError, Table};
 use interstice_types::change::Change;
@@ -7,7 +8,6 @@ use interstice_types::codec::DecodeError;
 use interstice_types::id::TableId;
 use interstice_types::row::RowBytes;
 use interstice_types::schema::TableSchema;
-use interstice_types::ty::Type;
 use std::sync::Arc;
 
 /// Largest row, in bytes.
@@ -17,12 +17,17 @@ pub const MAX_TRANSACTION_SIZE: usize = 64 << 20;
 /// Most changes of a transaction.
 pub const MAX_TRANSACTION_CHANGES: usize = 1_000_000;
 
+/// Most bytes of rows that a transaction with its limits lifted may write.
+pub const MAX_LIFTED_SIZE: usize = 4 << 30;
+
 /// A transaction in progress.
 #[derive(Debug)]
 pub struct WriteTx {
     store: Store,
     changes: Vec<Change>,
     written_size: usize,
+    max_size: usize,
+    max_changes: usize,
     scratch: Vec<u8>,
 }
 
@@ -67,7 +72,14 @@ pub enum WriteError {
 
 impl WriteTx {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, changes: Vec::new(), written_size: 0, scratch: Vec::new() }
+        let (max_size, max_changes) = (MAX_TRANSACTION_SIZE, MAX_TRANSACTION_CHANGES);
+        Self { store, changes: Vec::new(), written_size: 0, max_size, max_changes, scratch: Vec::new() }
+    }
+
+    /// Lets it write up to [`MAX_LIFTED_SIZE`] bytes in any number of changes: a publish rewrites tables.
+    pub fn lift_limits(&mut self) {
+        self.max_size = MAX_LIFTED_SIZE;
+        self.max_changes = usize::MAX;
     }
 
     /// The tables as they are now, writes of this transaction included.
@@ -86,7 +98,7 @@ impl WriteTx {
     /// [`WriteError`]: nothing was changed.
     pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
         let mut row = self.admit(table, row)?;
-        let moves = sequence_moves(self.table(table)?, &mut row)?;
+        let moves = sequence::fill(self.table(table)?, &mut row)?;
         let savepoint = self.savepoint();
         for (column, next) in moves {
             self.make(Change::Sequence { table, column, next, previous: 0 })?;
@@ -149,6 +161,30 @@ impl WriteTx {
         self.make(Change::AlterTable { table, schema, defaults })
     }
 
+    /// Takes all rows of a table away; its sequences go on.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing was changed.
+    pub fn clear_table(&mut self, table: TableId) -> Result<(), WriteError> {
+        self.make(Change::ClearTable { table })
+    }
+
+    /// Takes a table away with its rows.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing was changed.
+    pub fn drop_table(&mut self, table: TableId) -> Result<(), WriteError> {
+        self.make(Change::DropTable { table })
+    }
+
+    /// Has the sequence of a column give this value next.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing was changed.
+    pub fn set_sequence(&mut self, table: TableId, column: u16, next: u64) -> Result<(), WriteError> {
+        self.make(Change::Sequence { table, column, next, previous: 0 })
+    }
+
     /// This moment, to go back to.
     pub fn savepoint(&self) -> Savepoint {
         Savepoint(self.changes.len())
@@ -187,7 +223,7 @@ impl WriteTx {
         }
         let canonical = table.layout().canonical(row);
         let canonical = canonical.map_err(|source| WriteError::InvalidRow { table: name(), source })?;
-        if self.written_size + row.len() > MAX_TRANSACTION_SIZE || self.changes.len() >= MAX_TRANSACTION_CHANGES {
+        if self.written_size + row.len() > self.max_size || self.changes.len() >= self.max_changes {
             return Err(WriteError::TransactionTooLarge);
         }
         self.written_size += row.len();
@@ -198,54 +234,5 @@ impl WriteTx {
         self.store.apply_one(&mut change, &mut self.scratch)?;
         self.changes.push(change);
         Ok(())
-    }
-}
-
-/// Fills sequence values into `row`; returns the sequences that move, with the value that each gives next.
-///
-/// A value that the caller chose moves the sequence behind it, so that it is never given again.
-fn sequence_moves(table: &Table, row: &mut RowBytes) -> Result<Vec<(u16, u64)>, WriteError> {
-    let mut moves = Vec::new();
-    for (column, next) in table.sequences() {
-        let ty = &table.layout().types()[usize::from(column)];
-        let position = table.layout().reader_at(row, usize::from(column)).position();
-        let size = ty.fixed_size().expect("invariant: sequences are integers");
-        let field = position..position + size;
-        let given = read_integer(&row[field.clone()], ty);
-        let exhausted = || WriteError::SequenceExhausted {
-            table: table.schema().name.clone(),
-            column: table.schema().columns[usize::from(column)].name.clone(),
-        };
-        match given {
-            Some(0) => {
-                if next > largest(ty) {
-                    return Err(exhausted());
-                }
-                row.change_unshared(|row| row[field].copy_from_slice(&next.to_le_bytes()[..size]));
-                moves.push((column, next + 1));
-            }
-            Some(given) if given >= next => moves.push((column, given.checked_add(1).ok_or_else(exhausted)?)),
-            _ => {}
-        }
-    }
-    Ok(moves)
-}
-
-/// The value, unless it is negative.
-fn read_integer(field: &[u8], ty: &Type) -> Option<u64> {
-    let mut bytes = [0; 8];
-    bytes[..field.len()].copy_from_slice(field);
-    let value = u64::from_le_bytes(bytes);
-    (value <= largest(ty)).then_some(value)
-}
-
-/// The largest value that a sequence may give.
-fn largest(ty: &Type) -> u64 {
-    match ty {
-        Type::U32 => u64::from(u32::MAX),
-        Type::I32 => i32::MAX as u64,
-        Type::I64 => i64::MAX as u64,
-        Type::U64 => u64::MAX - 1,
-        other => panic!("invariant: {other} has no sequence"),
     }
 }

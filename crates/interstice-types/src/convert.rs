@@ -116,7 +116,7 @@ fn fit_variants(from: &EnumType, to: &EnumType) -> Option<Fit> {
 /// # Panics
 /// If [`fit`] says that the types do not tell.
 pub fn convert(from: &Type, to: &Type, value: &Value) -> Result<Value, Misfit> {
-    let misfit = || Misfit { value: json::to_json(from, value).to_string(), wanted: to.to_string() };
+    let misfit = || Misfit { value: json::to_text(from, value), wanted: to.to_string() };
     Ok(match (from, to, value) {
         (Type::Option(_), Type::Option(_), Value::Option(None)) => Value::Option(None),
         (Type::Option(from), Type::Option(to), Value::Option(Some(inner))) => {

@@ -74,6 +74,14 @@ pub fn to_json(ty: &Type, value: &Value) -> Json {
     }
 }
 
+/// `value` of type `ty` for people: JSON, but that integers are digits whatever their size.
+pub fn to_text(ty: &Type, value: &Value) -> String {
+    match to_json(ty, value) {
+        Json::String(digits) if matches!(ty, Type::U64 | Type::I64 | Type::U128 | Type::I128) => digits,
+        other => other.to_string(),
+    }
+}
+
 fn float_to_json(value: f64, text: impl Fn() -> String) -> Json {
     serde_json::Number::from_f64(value).map_or_else(|| json!(text()), Json::Number)
 }

@@ -4,6 +4,7 @@ use crate::support::build;
 use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
 use interstice_types::id::Identity;
 use interstice_types::time::Timestamp;
 use interstice_wasm::runtime::Runtime;
@@ -18,7 +19,12 @@ impl Probe {
         let loaded = loader.load(wasm).unwrap();
         let mut probe = Self(Engine::new(loader, Limits::default()));
         probe.step(Request::Genesis { node: [0; 16] });
-        probe.step(Request::Publish { artefact: wasm.to_vec(), loaded, caller: Identity::default() });
+        probe.step(Request::Publish {
+            artefact: wasm.to_vec(),
+            loaded,
+            caller: Identity::default(),
+            options: PublishOptions::default(),
+        });
         probe
     }
 

@@ -6,7 +6,7 @@
 //! 4. A trap stays: every further host call gives it again, and so does every function on the stack, whatever it says.
 
 use super::host_hash::HostCall;
-use super::{Execution, Frame, HostError, Tables, trapped};
+use super::{Execution, Frame, HostError, trapped};
 use crate::catalog::{Catalog, FunctionEntry};
 use crate::module::{Call, CallError, Context, Module};
 use crate::problems;
@@ -51,7 +51,7 @@ impl Execution {
         if let Err(CallError::Trapped(problem)) = &result {
             this.meter.trap(problem.clone());
         }
-        if let (Err(_), Some(savepoint), Tables::Write(tx)) = (&result, savepoint, &mut this.tables) {
+        if let (Err(_), Some(savepoint), Ok(tx)) = (&result, savepoint, this.tables.tx_mut()) {
             tx.rollback_to(savepoint);
         }
         (this, result)

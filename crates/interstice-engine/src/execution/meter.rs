@@ -27,6 +27,12 @@ impl Meter {
         Work { fuel: self.limit - self.fuel, host_calls: self.host_calls, host_hash: self.host_hash.value() }
     }
 
+    /// Has so much fuel again; what was burnt stays counted.
+    pub(super) fn refuel(&mut self, fuel: u64) {
+        self.limit = self.limit - self.fuel + fuel;
+        self.fuel = fuel;
+    }
+
     /// Fuel that is left.
     pub(super) fn fuel(&self) -> u64 {
         self.fuel

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod evolve;
 mod native;
 
 use interstice_engine::engine::{Engine, Request};

@@ -5,6 +5,7 @@ use interstice_engine::engine::{Engine, Input, Output, Request};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{Call, CallError, HOST_FAULT, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
+use interstice_engine::publish::PublishOptions;
 use interstice_types::id::{Identity, to_hex};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{Schema, signature};
@@ -212,7 +213,7 @@ impl Node {
         for module in modules {
             let (artefact, caller) = (module.as_bytes().to_vec(), Identity::default());
             let loaded = NativeLoader.load(&artefact).unwrap();
-            node.step(Request::Publish { artefact, loaded, caller }).reply.unwrap();
+            node.step(Request::Publish { artefact, loaded, caller, options: PublishOptions::default() }).reply.unwrap();
         }
         node
     }

@@ -1,52 +1,16 @@
-//! Modules over HTTP: publish, list, schema; and how the node is.
+//! Modules over HTTP: list, schema; and how the node is.
 
-use super::{Answered, answer, caller, envelope, read_body};
-use crate::ask::{Ask, Batch, Publish};
+use super::{Answered, envelope};
 use crate::node::Node;
-use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use interstice_engine::catalog::ModuleEntry;
-use interstice_engine::module::{ModuleLoader, artefact_hash};
 use interstice_engine::{problems as refusals, system};
-use interstice_protocol::http::{ModuleSummary, Modules, Published, SchemaOf, ScrubDone, Status};
-use interstice_protocol::limits::MAX_ARTEFACT_SIZE;
-use interstice_protocol::problems;
+use interstice_protocol::http::{ModuleSummary, Modules, SchemaOf, ScrubDone, Status};
 use interstice_types::id::to_hex;
 use interstice_types::problem::Problem;
 use interstice_types::schema::SYSTEM_MODULE;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::oneshot;
-
-pub(super) async fn publish(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<Published> {
-    let caller = caller(&headers)?;
-    let artefact = read_body(body, MAX_ARTEFACT_SIZE).await?.to_vec();
-    let (artefact, loaded) = {
-        // Compiling takes long: neither the engine nor a thread for sockets does it.
-        let loader: Arc<dyn ModuleLoader> = Arc::clone(&node.loader);
-        let compiled = tokio::task::spawn_blocking(move || {
-            let loaded = loader.load(&artefact);
-            (artefact, loaded)
-        });
-        let (artefact, loaded) = compiled.await.map_err(|_| problems::unavailable("the compiler ended by a bug"))?;
-        (artefact, loaded.map_err(|error| error.problem)?)
-    };
-    let (schema, hash) = (loaded.schema.clone(), to_hex(&artefact_hash(&artefact)));
-    let (reply, receiver) = oneshot::channel();
-    let ask = Ask::Publish(Publish { artefact, loaded, caller, reply });
-    node.submit(Batch::of_one(ask)).map_err(|(_, problem)| problem)?;
-    let finished = answer(receiver).await?;
-    Ok(envelope(Published {
-        offset: finished.offset,
-        tables: schema.tables.len(),
-        functions: schema.functions.len(),
-        module: schema.module,
-        version: schema.version,
-        artefact: hash,
-        receipt: finished.receipt.expect("invariant: an acknowledgement has its receipt"),
-    }))
-}
 
 pub(super) async fn list(State(node): State<Arc<Node>>) -> axum::Json<interstice_protocol::http::Envelope<Modules>> {
     envelope(Modules { modules: node.catalog().modules().iter().map(summary).collect() })

@@ -185,7 +185,7 @@ fn a_duplicate_names_table_index_and_values() {
     fn text(result: Result<&interstice_types::row::RowBytes, WriteError>) -> String {
         result.unwrap_err().to_string()
     }
-    assert_eq!(text(tx.insert(TABLE, &row(1, "bob", 1))), "table `player` has a row with primary key \"1\" already");
+    assert_eq!(text(tx.insert(TABLE, &row(1, "bob", 1))), "table `player` has a row with primary key 1 already");
     assert_eq!(
         text(tx.insert(TABLE, &row(0, "ada", 1))),
         "table `player` has a row with unique index `name` \"ada\" already"

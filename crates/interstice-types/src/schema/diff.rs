@@ -43,6 +43,36 @@ pub struct Difference {
     pub class: Class,
 }
 
+impl Class {
+    /// `safe`, `checked`, `declared` or `destructive`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Checked => "checked",
+            Self::Declared => "declared",
+            Self::Destructive => "destructive",
+        }
+    }
+}
+
+/// `+`, `-` or `~`.
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Added => "+",
+            Self::Removed => "-",
+            Self::Changed => "~",
+        })
+    }
+}
+
+/// As in `~ body string → enum Body`.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.sign, self.item, self.detail)
+    }
+}
+
 /// What differs of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableDifference {
@@ -85,11 +115,12 @@ impl SchemaDifference {
         for table in &new.tables {
             match former_table(old, table) {
                 None => tables.push(TableDifference::whole(table, Sign::Added)),
-                Some(former) => tables.extend(TableDifference::between(former, table)),
+                Some(former) => tables.push(TableDifference::between(former, table)),
             }
         }
         let gone = old.tables.iter().filter(|table| successor(new, old, table).is_none());
         tables.extend(gone.map(|table| TableDifference::whole(table, Sign::Removed)));
+        tables.retain(|difference| !difference.is_empty());
         Self { tables, functions: function_differences(old, new) }
     }
 
@@ -115,7 +146,8 @@ fn successor<'n>(new: &'n Schema, old: &Schema, table: &TableSchema) -> Option<&
 }
 
 impl TableDifference {
-    fn whole(table: &TableSchema, sign: Sign) -> Self {
+    /// Of a table that is new, or gone.
+    pub fn whole(table: &TableSchema, sign: Sign) -> Self {
         let class = if sign == Sign::Removed { Class::Destructive } else { Class::Safe };
         let detail = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let whole = Difference { sign, item: "table".to_owned(), detail, class };
@@ -123,22 +155,33 @@ impl TableDifference {
         Self { table: table.name.clone(), renamed_from: None, sign, differences: vec![whole], breaks }
     }
 
-    /// From `old` to `new`, if anything differs that counts.
-    pub fn between(old: &TableSchema, new: &TableSchema) -> Option<Self> {
-        let differences = differences(old, new);
+    /// From `old` to `new`.
+    pub fn between(old: &TableSchema, new: &TableSchema) -> Self {
+        let mut differences = differences(old, new);
         let renamed_from = (old.name != new.name).then(|| old.name.clone());
-        if differences.is_empty() && renamed_from.is_none() {
-            return None;
+        if let Some(former) = &renamed_from {
+            differences.insert(0, changed("table", format!("renamed from {former}"), Class::Safe));
         }
         let kept = new.public && signature::of_table(old) == signature::of_table(new);
         let (table, breaks) = (new.name.clone(), old.public && !kept);
-        Some(Self { table, renamed_from, sign: Sign::Changed, differences, breaks })
+        Self { table, renamed_from, sign: Sign::Changed, differences, breaks }
     }
 
-    /// The worst of what it takes; a rename alone takes nothing.
-    pub fn class(&self) -> Option<Class> {
-        self.differences.iter().map(|difference| difference.class).max().or(Some(Class::Safe))
+    /// Whether nothing differs that counts.
+    pub fn is_empty(&self) -> bool {
+        self.differences.is_empty()
     }
+
+    /// The worst of what it takes; `None` if nothing differs.
+    pub fn class(&self) -> Option<Class> {
+        self.differences.iter().map(|difference| difference.class).max()
+    }
+}
+
+/// The worst of what it takes to have rows of the columns of `new` from rows of those of `old`.
+pub fn class_of_columns(old: &TableSchema, new: &TableSchema) -> Class {
+    let found = all_column_differences(old, new);
+    found.iter().map(|difference| difference.class).max().unwrap_or(Class::Safe)
 }
 
 /// The number that `column` has in `old`: of the column of its name, or of the one that it was renamed from.
@@ -161,7 +204,7 @@ pub fn new_columns(old: &TableSchema, new: &TableSchema) -> Vec<(u16, Vec<u8>)> 
     columns.filter_map(|(number, column)| Some((number, initial_value(column)?))).collect()
 }
 
-fn differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
+fn all_column_differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
     let mut found: Vec<_> = new.columns.iter().flat_map(|column| column_differences(old, column)).collect();
     let kept: Vec<_> = new.columns.iter().filter_map(|column| former_column(old, column)).collect();
     let gone = (0..).zip(&old.columns).filter(|(number, _)| !kept.contains(number));
@@ -174,6 +217,11 @@ fn differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
     if !kept.is_sorted() {
         found.push(changed("columns", "in another order".to_owned(), Class::Safe));
     }
+    found
+}
+
+fn differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
+    let mut found = all_column_differences(old, new);
     if names(old, &old.primary_key, new) != names(new, &new.primary_key, new) {
         let detail = arrow(text_of(old, &old.primary_key), text_of(new, &new.primary_key));
         found.push(changed("primary key", detail, Class::Checked));

@@ -167,8 +167,9 @@ impl Check<'_> {
 
     /// From row to row, or with the table as it was and the table as it is.
     fn migration(&mut self, place: &str, function: &FunctionSchema, table: &str, from: &TableSchema) {
-        let new = self.schema.table(table);
-        self.require(new.is_some(), place, format!("there is no table `{table}` to migrate to"));
+        let is_named = |now: &TableSchema| now.name == table || now.renamed_from.as_deref() == Some(table);
+        let there = self.schema.tables.iter().any(is_named);
+        self.require(there, place, format!("there is no table `{table}` to migrate to"));
         self.names(place, "column", MAX_COLUMNS, from.columns.iter().map(|column| column.name.as_str()));
         from.columns.iter().for_each(|column| self.ty(place, &column.ty));
         self.columns_exist(from, place, &from.primary_key);

@@ -4,6 +4,7 @@ use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::execution::IndexId;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
@@ -85,7 +86,12 @@ impl Node {
 
     pub(crate) fn publish(&mut self, artefact: &[u8]) -> Result<Vec<u8>, Problem> {
         let loaded = self.runtime.load(artefact).map_err(|error| error.problem)?;
-        self.step(Request::Publish { artefact: artefact.to_vec(), loaded, caller: Identity::default() })
+        self.step(Request::Publish {
+            artefact: artefact.to_vec(),
+            loaded,
+            caller: Identity::default(),
+            options: PublishOptions::default(),
+        })
     }
 
     pub(crate) fn call(&mut self, args: &[u8]) -> Result<Vec<u8>, Problem> {

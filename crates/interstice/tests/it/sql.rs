@@ -5,6 +5,7 @@ use interstice::sql::{MAX_RESULT_SIZE, Select};
 use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
+use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Snapshot;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
@@ -59,7 +60,8 @@ impl Row {
 fn snapshot(rows: &[Row]) -> Snapshot {
     let mut engine = Engine::new(Arc::new(Tables), Limits::default());
     let loaded = Tables.load(&[]).unwrap();
-    let publish = Request::Publish { artefact: vec![1], loaded, caller: Identity::default() };
+    let publish =
+        Request::Publish { artefact: vec![1], loaded, caller: Identity::default(), options: PublishOptions::default() };
     for (n, request) in [Request::Genesis { node: [0; 16] }, publish].into_iter().enumerate() {
         engine.step(Input { now: Timestamp(n as i64), seed: [n as u8; 16], request }).reply.unwrap();
     }

@@ -8,6 +8,7 @@ use interstice_engine::catalog::Catalog;
 use interstice_engine::engine::{Engine, Input, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
 use interstice_log::log::CommitLogWriter;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
@@ -195,7 +196,12 @@ impl Bank {
         accounts(artefact)?;
         let loaded = loader.load(artefact).map_err(|error| error.problem)?;
         bank.begin(Request::Genesis { node: [0; 16] })?;
-        bank.begin(Request::Publish { artefact: artefact.to_vec(), loaded, caller: bank.caller })?;
+        bank.begin(Request::Publish {
+            artefact: artefact.to_vec(),
+            loaded,
+            caller: bank.caller,
+            options: PublishOptions::default(),
+        })?;
         Ok(bank)
     }
 
