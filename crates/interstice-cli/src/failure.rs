@@ -68,7 +68,10 @@ impl From<HttpError> for Failure {
             }
             HttpError::Refused { status, problem } => {
                 // 422 is the module's own error; among conflicts, constraints are the module's too.
-                let constraint = matches!(&*problem.code, "duplicate-key" | "no-such-row");
+                let constraint = matches!(
+                    &*problem.code,
+                    "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
+                );
                 let rejected = status == 422 || constraint;
                 Self::new(if rejected { exit::REJECTED } else { exit::FAILED }, problem)
             }

@@ -210,7 +210,12 @@ impl Execution {
     /// Adds a row that a migration gave.
     pub(crate) fn put_migrated(&mut self, table: TableId, row: &[u8]) -> Result<(), WriteError> {
         let tx = self.tables.tx_mut().expect("invariant: a migration writes");
-        tx.insert(table, row).map(|_| ())
+        tx.insert_ahead(table, row).map(|_| ())
+    }
+
+    /// Whether every row of a table names rows that are there.
+    pub(crate) fn check_references(&self, table: TableId) -> Result<(), WriteError> {
+        self.tables.tx().map_or(Ok(()), |tx| tx.check_references(table))
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.

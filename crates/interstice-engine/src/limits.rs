@@ -39,6 +39,8 @@ pub mod charge {
     pub const HOST_CALL: u64 = 50;
     /// Each 16 bytes that cross the boundary.
     pub const SIXTEEN_BYTES: u64 = 1;
+    /// Each row that is changed because a row that it names is deleted.
+    pub const FOLLOWED_ROW: u64 = 50;
     /// Each row that a scan looks at.
     pub const SCANNED_ROW: u64 = 10;
 }

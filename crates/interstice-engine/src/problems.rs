@@ -2,6 +2,7 @@
 
 use crate::publish::stub;
 use interstice_store::alter::Unfit;
+use interstice_store::references::BrokenReference;
 use interstice_store::table::{ApplyError, Table};
 use interstice_store::write::WriteError;
 use interstice_types::codec;
@@ -57,6 +58,10 @@ pub fn write_refused(error: &WriteError) -> Problem {
     let code = match error {
         WriteError::Apply(ApplyError::DuplicateKey { .. }) => "duplicate-key",
         WriteError::Apply(ApplyError::NoSuchRow { .. }) => "no-such-row",
+        WriteError::Reference(broken) => match **broken {
+            BrokenReference::Missing { .. } => "no-such-referent",
+            BrokenReference::InTheWay { .. } => "still-referenced",
+        },
         WriteError::Apply(ApplyError::DoesNotConvert { .. }) => "does-not-convert",
         WriteError::Apply(_) | WriteError::InvalidRow { .. } => "invalid-row",
         WriteError::RowTooLarge { .. } => "row-too-large",

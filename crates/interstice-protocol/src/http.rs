@@ -343,8 +343,9 @@ pub fn status_of(problem: &Problem) -> u16 {
         }
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
         "method-not-allowed" => 405,
-        "duplicate-key" | "no-such-row" | "events-pending" | "schema-changed" | "no-migration-path" | "destructive"
-        | "migration-failed" | "does-not-convert" | "no-snapshots" | "no-backup" | "history-diverged" => 409,
+        "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
+        | "events-pending" | "schema-changed" | "no-migration-path" | "destructive" | "migration-failed"
+        | "does-not-convert" | "no-snapshots" | "no-backup" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

@@ -1,7 +1,7 @@
 //! Tables in memory: rows, ordered indexes, constraints, sequences, and the transactions that write them.
 //!
 //! *Responsible for*: applying a [`Change`](interstice_types::change::Change) to a table and undoing it, primary-key and
-//! unique constraints, ordered indexes and ranges on them, sequence values, the state digest.
+//! unique constraints, references, ordered indexes and ranges on them, sequence values, the state digest.
 //!
 //! *Not responsible for*: who may touch a table and why a transaction runs (`interstice-engine`), files
 //! (`interstice-log`).
@@ -12,12 +12,13 @@
 //! 3. The digest is the sum over the rows and sequences that are there, whatever happened before.
 //! 4. Aborting gives back the state before, sequences included.
 //!
-//! *Reading order*: [`store`], [`table`], [`tree`], [`mod@write`], [`range`], [`digest`], [`alter`].
+//! *Reading order*: [`store`], [`table`], [`tree`], [`mod@write`], [`range`], [`references`], [`digest`], [`alter`].
 #![forbid(unsafe_code)]
 
 pub mod alter;
 pub mod digest;
 pub mod range;
+pub mod references;
 mod sequence;
 pub mod store;
 pub mod table;

@@ -1,6 +1,7 @@
 //! All tables as one value.
 
 use crate::alter;
+use crate::references::References;
 use crate::table::{ApplyError, Table};
 use crate::write::WriteTx;
 use interstice_types::change::Change;
@@ -15,6 +16,7 @@ pub type SharedTable = Arc<Table>;
 pub struct Store {
     /// By id; an id is never used again.
     tables: Arc<Vec<Option<SharedTable>>>,
+    references: Arc<References>,
     digest: u128,
 }
 
@@ -35,7 +37,7 @@ impl Store {
     }
 
     /// All tables in id order.
-    pub fn tables(&self) -> impl Iterator<Item = &SharedTable> + '_ {
+    pub fn tables(&self) -> impl Iterator<Item = &SharedTable> + Clone + '_ {
         self.tables.iter().flatten()
     }
 
@@ -48,6 +50,11 @@ impl Store {
     /// The id that a new table gets.
     pub fn next_table_id(&self) -> TableId {
         TableId(self.tables.len() as u32)
+    }
+
+    /// Where references lead.
+    pub(crate) fn references(&self) -> &Arc<References> {
+        &self.references
     }
 
     /// Sum over all rows and sequences.
@@ -77,11 +84,13 @@ impl Store {
                 }
                 let new = Table::new(*table, module.clone(), schema.clone());
                 self.put(*table, Some(new));
+                self.link();
             }
             Change::AlterTable { table, schema, defaults } => {
                 let old = self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?;
                 let new = alter::alter(old, schema, defaults)?;
                 self.put(*table, Some(new));
+                self.link();
             }
             Change::ClearTable { table } => {
                 let cleared = self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?.cleared();
@@ -90,6 +99,7 @@ impl Store {
             Change::DropTable { table } => {
                 self.table(*table).ok_or(ApplyError::NoSuchTable { table: *table })?;
                 self.put(*table, None);
+                self.link();
             }
             change => {
                 let id = change.table();
@@ -123,6 +133,7 @@ impl Store {
             Change::CreateTable { table, .. } => {
                 self.put(table, None);
                 Arc::make_mut(&mut self.tables).truncate(table.0 as usize);
+                self.link();
                 return;
             }
             Change::AlterTable { .. } | Change::ClearTable { .. } | Change::DropTable { .. } => {
@@ -130,6 +141,11 @@ impl Store {
             }
         };
         self.apply_one(&mut inverse, scratch).expect("invariant: the inverse of the last change fits");
+    }
+
+    /// Works out anew where references lead.
+    fn link(&mut self) {
+        self.references = Arc::new(References::of(self.tables()));
     }
 
     fn put(&mut self, id: TableId, table: Option<Table>) {

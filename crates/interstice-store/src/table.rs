@@ -498,7 +498,8 @@ impl Table {
         rows.filter_map(|row| sequence::given(self.layout.column(row, usize::from(column)), ty)).max()
     }
 
-    fn key_text(&self, key_values: &[u8]) -> String {
+    /// Encoded values of the primary key as JSON.
+    pub(crate) fn key_text(&self, key_values: &[u8]) -> String {
         self.values_text(&self.schema.primary_key, key_values)
     }
 

@@ -1,13 +1,15 @@
 //! A transaction: the store moves in, changes are made and remembered, the store moves out.
 
+use crate::range::KeyRange;
+use crate::references::BrokenReference;
 use crate::sequence;
 use crate::store::Store;
-use crate::table::{ApplyError, Table};
+use crate::table::{ApplyError, IndexId, Table};
 use interstice_types::change::Change;
 use interstice_types::codec::DecodeError;
 use interstice_types::id::TableId;
 use interstice_types::row::RowBytes;
-use interstice_types::schema::TableSchema;
+use interstice_types::schema::{OnDelete, TableSchema};
 use std::sync::Arc;
 
 /// Largest row, in bytes.
@@ -41,6 +43,9 @@ pub enum WriteError {
     /// A constraint does not allow it, or there is nothing to write to.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// A row that is named is not there, or goes.
+    #[error(transparent)]
+    Reference(#[from] Box<BrokenReference>),
     /// The bytes are not a canonical row.
     #[error("not a row of table `{table}`: {source}")]
     InvalidRow {
@@ -97,8 +102,24 @@ impl WriteTx {
     /// # Errors
     /// [`WriteError`]: nothing was changed.
     pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
+        self.insert_checked(table, row, true)
+    }
+
+    /// As [`insert`](Self::insert), but the rows that it names may come later: see
+    /// [`check_references`](Self::check_references).
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing was changed.
+    pub fn insert_ahead(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
+        self.insert_checked(table, row, false)
+    }
+
+    fn insert_checked(&mut self, table: TableId, row: &[u8], in_order: bool) -> Result<&RowBytes, WriteError> {
         let mut row = self.admit(table, row)?;
         let moves = sequence::fill(self.table(table)?, &mut row)?;
+        if in_order {
+            self.check_named(table, &row)?;
+        }
         let savepoint = self.savepoint();
         for (column, next) in moves {
             self.make(Change::Sequence { table, column, next, previous: 0 })?;
@@ -119,6 +140,7 @@ impl WriteTx {
     /// [`WriteError`]: nothing was changed.
     pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
         let new = self.admit(table, row)?;
+        self.check_named(table, &new)?;
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
             Some(Change::Update { old: Some(old), .. }) => Ok(old),
@@ -126,16 +148,76 @@ impl WriteTx {
         }
     }
 
-    /// Removes the row whose primary key's columns have these encoded values; returns it.
+    /// Removes the row whose primary key's columns have these encoded values; returns it. Rows that name it go too, or name
+    /// nothing any more, if their reference says so.
     ///
     /// # Errors
-    /// [`WriteError`], also if there is no such row: nothing was changed.
+    /// [`WriteError`], also if there is no such row, or a row that names it is in the way: nothing was changed.
     pub fn delete(&mut self, table: TableId, key: &[u8]) -> Result<&RowBytes, WriteError> {
+        let savepoint = self.savepoint();
         self.make(Change::Delete { table, key: key.into(), old: None })?;
-        match self.changes.last() {
+        if self.store.references().links(table).is_some()
+            && let Err(error) = self.follow_references(table, key)
+        {
+            self.rollback_to(savepoint);
+            return Err(error);
+        }
+        match self.changes.get(savepoint.0) {
             Some(Change::Delete { old: Some(old), .. }) => Ok(old),
             _ => panic!("invariant: a delete is complete"),
         }
+    }
+
+    /// What becomes of the rows that name the row `key`, which has just gone, and of those that name these.
+    fn follow_references(&mut self, table: TableId, key: &[u8]) -> Result<(), WriteError> {
+        let references = self.store.references().clone();
+        let mut gone = vec![(table, RowBytes::from(key))];
+        while let Some((to, key)) = gone.pop() {
+            for link in references.links(to).map_or(&[][..], |links| &links.into) {
+                let (from, to) = (self.table(link.from)?, self.table(to)?);
+                let rows = link.naming(from, &key, to);
+                match link.on_delete() {
+                    OnDelete::Restrict => {
+                        let broken = rows.first().map(|row| link.in_the_way(from, row, (to, &key)));
+                        broken.map_or(Ok(()), |broken| Err(Box::new(broken)))?;
+                    }
+                    OnDelete::Cascade => {
+                        let keys: Vec<_> = rows.iter().map(|row| from.primary_key_values(row)).collect();
+                        for key in keys {
+                            self.make(Change::Delete { table: link.from, key: key.clone(), old: None })?;
+                            gone.push((link.from, key));
+                        }
+                    }
+                    OnDelete::SetNull => {
+                        let rows: Vec<_> = rows.iter().map(|row| link.forgetting(from, row)).collect();
+                        for new in rows {
+                            self.make(Change::Update { table: link.from, old: None, new })?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_named(&self, table: TableId, row: &[u8]) -> Result<(), WriteError> {
+        let Some(links) = self.store.references().links(table) else { return Ok(()) };
+        for link in &links.out {
+            link.check(self.table(link.from)?, self.table(link.to)?, row).map_err(Box::new)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every row of a table names rows that are there.
+    ///
+    /// # Errors
+    /// [`WriteError::Reference`] with the first that does not.
+    pub fn check_references(&self, table: TableId) -> Result<(), WriteError> {
+        if self.store.references().links(table).is_none_or(|links| links.out.is_empty()) {
+            return Ok(());
+        }
+        let rows = self.table(table)?.scan(IndexId::PRIMARY, &KeyRange::all(), false);
+        rows.into_iter().try_for_each(|row| self.check_named(table, row))
     }
 
     /// Makes a table.
@@ -223,7 +305,7 @@ impl WriteTx {
         }
         let canonical = table.layout().canonical(row);
         let canonical = canonical.map_err(|source| WriteError::InvalidRow { table: name(), source })?;
-        if self.written_size + row.len() > self.max_size || self.changes.len() >= self.max_changes {
+        if self.written_size + row.len() > self.max_size {
             return Err(WriteError::TransactionTooLarge);
         }
         self.written_size += row.len();
@@ -231,6 +313,9 @@ impl WriteTx {
     }
 
     fn make(&mut self, mut change: Change) -> Result<(), WriteError> {
+        if self.changes.len() >= self.max_changes {
+            return Err(WriteError::TransactionTooLarge);
+        }
         self.store.apply_one(&mut change, &mut self.scratch)?;
         self.changes.push(change);
         Ok(())

@@ -4,9 +4,11 @@ use super::host_hash::HostCall;
 use super::meter::Meter;
 use super::scan::lookup_prefix;
 use super::{Execution, HostError, trapped};
+use crate::limits::charge;
 use crate::problems;
 use interstice_store::table::{ApplyError, IndexId};
 use interstice_store::write::WriteError;
+use interstice_types::change::Change;
 use interstice_types::schema::TableAccess;
 
 impl Execution {
@@ -46,10 +48,20 @@ impl Execution {
     pub fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<&[u8]>, HostError> {
         self.meter.enter(HostCall::Delete, u64::from(handle), key)?;
         let table = self.handle(handle, TableAccess::may_change)?;
-        let old = match self.tables.tx_mut()?.delete(table, key) {
-            Ok(row) => Some(&**row),
-            Err(WriteError::Apply(ApplyError::NoSuchRow { .. })) => None,
+        let tx = self.tables.tx_mut()?;
+        let before = tx.changes().len();
+        let found = match tx.delete(table, key) {
+            Ok(_) => true,
+            Err(WriteError::Apply(ApplyError::NoSuchRow { .. })) => false,
             Err(error) => return Err(refused(&mut self.meter, error)),
+        };
+        let tx = self.tables.tx_mut()?;
+        // The row itself is paid for; those that went with it are not.
+        let others = tx.changes().len().saturating_sub(before + 1) as u64;
+        self.meter.burn(others * charge::FOLLOWED_ROW)?;
+        let old = match tx.changes().get(before) {
+            Some(Change::Delete { old: Some(old), .. }) if found => Some(&**old),
+            _ => None,
         };
         self.meter.note_row(old)?;
         Ok(old)

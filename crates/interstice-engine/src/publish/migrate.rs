@@ -125,6 +125,16 @@ pub(super) fn run_code(
     failures.end().map(|()| execution)
 }
 
+/// Whether every row names rows that are there, where that may have changed.
+pub(super) fn check_references(execution: &Execution, plans: &[TablePlan]) -> Result<(), Problem> {
+    if plans.iter().all(|plan| plan.difference.is_empty()) {
+        return Ok(());
+    }
+    let kept = plans.iter().filter(|plan| plan.new.is_some()).filter_map(|plan| plan.old.as_ref());
+    let checked = kept.into_iter().try_for_each(|table| execution.check_references(table.id()));
+    checked.map_err(|error| problems::write_refused(&error).hint("nothing was published"))
+}
+
 /// Rows that did not come through.
 struct Failures {
     most: usize,

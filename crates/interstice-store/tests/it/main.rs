@@ -5,6 +5,7 @@ mod alter;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
 mod instructions;
+mod references;
 mod tree;
 
 use interstice_store::range::KeyRange;
@@ -190,7 +191,7 @@ fn a_duplicate_names_table_index_and_values() {
         text(tx.insert(TABLE, &row(0, "ada", 1))),
         "table `player` has a row with unique index `name` \"ada\" already"
     );
-    assert_eq!(text(tx.update(TABLE, &row(9, "eve", 1))), "table `player` has no row with primary key \"9\"");
+    assert_eq!(text(tx.update(TABLE, &row(9, "eve", 1))), "table `player` has no row with primary key 9");
     assert_eq!(
         text(tx.delete(TABLE, &[1, 2])),
         "not a row of table `player`: u64 needs 6 more bytes at byte 0, 2 are left"
