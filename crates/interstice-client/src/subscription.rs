@@ -18,8 +18,10 @@ pub(crate) const MAX_WAITING_UPDATES: usize = 4096;
 /// What a transaction did to the rows of a subscription: first take `deletes` away, then add `inserts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
-    /// The transaction; of initial rows, the newest one that they include.
+    /// The transaction; of initial rows, the newest one that they include; of a change that is in no log, the newest one that is.
     pub offset: Offset,
+    /// How many changes since then are in no log, this one included; 0 if this one is.
+    pub unlogged: u32,
     /// Whether these are the rows that were there when the subscription began.
     pub initial: bool,
     /// Encoded rows that are there now.
@@ -93,11 +95,12 @@ impl Feed {
                 self.initial.extend(copied(rows));
                 if last {
                     let inserts = std::mem::take(&mut self.initial);
-                    self.give(Update { offset, initial: true, inserts, deletes: Vec::new() }).await;
+                    self.give(Update { offset, unlogged: 0, initial: true, inserts, deletes: Vec::new() }).await;
                 }
             }
-            Reply::Update { offset, inserts, deletes } => {
-                self.give(Update { offset, initial: false, inserts: copied(inserts), deletes: copied(deletes) }).await;
+            Reply::Update { offset, unlogged, inserts, deletes } => {
+                let (inserts, deletes) = (copied(inserts), copied(deletes));
+                self.give(Update { offset, unlogged, initial: false, inserts, deletes }).await;
             }
             Reply::Error(problem) => {
                 self.end(ClientError::Refused(problem)).await;

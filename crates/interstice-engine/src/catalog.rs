@@ -8,7 +8,7 @@ use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::layout::RowLayout;
 use interstice_types::schema::{
-    ChangeKind, FunctionKind, FunctionSchema, HandleSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
+    ChangeKind, Durability, FunctionKind, FunctionSchema, HandleSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Catalog {
     keeps_old: Vec<bool>,
     /// For each table id, whether some event reducer listens to it.
     raises_events: Vec<bool>,
+    /// For each table id, whether its rows are in no log.
+    ephemeral: Vec<bool>,
 }
 
 /// A module in force.
@@ -131,6 +133,10 @@ impl Catalog {
         let count = store.next_table_id().0 as usize;
         self.keeps_old = vec![false; count];
         self.raises_events = vec![false; count];
+        self.ephemeral = vec![false; count];
+        for table in store.tables() {
+            self.ephemeral[table.id().0 as usize] = table.schema().durability == Durability::Ephemeral;
+        }
         for reducer in &found {
             let id = reducer.table.0 as usize;
             self.raises_events[id] = true;
@@ -183,6 +189,17 @@ impl Catalog {
     /// Whether logged changes of `table` carry the old row.
     pub fn keeps_old(&self, table: TableId) -> bool {
         self.keeps_old.get(table.0 as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether there is a table whose rows are in no log.
+    pub fn has_ephemeral(&self) -> bool {
+        self.ephemeral.contains(&true)
+    }
+
+    /// Whether the rows of `table` are in no log.
+    #[inline]
+    pub fn is_ephemeral(&self, table: TableId) -> bool {
+        self.ephemeral.get(table.0 as usize).copied().unwrap_or(false)
     }
 
     /// Whether some event reducer listens to `table`.

@@ -14,9 +14,9 @@ use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::id::{ClientId, Identity, Offset};
 use interstice_types::problem::Problem;
-use interstice_types::schema::FunctionKind;
+use interstice_types::schema::{Durability, FunctionKind};
 use interstice_types::time::Timestamp;
-use interstice_types::transaction::{Cause, Outcome, Transaction, Work};
+use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, Transaction, Work};
 use std::sync::Arc;
 
 /// The state machine of a node.
@@ -31,6 +31,8 @@ pub struct Engine {
     pub(crate) time: Timestamp,
     pub(crate) last_changed: LastChanged,
     pub(crate) last_caller: Option<(Identity, ClientId)>,
+    /// Commits since the last transaction that are in no log.
+    pub(crate) unlogged: u32,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -83,6 +85,8 @@ pub enum Request {
 pub struct Output {
     /// The transaction to log, if there is one.
     pub transaction: Option<Transaction>,
+    /// What was changed beside it.
+    pub unlogged: Unlogged,
     /// The function's answer, or why nothing was done.
     pub reply: Result<Vec<u8>, Problem>,
     /// How many offsets must be durable before the reply may leave: those of the transaction, or of what a refused call
@@ -90,6 +94,17 @@ pub struct Output {
     pub rests_on: Offset,
     /// What functions logged.
     pub log: Vec<LogLine>,
+}
+
+/// Changes of tables that are in no log, with when they were made.
+#[derive(Debug, Clone, Default)]
+pub struct Unlogged {
+    /// Complete, in the order they were made.
+    pub changes: Vec<Change>,
+    /// Count of offsets that there are then.
+    pub next_offset: Offset,
+    /// How many commits since the last offset were in no log, this one included; 0 if this one is in it.
+    pub number: u32,
 }
 
 impl Engine {
@@ -106,6 +121,7 @@ impl Engine {
             time: Timestamp(i64::MIN),
             last_changed: LastChanged::default(),
             last_caller: None,
+            unlogged: 0,
         }
     }
 
@@ -252,6 +268,9 @@ impl Engine {
         let (finished, result) = self.execute(tx, target, &args, (caller, moment));
         match result {
             Ok(answer) => {
+                if self.is_unlogged(&finished) {
+                    return self.commit_unlogged(target, answer, finished);
+                }
                 let cause = Cause::Call { version, function: target.function, caller: client, args };
                 self.commit(cause, Outcome::Ok(answer), finished, moment)
             }
@@ -323,7 +342,25 @@ impl Engine {
             instances: std::mem::take(&mut self.instances),
             work: Work::default(),
             log: Vec::new(),
+            touched_ephemeral: false,
         }
+    }
+
+    /// Whether a call changed nothing that is in the log.
+    fn is_unlogged(&self, finished: &Finished) -> bool {
+        let tx = finished.tx.as_ref().expect("invariant: a call is a transaction");
+        tx.changes().iter().all(|change| self.catalog.is_ephemeral(change.table()))
+    }
+
+    /// Such a call takes no offset, and waits for nothing but what it could see.
+    fn commit_unlogged(&mut self, target: Target, answer: Vec<u8>, finished: Finished) -> Output {
+        let (store, changes) = finished.tx.expect("invariant: a call is a transaction").commit();
+        (self.store, self.instances) = (store, finished.instances);
+        let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
+        self.last_changed.note_unlogged(&changes, rests_on);
+        self.unlogged = self.unlogged.saturating_add(u32::from(!changes.is_empty()));
+        let unlogged = Unlogged { changes, next_offset: self.next_offset, number: self.unlogged };
+        Output { transaction: None, unlogged, reply: Ok(answer), rests_on, log: finished.log }
     }
 
     fn execute(
@@ -341,7 +378,9 @@ impl Engine {
     }
 
     fn commit(&mut self, cause: Cause, outcome: Outcome, finished: Finished, (time, seed): Moment) -> Output {
-        let (store, changes) = finished.tx.expect("invariant: what commits is a transaction").commit();
+        let (store, mut changes) = finished.tx.expect("invariant: what commits is a transaction").commit();
+        let may_have = self.catalog.has_ephemeral() || matches!(cause, Cause::Publish { .. });
+        let unlogged = if may_have { take_unlogged(&store, &mut changes) } else { Vec::new() };
         self.instances = finished.instances;
         self.store = store;
         let reply = reply_of(&outcome);
@@ -354,15 +393,18 @@ impl Engine {
             changes,
             work: finished.work,
             state_digest: self.store.digest(),
-            flags: 0,
+            flags: if finished.touched_ephemeral { FLAG_TOUCHED_EPHEMERAL } else { 0 },
         };
         self.advance(&transaction, &transaction.changes);
-        Output { rests_on: self.next_offset, transaction: Some(transaction), reply, log: finished.log }
+        self.last_changed.note_unlogged(&unlogged, self.next_offset);
+        let unlogged = Unlogged { changes: unlogged, next_offset: self.next_offset, number: 0 };
+        Output { rests_on: self.next_offset, transaction: Some(transaction), unlogged, reply, log: finished.log }
     }
 
     /// The bookkeeping behind a commit, the same whether it was just made or is read from a log.
     pub(crate) fn advance(&mut self, transaction: &Transaction, changes: &[Change]) {
         self.next_offset = transaction.offset + 1;
+        self.unlogged = 0;
         self.time = transaction.time;
         self.last_changed.advance(transaction, changes);
         let depth = match transaction.cause {
@@ -401,6 +443,12 @@ impl Engine {
     }
 }
 
+/// Takes out what is not logged.
+fn take_unlogged(store: &Store, changes: &mut Vec<Change>) -> Vec<Change> {
+    let is_ephemeral = |id| store.table(id).is_some_and(|table| table.schema().durability == Durability::Ephemeral);
+    changes.extract_if(.., |change| change.is_of_rows() && is_ephemeral(change.table())).collect()
+}
+
 /// When, and the random bytes.
 pub(crate) type Moment = (Timestamp, [u8; 16]);
 
@@ -418,7 +466,7 @@ pub(crate) fn instantiate(catalog: &Catalog) -> Instances {
 
 /// The output of an input that changed nothing.
 fn refusal(problem: Problem, log: Vec<LogLine>, rests_on: Offset) -> Output {
-    Output { transaction: None, reply: Err(problem), rests_on, log }
+    Output { transaction: None, unlogged: Unlogged::default(), reply: Err(problem), rests_on, log }
 }
 
 fn reply_of(outcome: &Outcome) -> Result<Vec<u8>, Problem> {

@@ -59,6 +59,8 @@ pub struct Execution {
     log: Vec<LogLine>,
     streams: u64,
     meter: Meter,
+    /// Whether a table was touched whose rows are in no log.
+    touched_ephemeral: bool,
 }
 
 enum Tables {
@@ -110,6 +112,8 @@ pub struct Finished {
     pub work: Work,
     /// What was logged.
     pub log: Vec<LogLine>,
+    /// Whether a table was touched whose rows are in no log.
+    pub touched_ephemeral: bool,
 }
 
 impl Execution {
@@ -165,6 +169,7 @@ impl Execution {
             log: Vec::new(),
             streams: 0,
             meter: Meter::new(limits.fuel),
+            touched_ephemeral: false,
         })
     }
 
@@ -173,12 +178,12 @@ impl Execution {
         assert!(self.running.is_none(), "invariant: every function has ended");
         let work = self.meter.work();
         // Out of the box field by field: the whole of it is a large copy.
-        let Self { tables, instances, log, .. } = *self;
+        let Self { tables, instances, log, touched_ephemeral, .. } = *self;
         let tx = match tables {
             Tables::Write(tx) | Tables::Migrate(tx, _) => Some(tx),
             Tables::Read(_) => None,
         };
-        Finished { tx, instances, work, log }
+        Finished { tx, instances, work, log, touched_ephemeral }
     }
 
     /// Fuel that is left.
@@ -248,11 +253,14 @@ impl Execution {
         self.running.expect("invariant: a host call comes from a running function")
     }
 
-    fn handle(&self, handle: u32, allows: fn(TableAccess) -> bool) -> Result<TableId, HostError> {
+    fn handle(&mut self, handle: u32, allows: fn(TableAccess) -> bool) -> Result<TableId, HostError> {
         let frame = self.frame();
         let function = &self.catalog.modules()[frame.module].functions[frame.function as usize];
         match function.handles.get(handle as usize) {
-            Some(Some((table, access))) if allows(*access) => Ok(*table),
+            Some(Some((table, access))) if allows(*access) => {
+                self.touched_ephemeral |= self.catalog.is_ephemeral(*table);
+                Ok(*table)
+            }
             Some(Some(_)) => Err(trapped("not-permitted", format!("handle {handle} does not allow that"))),
             Some(None) => Err(trapped("unknown-table", format!("the table of handle {handle} is not there"))),
             None => Err(trapped("undeclared-table", format!("the function declares no handle {handle}"))),

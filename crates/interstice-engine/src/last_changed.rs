@@ -43,6 +43,21 @@ impl LastChanged {
         }
     }
 
+    /// Takes note of changes that are in no log, and that rest on so many offsets.
+    pub(crate) fn note_unlogged(&mut self, changes: &[Change], rests_on: Offset) {
+        if changes.is_empty() {
+            return;
+        }
+        let tables = Arc::make_mut(&mut self.tables);
+        for change in changes {
+            let id = change.table().0 as usize;
+            if tables.len() <= id {
+                tables.resize(id + 1, 0);
+            }
+            tables[id] = tables[id].max(rests_on);
+        }
+    }
+
     /// How many offsets must be durable for what `table` holds now.
     pub fn table(&self, table: TableId) -> Offset {
         self.tables.get(table.0 as usize).copied().unwrap_or(0)

@@ -8,7 +8,7 @@
 //! 3. Compare outcome, changes, work and digest.
 //! 4. Go back to the clone and apply the record: whatever the comparison said, the engine goes on from history.
 
-use crate::engine::{Engine, Input, Output, Request};
+use crate::engine::{Engine, Input, Output, Request, Unlogged};
 use crate::module::LoadError;
 use crate::publish::PublishOptions;
 use crate::recorded::RecordedError;
@@ -16,7 +16,7 @@ use crate::system;
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
 use interstice_types::problem::Problem;
-use interstice_types::transaction::{Cause, Outcome, Transaction};
+use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, Transaction};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub enum Verdict {
     Same,
     /// Otherwise.
     Divergent(Divergence),
+    /// It saw rows that are in no log, so that nothing can be said of it.
+    Incomparable,
 }
 
 /// The first difference between a record and its re-execution.
@@ -82,6 +84,10 @@ impl Engine {
             self.apply(transaction)?;
             return Ok(Verdict::Same);
         }
+        if transaction.flags & FLAG_TOUCHED_EPHEMERAL != 0 {
+            self.apply(transaction)?;
+            return Ok(Verdict::Incomparable);
+        }
         let before = (self.store.clone(), Arc::clone(&self.catalog), self.queue.clone(), self.time);
         let last_changed = self.last_changed.clone();
         let output = self.run_again(transaction)?;
@@ -131,6 +137,7 @@ impl Engine {
     fn nothing_again(&self) -> Output {
         Output {
             transaction: None,
+            unlogged: Unlogged::default(),
             reply: Err(Problem::new("not-run", "the version that ran it is not in force")),
             rests_on: self.next_offset,
             log: Vec::new(),

@@ -124,15 +124,16 @@ pub mod as_text {
 /// What a call did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Called {
-    /// The transaction.
+    /// The transaction; of a call that changed nothing that is in the log, the newest one.
     #[serde(with = "as_text")]
     pub offset: Offset,
     /// The function's answer.
     pub value: Json,
     /// Rows changed, by `module.table`.
     pub changes: BTreeMap<String, ChangeCounts>,
-    /// Proves which history it stands in.
-    pub receipt: Receipt,
+    /// Proves which history it stands in. None before the node has committed something since its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// Rows of a table that a transaction changed.

@@ -54,8 +54,10 @@ pub enum Reply<'m> {
     },
     /// What one transaction did to a subscription's rows: first take `deletes` away, then add `inserts`.
     Update {
-        /// The transaction.
+        /// The transaction; if it is in no log, the newest one that is.
         offset: Offset,
+        /// How many since then are in no log, this one included; 0 if this one is.
+        unlogged: u32,
         /// Rows that are there now.
         inserts: Rows<'m>,
         /// Rows that are there no more, as they were.
@@ -132,8 +134,9 @@ pub fn rows<R: AsRef<[u8]>>(id: u32, (offset, last): (Offset, bool), rows: &[R],
 }
 
 /// The body of [`Reply::Update`], the same for everybody whom it is for.
-pub fn update_body<R: AsRef<[u8]>>(offset: Offset, inserts: &[R], deletes: &[R]) -> Vec<u8> {
+pub fn update_body<R: AsRef<[u8]>>((offset, unlogged): (Offset, u32), inserts: &[R], deletes: &[R]) -> Vec<u8> {
     let mut out = offset.to_le_bytes().to_vec();
+    out.extend(unlogged.to_le_bytes());
     write_rows(inserts, &mut out);
     write_rows(deletes, &mut out);
     out
@@ -198,7 +201,12 @@ impl<'m> Reply<'m> {
                 };
                 Self::Rows { offset, last, rows: Rows::decode(&mut reader)? }
             }
-            _ => Self::Update { offset, inserts: Rows::decode(&mut reader)?, deletes: Rows::decode(&mut reader)? },
+            _ => Self::Update {
+                offset,
+                unlogged: u32::from_le_bytes(reader.array("number")?),
+                inserts: Rows::decode(&mut reader)?,
+                deletes: Rows::decode(&mut reader)?,
+            },
         };
         reader.finish()?;
         Ok(reply)

@@ -143,8 +143,12 @@ pub fn echo(id: u32, text: &str) -> String {
 }
 
 /// The part of an update that is the same for everybody whom it is for; see [`update`].
-pub fn update_body(offset: Offset, inserts: &[Json], deletes: &[Json]) -> String {
-    json!({"offset": offset.to_string(), "insert": inserts, "delete": deletes}).to_string()
+pub fn update_body((offset, unlogged): (Offset, u32), inserts: &[Json], deletes: &[Json]) -> String {
+    let mut body = json!({"offset": offset.to_string(), "insert": inserts, "delete": deletes});
+    if unlogged > 0 {
+        body["unlogged"] = json!(unlogged);
+    }
+    body.to_string()
 }
 
 /// One update: `body` is from [`update_body`] or [`initial_body`].

@@ -18,7 +18,7 @@ use crate::round::{Done, Read, Round};
 use crate::session::{Piece, Session};
 use crate::subscriptions::Subscriptions;
 use interstice::commit::{Committer, SettleError};
-use interstice_engine::engine::Output;
+use interstice_engine::engine::{Output, Unlogged};
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::{Frame, FrameKind};
 use interstice_log::log::CommitLogWriter;
@@ -28,7 +28,6 @@ use interstice_protocol::{problems, reply, text};
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
 use interstice_types::problem::Problem;
-use interstice_types::transaction::Transaction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +104,9 @@ impl<W: CommitLogWriter> CommitThread<W> {
             let outputs =
                 done.filter_map(|done| if let Done::Called { output, .. } = done { Some(output) } else { None });
             let transactions = outputs.filter_map(|output| output.transaction.as_ref());
-            transactions.for_each(|transaction| self.subscriptions.tell(transaction, &mut self.outbox));
+            transactions.for_each(|transaction| {
+                self.subscriptions.tell((transaction.offset, 0), &transaction.changes, &mut self.outbox);
+            });
             self.outbox.flush();
         }
         let mut given = match self.committer.settle() {
@@ -218,25 +219,40 @@ impl<W: CommitLogWriter> CommitThread<W> {
 
     fn tell(&mut self, output: &Output) {
         assert!(output.rests_on <= self.committer.durable(), "invariant: nothing leaves before it is durable");
-        if let Some(transaction) = &output.transaction {
-            self.subscriptions.tell(transaction, &mut self.outbox);
+        let Unlogged { changes: unlogged, next_offset, number } = &output.unlogged;
+        match &output.transaction {
+            Some(transaction) if unlogged.is_empty() => {
+                self.subscriptions.tell((transaction.offset, 0), &transaction.changes, &mut self.outbox);
+            }
+            // One transaction is one update, whatever tables it is about.
+            Some(transaction) => {
+                let all = [&*transaction.changes, unlogged].concat();
+                self.subscriptions.tell((transaction.offset, 0), &all, &mut self.outbox);
+            }
+            None if unlogged.is_empty() => {}
+            None => self.subscriptions.tell((next_offset.saturating_sub(1), *number), unlogged, &mut self.outbox),
         }
     }
 
     fn answer(&mut self, session: Option<&Arc<Session>>, seat: Seat, output: Output, given: &mut Given) {
-        let Output { transaction, reply, .. } = output;
+        let Output { transaction, reply, unlogged, .. } = output;
         match (reply, transaction, seat, session) {
             (Ok(value), Some(transaction), Seat::Binary(id), Some(session)) => {
                 self.outbox.ok(session, id, (transaction.offset, &value), &given.of(transaction.offset));
             }
             (Ok(value), Some(transaction), seat, session) => {
-                let changes = if matches!(seat, Seat::Once(_)) { counts(&transaction) } else { BTreeMap::new() };
+                let changes =
+                    if matches!(seat, Seat::Once(_)) { counts(&transaction.changes) } else { BTreeMap::new() };
                 let (offset, receipt) = (transaction.offset, Some(given.of(transaction.offset)));
                 let finished = Finished { offset, value, changes, receipt };
                 self.outbox.answer(session, seat, Ok(finished));
             }
             (Err(problem), _, seat, session) => self.outbox.answer(session, seat, Err(problem)),
-            (Ok(_), None, ..) => unreachable!("invariant: what succeeds is a transaction"),
+            (Ok(value), None, seat, session) => {
+                let changes = if matches!(seat, Seat::Once(_)) { counts(&unlogged.changes) } else { BTreeMap::new() };
+                let (offset, receipt) = (unlogged.next_offset.saturating_sub(1), self.node.receipts.newest());
+                self.outbox.answer(session, seat, Ok(Finished { offset, value, changes, receipt }));
+            }
         }
     }
 
@@ -305,9 +321,9 @@ impl<W: CommitLogWriter> CommitThread<W> {
 }
 
 /// Rows changed by table.
-fn counts(transaction: &Transaction) -> BTreeMap<TableId, ChangeCounts> {
+fn counts(changes: &[Change]) -> BTreeMap<TableId, ChangeCounts> {
     let mut counts: BTreeMap<TableId, ChangeCounts> = BTreeMap::new();
-    for change in &transaction.changes {
+    for change in changes {
         match change {
             Change::Insert { table, .. } => counts.entry(*table).or_default().insert += 1,
             Change::Update { table, .. } => counts.entry(*table).or_default().update += 1,

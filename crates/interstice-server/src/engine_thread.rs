@@ -18,7 +18,7 @@ use crate::round::{Done, Read, Round};
 use crate::session::Session;
 use crate::signatures::Signatures;
 use interstice::framing::FrameBuilder;
-use interstice_engine::engine::{Engine, Input, Output, Request};
+use interstice_engine::engine::{Engine, Input, Output, Request, Unlogged};
 use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Snapshot;
 use interstice_types::problem::Problem;
@@ -185,7 +185,8 @@ impl EngineThread {
     }
 
     fn refused(&self, problem: Problem) -> Output {
-        Output { transaction: None, reply: Err(problem), rests_on: self.engine.next_offset(), log: Vec::new() }
+        let (rests_on, unlogged) = (self.engine.next_offset(), Unlogged::default());
+        Output { transaction: None, unlogged, reply: Err(problem), rests_on, log: Vec::new() }
     }
 
     fn deliver_events(&mut self) {

@@ -39,6 +39,11 @@ impl Receipts {
         known.drain(..surplus);
     }
 
+    /// The receipt of the newest frame that was settled here, if one was.
+    pub(crate) fn newest(&self) -> Option<Receipt> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).back().copied()
+    }
+
     fn knows(&self, receipt: &Receipt) -> bool {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(receipt)
     }

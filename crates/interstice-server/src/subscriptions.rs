@@ -16,7 +16,6 @@ use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
 use interstice_types::problem::Problem;
 use interstice_types::row::RowBytes;
-use interstice_types::transaction::Transaction;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -75,16 +74,17 @@ impl Subscriptions {
         self.by_table.retain(|_, queries| !queries.is_empty());
     }
 
-    /// Tells every subscriber what `transaction` did to its rows.
-    pub(crate) fn tell(&self, transaction: &Transaction, outbox: &mut Outbox) {
+    /// Tells every subscriber what the `changes` of one transaction did to its rows, and at which offset it was. With a number
+    /// above 0 it is in no log: so many since that offset are not.
+    pub(crate) fn tell(&self, at: (Offset, u32), changes: &[Change], outbox: &mut Outbox) {
         if self.by_table.is_empty() {
             return;
         }
-        let touched: BTreeSet<_> = transaction.changes.iter().map(Change::table).collect();
+        let touched: BTreeSet<_> = changes.iter().map(Change::table).collect();
         for table in touched {
             let Some(queries) = self.by_table.get(&table) else { continue };
-            let net = Net::of(table, &transaction.changes);
-            queries.iter().for_each(|standing| standing.tell(transaction.offset, &net, outbox));
+            let net = Net::of(table, changes);
+            queries.iter().for_each(|standing| standing.tell(at, &net, outbox));
         }
     }
 
@@ -112,7 +112,7 @@ impl Subscriptions {
 }
 
 impl Standing {
-    fn tell(&self, offset: Offset, net: &Net<'_>, outbox: &mut Outbox) {
+    fn tell(&self, at: (Offset, u32), net: &Net<'_>, outbox: &mut Outbox) {
         let chosen = |rows: &[&RowBytes]| -> Vec<RowBytes> {
             rows.iter().filter(|row| self.select.matches(row)).map(|row| self.select.project(row)).collect()
         };
@@ -124,22 +124,22 @@ impl Standing {
         let (mut binary, mut text) = (None, None);
         for Subscriber { session, id, format } in &self.subscribers {
             let body = match format {
-                Format::Binary => binary.get_or_insert_with(|| encode_binary(offset, &inserts, &deletes)),
-                Format::Text => text.get_or_insert_with(|| self.encode_text(offset, &inserts, &deletes)),
+                Format::Binary => binary.get_or_insert_with(|| encode_binary(at, &inserts, &deletes)),
+                Format::Text => text.get_or_insert_with(|| self.encode_text(at, &inserts, &deletes)),
             };
             outbox.update(session, *id, body.clone());
         }
     }
 
-    fn encode_text(&self, offset: Offset, inserts: &[RowBytes], deletes: &[RowBytes]) -> UpdateBody {
+    fn encode_text(&self, at: (Offset, u32), inserts: &[RowBytes], deletes: &[RowBytes]) -> UpdateBody {
         let to_json =
             |rows: &[RowBytes]| -> Vec<_> { rows.iter().map(|row| row_to_json(self.select.fields(), row)).collect() };
-        UpdateBody::Text(text::update_body(offset, &to_json(inserts), &to_json(deletes)).into())
+        UpdateBody::Text(text::update_body(at, &to_json(inserts), &to_json(deletes)).into())
     }
 }
 
-fn encode_binary(offset: Offset, inserts: &[RowBytes], deletes: &[RowBytes]) -> UpdateBody {
-    UpdateBody::Binary(reply::update_body(offset, inserts, deletes).into())
+fn encode_binary(at: (Offset, u32), inserts: &[RowBytes], deletes: &[RowBytes]) -> UpdateBody {
+    UpdateBody::Binary(reply::update_body(at, inserts, deletes).into())
 }
 
 /// What a transaction did to the rows of one table, in the end.

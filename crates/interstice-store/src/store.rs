@@ -6,6 +6,7 @@ use crate::table::{ApplyError, Table};
 use crate::write::WriteTx;
 use interstice_types::change::Change;
 use interstice_types::id::TableId;
+use interstice_types::schema::Durability;
 use triomphe::Arc;
 
 /// A table that clones of a store share.
@@ -62,14 +63,29 @@ impl Store {
         self.digest
     }
 
-    /// Makes `changes` in order and completes them: with old rows and previous sequence values.
+    /// Makes the `changes` of a transaction in order and completes them: with old rows and previous sequence values. Then its events
+    /// are over.
     ///
     /// # Errors
     /// If one does not fit: those before it were made, so the store is of no use any more. Committed changes always fit;
     /// an error here means that they are not this store's.
     pub fn apply(&mut self, changes: &mut [Change]) -> Result<(), ApplyError> {
         let mut scratch = Vec::new();
-        changes.iter_mut().try_for_each(|change| self.apply_one(change, &mut scratch))
+        changes.iter_mut().try_for_each(|change| self.apply_one(change, &mut scratch))?;
+        self.end_events(changes);
+        Ok(())
+    }
+
+    /// Takes the rows of event tables away that `changes` have put there.
+    pub(crate) fn end_events(&mut self, changes: &[Change]) {
+        let added = changes.iter().filter(|change| matches!(change, Change::Insert { .. } | Change::Update { .. }));
+        for id in added.map(Change::table) {
+            let over =
+                self.table(id).filter(|table| table.schema().durability == Durability::Event && table.count() > 0);
+            if let Some(cleared) = over.map(|table| table.cleared()) {
+                self.put(id, Some(cleared));
+            }
+        }
     }
 
     /// Makes one change and completes it.

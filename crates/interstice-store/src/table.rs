@@ -12,7 +12,7 @@ use interstice_types::json;
 use interstice_types::key::Key;
 use interstice_types::layout::RowLayout;
 use interstice_types::row::RowBytes;
-use interstice_types::schema::{IndexSchema, TableSchema};
+use interstice_types::schema::{Durability, IndexSchema, TableSchema};
 use std::sync::Arc;
 
 /// The value that a sequence gives first.
@@ -198,9 +198,9 @@ impl Table {
         self.rows.count()
     }
 
-    /// The sum over its rows and sequences.
+    /// The sum over its rows and sequences; 0 if they are not there for good.
     pub fn digest(&self) -> u128 {
-        self.digest
+        if self.schema.durability == Durability::Durable { self.digest } else { 0 }
     }
 
     /// The row with this primary key.

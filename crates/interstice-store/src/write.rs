@@ -281,8 +281,9 @@ impl WriteTx {
         }
     }
 
-    /// The store as it is now, and what was changed, in order.
-    pub fn commit(self) -> (Store, Vec<Change>) {
+    /// The store as it is now, without rows of event tables, and what was changed, in order.
+    pub fn commit(mut self) -> (Store, Vec<Change>) {
+        self.store.end_events(&self.changes);
         (self.store, self.changes)
     }
 

@@ -93,6 +93,11 @@ impl Change {
         }
     }
 
+    /// Whether it is about rows or sequences, and not about a table as a whole.
+    pub fn is_of_rows(&self) -> bool {
+        matches!(self, Self::Insert { .. } | Self::Delete { .. } | Self::Update { .. } | Self::Sequence { .. })
+    }
+
     /// The same change as it stands in a log that keeps old rows only where `keep_old` says so.
     pub fn logged(&self, keep_old: bool) -> Self {
         match self.clone() {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct CheckReport {
     /// Transactions that ran again.
     pub checked: u64,
+    /// Those of them that saw rows which are in no log: nothing can be said of these.
+    pub incomparable: u64,
     /// Those that came out otherwise.
     pub divergences: Vec<Divergence>,
     /// The modules in force at the end.
@@ -57,8 +59,10 @@ pub fn check<L: CommitLog>(log: &L, start: Start) -> Result<CheckReport, CheckEr
     let mut report = CheckReport::default();
     for transaction in Transactions::new(log.read(position).map_err(UnpackError::from)?) {
         report.checked += 1;
-        if let Verdict::Divergent(divergence) = engine.recheck(&transaction?)? {
-            report.divergences.push(divergence);
+        match engine.recheck(&transaction?)? {
+            Verdict::Same => {}
+            Verdict::Divergent(divergence) => report.divergences.push(divergence),
+            Verdict::Incomparable => report.incomparable += 1,
         }
     }
     report.catalog = Arc::clone(engine.catalog());

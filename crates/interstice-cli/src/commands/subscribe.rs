@@ -78,12 +78,12 @@ impl Told<'_> {
                 self.first.extend(rows);
                 if last {
                     let rows = std::mem::take(&mut self.first);
-                    self.tell(offset, true, (rows, Vec::new()));
+                    self.tell((offset, 0), true, (rows, Vec::new()));
                 }
             }
-            Reply::Update { offset, inserts, deletes } => {
+            Reply::Update { offset, unlogged, inserts, deletes } => {
                 let changes = (self.rows(inserts)?, self.rows(deletes)?);
-                self.tell(offset, false, changes);
+                self.tell((offset, unlogged), false, changes);
                 self.left = self.left.map(|left| left.saturating_sub(1));
             }
             Reply::Ok { .. } | Reply::Echo(_) | Reply::Receipt(_) => {}
@@ -98,10 +98,15 @@ impl Told<'_> {
         })
     }
 
-    fn tell(&self, offset: Offset, initial: bool, (insert, delete): (Vec<Value>, Vec<Value>)) {
-        let document = json!({ "offset": offset.to_string(), "initial": initial, "insert": insert, "delete": delete });
+    fn tell(&self, (offset, unlogged): (Offset, u32), initial: bool, (insert, delete): (Vec<Value>, Vec<Value>)) {
+        let mut document =
+            json!({ "offset": offset.to_string(), "initial": initial, "insert": insert, "delete": delete });
+        if unlogged > 0 {
+            document["unlogged"] = json!(unlogged);
+        }
         let text = || {
-            let head = format!("offset {offset}{}", if initial { "  initial" } else { "" });
+            let behind = if unlogged > 0 { format!("+{unlogged}") } else { String::new() };
+            let head = format!("offset {offset}{behind}{}", if initial { "  initial" } else { "" });
             let deleted = delete.iter().map(|row| format!("- {}", cell(row)));
             let inserted = insert.iter().map(|row| format!("+ {}", cell(row)));
             std::iter::once(head).chain(deleted).chain(inserted).collect::<Vec<_>>().join("\n")

@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// Modules whose artefact is their schema; what a function does goes by its name.
-struct ByName;
+pub(crate) struct ByName;
 
 impl ModuleLoader for ByName {
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
@@ -44,13 +44,16 @@ impl Module for Named {
         let result = match function.name.as_str() {
             "seed" => (1..=5_u64).try_for_each(|id| put(&mut execution, 0, &row(0, &format!("first{id} last{id}")))),
             "merge" => merge(&mut execution),
-            migration => return (execution, migrated(migration, call.args)),
+            name => match crate::lifetimes::run(name, &mut execution) {
+                Some(result) => result,
+                None => return (execution, migrated(name, call.args)),
+            },
         };
         (execution, result.map(|()| Vec::new()))
     }
 }
 
-fn put(execution: &mut Execution, handle: u32, row: &[u8]) -> Result<(), CallError> {
+pub(crate) fn put(execution: &mut Execution, handle: u32, row: &[u8]) -> Result<(), CallError> {
     execution.insert(handle, row).map(|_| ()).map_err(|error| match error {
         HostError::Refused(problem) => CallError::Refused(problem),
         HostError::Trapped(problem) => CallError::Trapped(problem),
@@ -70,7 +73,7 @@ fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
-fn row(id: u64, name: &str) -> Vec<u8> {
+pub(crate) fn row(id: u64, name: &str) -> Vec<u8> {
     [&id.to_le_bytes()[..], &text(name)].concat()
 }
 
@@ -133,21 +136,32 @@ fn module(table: &Json, mut functions: Vec<Json>) -> Vec<u8> {
     serde_json::to_vec(&schema).unwrap()
 }
 
-struct Node {
-    engine: Engine,
-    log: Vec<Transaction>,
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) log: Vec<Transaction>,
 }
 
 impl Node {
     /// Five users with one name each.
     fn new() -> Self {
-        let mut node = Self { engine: Engine::new(Arc::new(ByName), Limits::default()), log: Vec::new() };
-        node.step(Request::Genesis { node: [1; 16] });
+        let mut node = Self::empty();
         node.publish(&one_name(), vec![]).unwrap();
         node
     }
 
-    fn step(&mut self, request: Request) -> Output {
+    pub(crate) fn empty() -> Self {
+        let mut node = Self { engine: Engine::new(Arc::new(ByName), Limits::default()), log: Vec::new() };
+        node.step(Request::Genesis { node: [1; 16] });
+        node
+    }
+
+    pub(crate) fn publish_artefact(&mut self, artefact: Vec<u8>) -> Result<(), Problem> {
+        let loaded = ByName.load(&artefact).unwrap();
+        let (caller, options) = (Identity::default(), PublishOptions::default());
+        self.step(Request::Publish { artefact, loaded, caller, options }).reply.map(drop)
+    }
+
+    pub(crate) fn step(&mut self, request: Request) -> Output {
         let output = self.engine.step(Input { now: Timestamp(1), seed: [5; 16], request });
         self.log.extend(output.transaction.clone());
         output
@@ -169,12 +183,12 @@ impl Node {
         reply.map(drop)
     }
 
-    fn table(&self, module: &str, name: &str) -> &Table {
+    pub(crate) fn table(&self, module: &str, name: &str) -> &Table {
         let id = self.engine.catalog().table(module, name).unwrap_or_else(|| panic!("no table {name}"));
         self.engine.store().table(id).unwrap()
     }
 
-    fn rows_of(&self, module: &str, name: &str) -> Vec<Json> {
+    pub(crate) fn rows_of(&self, module: &str, name: &str) -> Vec<Json> {
         let table = self.table(module, name);
         let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
         rows.map(|row| json::record_to_json(&table.schema().fields(), row).unwrap()).collect()
@@ -195,7 +209,7 @@ impl Node {
     }
 
     /// The log gives the same state, and every cause in it comes out as it is recorded.
-    fn assert_history(&self) {
+    pub(crate) fn assert_history(&self) {
         let mut applied = Engine::new(Arc::new(ByName), Limits::default());
         let mut again = Engine::new(Arc::new(ByName), Limits::default());
         for transaction in &self.log {
@@ -394,11 +408,7 @@ fn a_table_without_rows_takes_any_form() {
     let tables = |other: &Json| json!([one_name(), other]);
     let publish = |node: &mut Node, other: &Json| {
         let schema = json!({"module": "m", "version": "1.0.0", "tables": tables(other), "functions": []});
-        let artefact = serde_json::to_vec(&schema).unwrap();
-        let loaded = ByName.load(&artefact).unwrap();
-        let request =
-            Request::Publish { artefact, loaded, caller: Identity::default(), options: PublishOptions::default() };
-        node.step(request).reply.map(drop)
+        node.publish_artefact(serde_json::to_vec(&schema).unwrap())
     };
     publish(&mut node, &other).unwrap();
     let mut another = caps();

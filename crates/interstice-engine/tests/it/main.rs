@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod evolve;
+mod lifetimes;
 mod native;
 
 use interstice_engine::engine::{Engine, Request};

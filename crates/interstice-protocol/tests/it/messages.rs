@@ -94,14 +94,14 @@ proptest! {
     fn replies_come_out_as_they_went_in(id: u32, offset: u64, last: bool, some in rows(), others in rows()) {
         let mut bytes = Vec::new();
         reply::rows(id, (offset, last), &some, &mut bytes);
-        let body = reply::update_body(offset, &some, &others);
+        let body = reply::update_body((offset, 3), &some, &others);
         bytes.extend(frame::head(reply::tag::UPDATE, id, body.len()));
         bytes.extend(&body);
         let frames: Vec<_> = Frames::new(&bytes).map(Result::unwrap).collect();
         let Reply::Rows { offset: read, last: end, rows } = Reply::decode(&frames[0]).unwrap() else { panic!("no rows") };
         prop_assert_eq!((read, end, rows.count()), (offset, last, some.len()));
         prop_assert!(rows.iter().eq(&some));
-        let Reply::Update { offset: read, inserts, deletes } = Reply::decode(&frames[1]).unwrap() else { panic!("no update") };
+        let Reply::Update { offset: read, unlogged: 3, inserts, deletes } = Reply::decode(&frames[1]).unwrap() else { panic!("no update") };
         prop_assert_eq!(read, offset);
         prop_assert!(inserts.iter().eq(&some) && deletes.iter().eq(&others));
     }

@@ -32,8 +32,7 @@ pub(super) async fn call(
     let (finished, returns) = invoke(&node, (&FunctionKind::Reducer, name), (&headers, body), Ask::Call).await?;
     let changes = named(&node.catalog(), finished.changes);
     let value = answer_to_json(&returns, &finished.value);
-    let receipt = finished.receipt.expect("invariant: an acknowledgement has its receipt");
-    Ok(envelope(Called { offset: finished.offset, value, changes, receipt }))
+    Ok(envelope(Called { offset: finished.offset, value, changes, receipt: finished.receipt }))
 }
 
 pub(super) async fn query(

@@ -53,10 +53,10 @@ fn a_subscription_is_a_stream_of_updates_and_ends_when_it_is_dropped() {
         let mut updates = client.subscribe(ALL, true).await.unwrap();
         let names: Vec<_> = updates.columns().iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, ["id", "value"]);
-        let initial = Update { offset: 2, initial: true, inserts: vec![row(1, 7)], deletes: vec![] };
+        let initial = Update { offset: 2, unlogged: 0, initial: true, inserts: vec![row(1, 7)], deletes: vec![] };
         assert_eq!(updates.next().await.unwrap().unwrap(), initial);
         add(&client, 8).await.unwrap();
-        let update = Update { offset: 3, initial: false, inserts: vec![row(2, 8)], deletes: vec![] };
+        let update = Update { offset: 3, unlogged: 0, initial: false, inserts: vec![row(2, 8)], deletes: vec![] };
         assert_eq!(updates.next().await.unwrap().unwrap(), update);
         drop(updates);
         add(&client, 9).await.unwrap();

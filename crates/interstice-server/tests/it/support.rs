@@ -286,7 +286,7 @@ fn answers(bytes: &[u8]) -> Vec<Answer> {
                 Answer::Columns { id, names: columns.into_iter().map(|column| column.name).collect() }
             }
             Reply::Rows { offset, last, rows } => Answer::Rows { id, offset, last, rows: owned(rows) },
-            Reply::Update { offset, inserts, deletes } => {
+            Reply::Update { offset, inserts, deletes, .. } => {
                 Answer::Update { id, offset, inserts: owned(inserts), deletes: owned(deletes) }
             }
             Reply::Echo(bytes) => Answer::Echo { id, bytes: bytes.to_vec() },

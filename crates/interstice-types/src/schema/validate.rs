@@ -86,7 +86,6 @@ impl Check<'_> {
         self.names(&place, "column", MAX_COLUMNS, table.columns.iter().map(|c| c.name.as_str()));
         self.names(&place, "index", MAX_INDEXES, table.indexes.iter().map(|i| i.name.as_str()));
         self.require(!table.primary_key.is_empty(), &place, "no primary key: mark a column with `#[primary_key]`");
-        self.require(table.durability == Durability::Durable, &place, "this version has no ephemeral tables");
         self.columns_exist(table, &place, &table.primary_key);
         for index in &table.indexes {
             let place = format!("{place}, index `{}`", index.name);
@@ -195,10 +194,15 @@ impl Check<'_> {
         self.table_exists(place, table);
         let rows = if on == ChangeKind::Update { 2 } else { 1 };
         self.require(function.args.len() == rows, place, format!("an event reducer takes {rows} row argument(s)"));
-        if table.module.is_none()
-            && self.schema.table(&table.table).is_some_and(|table| table.durability == Durability::Ephemeral)
-        {
-            self.say(place, format!("`{}` is ephemeral and raises no events", table.table));
+        let own = self.schema.table(&table.table).filter(|_| table.module.is_none());
+        match own.map(|table| table.durability) {
+            Some(Durability::Ephemeral) => {
+                self.say(place, format!("`{}` is ephemeral and raises no events", table.table));
+            }
+            Some(Durability::Event) if on != ChangeKind::Insert => {
+                self.say(place, format!("rows of `{}` are only added: listen to `insert`", table.table));
+            }
+            _ => {}
         }
     }
 

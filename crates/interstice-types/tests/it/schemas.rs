@@ -1,9 +1,7 @@
 //! Schemas: all broken rules at once, and signatures that see what matters only.
 
 use interstice_types::schema::validate::validate;
-use interstice_types::schema::{
-    Durability, FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature,
-};
+use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature};
 use serde_json::json;
 
 fn schema(value: serde_json::Value) -> Schema {
@@ -33,7 +31,6 @@ fn every_broken_rule_is_said_at_once() {
     schema.module = "Interstice!".to_owned();
     schema.tables.push(schema.tables[0].clone());
     schema.tables[0].primary_key.clear();
-    schema.tables[0].durability = Durability::Ephemeral;
     schema.tables[0].columns[1].auto_inc = true;
     schema.tables[0].columns[1].default = Some("zz".to_owned());
     let missing = HandleSchema {
@@ -48,7 +45,6 @@ fn every_broken_rule_is_said_at_once() {
         "is not lower case",
         "stands there twice",
         "no primary key",
-        "no ephemeral tables",
         "`auto_inc` needs",
         "default is not",
         "there is no table `mesage`",

@@ -62,8 +62,10 @@ impl<'b, S: Storage> Fold<'b, S> {
         match change {
             Change::Insert { table, row } | Change::Update { table, new: row, .. } => {
                 let shape = self.shapes.get(*table).filter(|shape| shape.admits(row)).ok_or(BuildError::DoesNotFit)?;
-                let key = shape.key(row, &mut self.scratch);
-                self.put(*table, key, Some(row.clone()));
+                if shape.is_durable() {
+                    let key = shape.key(row, &mut self.scratch);
+                    self.put(*table, key, Some(row.clone()));
+                }
             }
             Change::Delete { table, key, .. } => {
                 let shape = self.shapes.get(*table).ok_or(BuildError::DoesNotFit)?;

@@ -9,7 +9,7 @@ use interstice_types::change::Change;
 use interstice_types::id::TableId;
 use interstice_types::key::Key;
 use interstice_types::layout::RowLayout;
-use interstice_types::schema::TableSchema;
+use interstice_types::schema::{Durability, TableSchema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,6 +45,11 @@ impl Shape {
         let columns = &self.schema.primary_key;
         let (key, covered) = self.layout.lookup_key(values, columns, scratch).ok()?;
         (covered == columns.len()).then_some(key)
+    }
+
+    /// Whether its rows outlast their transaction.
+    pub(super) fn is_durable(&self) -> bool {
+        self.schema.durability == Durability::Durable
     }
 
     /// Whether these bytes are a row.
@@ -116,7 +121,8 @@ impl Shapes {
 
     /// The part of the state digest that is not rows.
     pub(super) fn digest(&self) -> u128 {
-        let sequences = self.tables.iter().flat_map(|(id, shape)| shape.sequences.iter().map(|one| (*id, *one)));
+        let lasting = self.tables.iter().filter(|(_, shape)| shape.is_durable());
+        let sequences = lasting.flat_map(|(id, shape)| shape.sequences.iter().map(|one| (*id, *one)));
         sequences.map(|(id, (column, next))| digest::of_sequence(id, column, next)).fold(0, u128::wrapping_add)
     }
 
