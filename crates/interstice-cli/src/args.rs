@@ -83,14 +83,10 @@ pub(crate) enum Command {
     /// What the node has and does
     Status,
     /// Bring a module in force
-    Publish {
-        /// A project, which is built first, or a built `.wasm` file
-        #[arg(default_value = ".")]
-        path: PathBuf,
-        /// Under another name than the crate's
-        #[arg(long)]
-        name: Option<String>,
-    },
+    Publish(Publish),
+    /// Rows whose form changes from one version to the next
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// Modules in force
     #[command(subcommand)]
     Modules(Modules),
@@ -153,6 +149,50 @@ pub(crate) enum Command {
     Bench(Bench),
 }
 
+/// A module, and how to publish it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Publish {
+    /// A project, which is built first, or a built `.wasm` file
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Under another name than the crate's
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Give up data that the new version has no place for
+    #[arg(long = "break")]
+    pub(crate) may_break: bool,
+    /// Do not ask before data is given up
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only show what it would do, tried on a copy of the node's state
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Save the types of the tables as they are published in `schema/vN.json`, and print the migrations that are still to be
+    /// written
+    New {
+        /// The project
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// As they are in a data directory instead of on a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// What publishing would do, tried on a copy of the node's state; exit code 4 if it would be refused
+    Plan(Publish),
+    /// What publishing did to tables
+    Status {
+        /// Only to those of this module
+        module: Option<String>,
+        /// Look into a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Modules {
     /// All of them
@@ -186,6 +226,19 @@ pub(crate) enum Schema {
         /// Look into a data directory instead of asking a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+    },
+    /// What differs between two schemas, and what publishing the second one over the first takes
+    ///
+    /// Each is a project, a `.wasm` file, a schema in a `.json` file, a module on the node (`chat`), in a data directory or a
+    /// backup (`DIR:chat`), or as it was at an offset (`chat@1200`, `DIR:chat@1200`).
+    Diff {
+        /// As it was
+        old: String,
+        /// As it is to be
+        new: String,
+        /// Exit with 4 if there is a difference
+        #[arg(long)]
+        exit_code: bool,
     },
 }
 

@@ -4,9 +4,10 @@ mod backup;
 mod bench;
 mod build;
 mod dev;
-mod history;
+pub(crate) mod history;
 mod invoke;
 mod log;
+mod migrate;
 mod modules;
 mod publish;
 mod repair;
@@ -18,7 +19,7 @@ mod sql;
 mod status;
 mod subscribe;
 
-use crate::args::{Args, Backup, Command, Log, Replay, Schema, Snapshot};
+use crate::args::{Args, Backup, Command, Log, Migrate, Replay, Schema, Snapshot};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -38,13 +39,21 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Start { data, memory, listen } => serve::run((!memory).then_some(data), *listen, output),
         Command::Ready { wait } => status::ready(&node, *wait),
         Command::Status => status::run(&node),
-        Command::Publish { path, name } => publish::run(&node, path, name.as_deref(), output),
+        Command::Publish(options) => publish::run(&node, options, output),
+        Command::Migrate(Migrate::New { path, data }) => migrate::new(&node, data.as_deref(), path, output),
+        Command::Migrate(Migrate::Plan(options)) => publish::plan(&node, options, output),
+        Command::Migrate(Migrate::Status { module, data }) => {
+            migrate::status(&node, data.as_deref(), module.as_deref())
+        }
         Command::Modules(command) => modules::run(&node, command),
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
         Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
         Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
+        Command::Schema(Schema::Diff { old, new, exit_code }) => {
+            schema::diff::run(&node, (old, new), *exit_code, output)
+        }
         Command::Log(Log::Inspect { offset, data }) => history::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { filters, data }) => {
             history::dump(&node, data.as_deref(), filters.as_ref().into(), output)

@@ -72,8 +72,12 @@ impl From<HttpError> for Failure {
                     &*problem.code,
                     "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
                 );
-                let rejected = status == 422 || constraint;
-                Self::new(if rejected { exit::REJECTED } else { exit::FAILED }, problem)
+                let exit = match &*problem.code {
+                    "destructive" => exit::DESTRUCTIVE,
+                    _ if status == 422 || constraint => exit::REJECTED,
+                    _ => exit::FAILED,
+                };
+                Self::new(exit, problem)
             }
         }
     }

@@ -44,9 +44,9 @@ impl Node {
         Ok(self.http.post(path, body)?)
     }
 
-    /// What the node answers to an artefact.
-    pub(crate) fn publish(&self, artefact: &[u8]) -> Result<Value, Failure> {
-        Ok(self.http.post_bytes(route::PUBLISH, artefact)?)
+    /// What the node answers to an artefact; `parameters` begin with `?`, if there are some.
+    pub(crate) fn publish(&self, artefact: &[u8], parameters: &str) -> Result<Value, Failure> {
+        Ok(self.http.post_bytes(&format!("{}{parameters}", route::PUBLISH), artefact)?)
     }
 
     /// Gives the lines of JSON at `path` to `take`, until it breaks off.

@@ -21,7 +21,7 @@ use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::id::{ClientId, Identity};
 use interstice_types::problem::Problem;
 use interstice_types::schema::diff::TableDifference;
-use interstice_types::schema::{FunctionKind, Import, Schema, signature, validate};
+use interstice_types::schema::{FunctionKind, Import, Schema, TableSchema, signature, validate};
 use interstice_types::transaction::Cause;
 use migrate::Stand;
 use plan::TablePlan;
@@ -84,6 +84,12 @@ impl Snapshot {
     }
 }
 
+/// The functions of `schema` that say what becomes of rows of a table from `old` to `new`, in their order.
+pub fn migrations_between(old: &TableSchema, new: &TableSchema, schema: &Schema) -> Vec<String> {
+    let functions = plan::migration(old, new, schema).map(|step| step.functions()).unwrap_or_default();
+    functions.into_iter().map(|function| schema.functions[function as usize].name.clone()).collect()
+}
+
 fn report(plan: &TablePlan, store: &Store, schema: &Schema) -> TableReport {
     let row = plan.old.as_ref().and_then(|table| system::table_row(store, table.id()));
     let name = |function: u32| schema.functions[function as usize].name.clone();
@@ -91,7 +97,7 @@ fn report(plan: &TablePlan, store: &Store, schema: &Schema) -> TableReport {
         difference: plan.difference.clone(),
         from_version: row.map(|row| row.version),
         rows: plan.old.as_ref().map_or(0, |table| table.count() as u64),
-        migrations: plan.functions().into_iter().map(name).collect(),
+        migrations: plan.step.functions().into_iter().map(name).collect(),
     }
 }
 

@@ -90,7 +90,12 @@ pub fn invalid_key(error: &dyn std::fmt::Display) -> Problem {
 /// The report of a check as it is shown.
 pub fn replay_checked(report: &CheckReport) -> ReplayChecked {
     let divergences: Vec<_> = report.divergences.iter().map(|divergence| found(divergence, &report.catalog)).collect();
-    ReplayChecked { ok: divergences.is_empty(), checked: report.checked, divergences, incomparable: report.incomparable }
+    ReplayChecked {
+        ok: divergences.is_empty(),
+        checked: report.checked,
+        divergences,
+        incomparable: report.incomparable,
+    }
 }
 
 fn found(divergence: &Divergence, catalog: &Catalog) -> DivergenceFound {

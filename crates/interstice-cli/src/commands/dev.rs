@@ -84,7 +84,7 @@ fn bring_in_force(node: &Node, artefact: &[u8], schema: &Schema, output: &Output
         output.step("unchanged", &which, &contents_text(schema));
         return Ok(());
     }
-    publish::publish(node, artefact)?;
+    publish::publish(node, artefact, false)?;
     output.step("published", &which, &contents_text(schema));
     Ok(())
 }

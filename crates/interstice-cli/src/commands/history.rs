@@ -70,7 +70,7 @@ pub(crate) fn dump(node: &Node, data: Option<&Path>, selection: Selection, outpu
 }
 
 /// Gives every transaction that is selected to `take`, in order, until it breaks off.
-pub(super) fn each(
+pub(crate) fn each(
     node: &Node,
     data: Option<&Path>,
     selection: Selection,

@@ -1,28 +1,83 @@
-//! `publish`: a module onto a node.
+//! `publish` and `migrate plan`: a module onto a node, or onto a copy of its state.
 
-use crate::failure::Failure;
+use super::schema::diff::{steps_text, summary};
+use crate::args::Publish;
+use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
 use crate::project;
-use crate::report::Report;
-use interstice_protocol::http::Published;
-use std::path::Path;
+use crate::report::{FOUND, Report};
+use interstice_protocol::http::{PublishPlan, Published};
+use std::io::{IsTerminal, Write};
 
-pub(crate) fn run(node: &Node, path: &Path, name: Option<&str>, output: &Output) -> Result<Report, Failure> {
-    let artefact = project::artefact_at(path, name, output)?;
-    publish(node, &artefact)
+pub(crate) fn run(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
+    let artefact = project::artefact_at(&options.path, options.name.as_deref(), output)?;
+    if options.dry_run {
+        return planned(node, &artefact, options);
+    }
+    if options.may_break && !options.yes && std::io::stdin().is_terminal() {
+        ask(&planned(node, &artefact, options)?, output)?;
+    }
+    publish(node, &artefact, options.may_break)
+}
+
+pub(crate) fn plan(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
+    planned(node, &project::artefact_at(&options.path, options.name.as_deref(), output)?, options)
 }
 
 /// Publishes an artefact.
-pub(crate) fn publish(node: &Node, artefact: &[u8]) -> Result<Report, Failure> {
-    let document = node.publish(artefact)?;
+pub(crate) fn publish(node: &Node, artefact: &[u8], may_break: bool) -> Result<Report, Failure> {
+    let document = node.publish(artefact, if may_break { "?break=true" } else { "" })?;
     let published: Published = body(&document)?;
-    let text = format!(
+    let head = format!(
         "published {} {} ({})  offset {}",
         published.module,
         published.version,
         &published.artefact[..8],
         published.offset
     );
-    Ok(Report::new(document, text))
+    let changed: Vec<_> = published.steps.into_iter().filter(|step| step.from_version.is_some()).collect();
+    let mut lines = vec![head];
+    lines.extend((!changed.is_empty()).then(|| steps_text(&published.module, &changed)));
+    Ok(Report::new(document, lines.join("\n")))
+}
+
+fn planned(node: &Node, artefact: &[u8], options: &Publish) -> Result<Report, Failure> {
+    let parameters = if options.may_break { "?dry_run=true&break=true" } else { "?dry_run=true" };
+    let document = node.publish(artefact, parameters)?;
+    let plan: PublishPlan = body(&document)?;
+    let exit = if plan.ok { 0 } else { FOUND };
+    Ok(Report::new(document, plan_text(&plan)).items("steps").exit(exit))
+}
+
+fn plan_text(plan: &PublishPlan) -> String {
+    let mut lines = vec![format!(
+        "module {} {} on a copy of the state at offset {}: {} ms",
+        plan.module, plan.version, plan.offset, plan.milliseconds
+    )];
+    lines.push(steps_text(&plan.module, &plan.steps));
+    lines.push(summary(&plan.steps));
+    lines.extend(plan.breaks.iter().map(|function| format!("breaks clients that call {}.{function}", plan.module)));
+    lines.extend(plan.failures.iter().map(|failure| format!("does not come through: {failure}")));
+    lines.push(match &plan.problem {
+        Some(problem) => problem.to_string(),
+        None => "it would be published".to_owned(),
+    });
+    lines.retain(|line| !line.is_empty());
+    lines.join("\n")
+}
+
+/// Shows what would be given up, and goes on only if somebody at the terminal says so.
+fn ask(plan: &Report, output: &Output) -> Result<(), Failure> {
+    output.note(&plan.text);
+    let refused = || {
+        let problem = interstice_types::problem::Problem::new("not-confirmed", "nothing was published")
+            .hint("say `--yes` where nobody can be asked");
+        Failure::new(exit::DESTRUCTIVE, problem)
+    };
+    output.note("publish, and give this up? [y/N]");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|_| refused())?;
+    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(refused()) }
 }

@@ -1,41 +1,25 @@
-//! `schema show`: what a module declares, wherever it is.
+//! `schema show` and `schema diff`: what a module declares, wherever it is.
+
+pub(crate) mod diff;
 
 use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
-use crate::project;
 use crate::report::Report;
-use interstice_engine::system;
+use crate::schemas::{self, Source};
 use interstice_protocol::http::{Envelope, SchemaOf};
-use interstice_types::schema::{FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableSchema};
-use interstice_wasm::artefact;
+use interstice_types::schema::{FunctionKind, FunctionSchema, Schema, TableSchema};
 use std::path::Path;
 
 pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Report, Failure> {
     let schema = match data {
-        Some(data) => of_directory(&Directory::open(data)?, what)?,
-        None if is_path(what) => artefact::schema_of(&project::artefact_at(Path::new(what), None, output)?)?,
-        None => node.schema(what)?,
+        Some(data) => schemas::of_directory(&Directory::open(data)?, what)?,
+        None => Source::parse(what)?.load(node, output)?,
     };
     let text = text(&schema);
     let document = serde_json::to_value(Envelope::new(SchemaOf { module: schema }));
     Ok(Report::new(document.expect("invariant: a schema has a JSON form"), text))
-}
-
-/// Whether a project or an artefact is meant, and not the name of a module that happens to be the name of a directory.
-fn is_path(what: &str) -> bool {
-    what.contains(['/', '\\', '.']) || Path::new(what).join("Cargo.toml").is_file()
-}
-
-fn of_directory(directory: &Directory, module: &str) -> Result<Schema, Failure> {
-    let engine = directory.recover()?;
-    if module == SYSTEM_MODULE {
-        let tables = system::own_tables(engine.store()).map(|table| TableSchema::clone(table.schema()));
-        return Ok(system::schema(tables.collect()));
-    }
-    let (_, entry) = engine.catalog().find_module(module)?;
-    Ok(Schema::clone(&entry.schema))
 }
 
 fn text(schema: &Schema) -> String {

@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
+mod evolve;
 mod examples;
 mod faults;
 mod fixtures;

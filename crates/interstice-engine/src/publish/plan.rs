@@ -78,10 +78,12 @@ impl TablePlan {
         let lines: Vec<_> = self.difference.differences.iter().map(Difference::to_string).collect();
         lines.join("\n")
     }
+}
 
+impl Step {
     /// The functions of the module that have a part in it.
     pub(crate) fn functions(&self) -> Vec<u32> {
-        match &self.step {
+        match self {
             Step::Whole(function) => vec![*function],
             Step::Rows(stages) => {
                 let called = stages.iter().filter_map(|stage| match stage {
@@ -169,7 +171,7 @@ fn table_plan(old: Option<&SharedTable>, new: &TableSchema, schema: &Schema) -> 
 }
 
 /// A migration that is declared for exactly this table as it is, or a chain of them that begins near it.
-fn migration(old: &TableSchema, new: &TableSchema, schema: &Schema) -> Option<Step> {
+pub(crate) fn migration(old: &TableSchema, new: &TableSchema, schema: &Schema) -> Option<Step> {
     if old.fields() == new.fields() && old.primary_key == new.primary_key {
         return None;
     }

@@ -61,13 +61,13 @@ fn messages_of_a_node() {
         |out| reply::rows(3, (4, true), &[[5_u8], [6]], out),
         expect!["1c000000 43 03000000 | 0400000000000000010200000001000000050100000006"],
     );
-    let body = reply::update_body(4, &[[5_u8]], &[] as &[[u8; 1]]);
+    let body = reply::update_body((4, 0), &[[5_u8]], &[] as &[[u8; 1]]);
     check(
         |out| {
             out.extend(interstice_protocol::frame::head(reply::tag::UPDATE, 3, body.len()));
             out.extend(&body);
         },
-        expect!["1a000000 44 03000000 | 040000000000000001000000010000000500000000"],
+        expect!["1e000000 44 03000000 | 04000000000000000000000001000000010000000500000000"],
     );
     check(|out| reply::echo(1, &[7], out), expect!["06000000 45 01000000 | 07"]);
     check(

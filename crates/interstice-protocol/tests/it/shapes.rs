@@ -21,7 +21,12 @@ fn answers_stand_under_their_names_and_offsets_are_strings() {
     let counts = ChangeCounts { insert: 1, ..ChangeCounts::default() };
     let receipt = Receipt { lineage: [1; 16], offset: u64::MAX, chain: [2; 32] };
     check(
-        &Called { offset: u64::MAX, value: json!(null), changes: [("a.b".to_owned(), counts)].into(), receipt },
+        &Called {
+            offset: u64::MAX,
+            value: json!(null),
+            changes: [("a.b".to_owned(), counts)].into(),
+            receipt: Some(receipt),
+        },
         &json!({"schema": "interstice.call/v1", "offset": "18446744073709551615", "value": null,
             "changes": {"a.b": {"insert": 1, "update": 0, "delete": 0}},
             "receipt": {"lineage": "01".repeat(16), "offset": "18446744073709551615", "chain": "02".repeat(32)}}),

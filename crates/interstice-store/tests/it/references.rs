@@ -175,7 +175,7 @@ proptest! {
         ops in proptest::collection::vec(op(), 1..80),
     ) {
         let mut tx = store(on_delete);
-        let mut naive = Naive { on_delete, parents: Default::default(), children: Model::new() };
+        let mut naive = Naive { on_delete, parents: std::collections::BTreeSet::new(), children: Model::new() };
         for op in ops {
             let before = tx.store().digest();
             let (done, expected) = match op {

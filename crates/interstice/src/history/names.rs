@@ -5,10 +5,10 @@ use interstice_engine::engine::Engine;
 use interstice_engine::system;
 use interstice_store::table::Table;
 use interstice_types::change::Change;
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, TableId};
 use interstice_types::schema::FunctionSchema;
 use interstice_types::transaction::{Cause, Transaction};
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The function that ran, and its module.
 pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c ModuleEntry, &'c FunctionSchema)> {
@@ -36,18 +36,32 @@ pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Ident
     }
 }
 
-/// The table that a change of `transaction` is about, as it was before, or as the transaction made it.
-pub(super) fn table<'e>(change: &Change, transaction: &Transaction, before: &'e Engine) -> Option<Cow<'e, Table>> {
-    let id = change.table();
-    if let Some(table) = before.store().table(id) {
-        return Some(Cow::Borrowed(table));
-    }
-    transaction.changes.iter().find_map(|change| match change {
-        Change::CreateTable { table, module, schema } if *table == id => {
-            Some(Cow::Owned(Table::new(id, module.clone(), schema.clone())))
+/// The tables that a transaction's changes are about, as they were before, or as the transaction itself made or altered them: what
+/// it did to their rows it did behind that.
+pub(super) struct Tables<'e> {
+    before: &'e Engine,
+    made: BTreeMap<TableId, Table>,
+}
+
+impl<'e> Tables<'e> {
+    pub(super) fn of(transaction: &Transaction, before: &'e Engine) -> Self {
+        let mut made = BTreeMap::new();
+        for change in &transaction.changes {
+            let (id, module, schema) = match change {
+                Change::CreateTable { table, module, schema } => (*table, Some(module), schema),
+                Change::AlterTable { table, schema, .. } => {
+                    (*table, before.store().table(*table).map(|table| table.module()), schema)
+                }
+                _ => continue,
+            };
+            made.extend(module.map(|module| (id, Table::new(id, module.clone(), schema.clone()))));
         }
-        _ => None,
-    })
+        Self { before, made }
+    }
+
+    pub(super) fn get(&self, id: TableId) -> Option<&Table> {
+        self.made.get(&id).or_else(|| self.before.store().table(id).map(|table| &**table))
+    }
 }
 
 /// `module.name`.

@@ -200,13 +200,14 @@ impl Selector {
     /// Whether a change is about the table, and the row of it, that are looked for.
     fn changes_row(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
         let Some((module, name)) = &self.table else { return Ok(true) };
+        let tables = names::Tables::of(transaction, before);
         for change in &transaction.changes {
-            let Some(table) = names::table(change, transaction, before) else { continue };
+            let Some(table) = tables.get(change.table()) else { continue };
             if (&**table.module(), &table.schema().name) != (module, name) {
                 continue;
             }
             let Some(key) = &self.selection.key else { return Ok(true) };
-            let wanted = key_values(key, &table).map_err(|reason| InvalidKey {
+            let wanted = key_values(key, table).map_err(|reason| InvalidKey {
                 offset: transaction.offset,
                 table: names::full(module, name),
                 key: key.clone(),
@@ -233,12 +234,11 @@ fn ran(transaction: &Transaction, before: &Engine, function: &str) -> bool {
 
 /// Whether `module` was published, ran, or owns a table that was changed.
 fn concerns(module: &str, transaction: &Transaction, before: &Engine) -> bool {
+    let tables = names::Tables::of(transaction, before);
+    let owns = |change: &Change| tables.get(change.table()).is_some_and(|table| **table.module() == *module);
     matches!(&transaction.cause, Cause::Publish { module: published, .. } if published == module)
         || names::function(&transaction.cause, before.catalog()).is_some_and(|(entry, _)| entry.schema.module == module)
-        || transaction
-            .changes
-            .iter()
-            .any(|change| names::table(change, transaction, before).is_some_and(|table| **table.module() == *module))
+        || transaction.changes.iter().any(owns)
 }
 
 fn is_by(digits: &str, transaction: &Transaction, before: &Engine) -> bool {

@@ -112,8 +112,9 @@ impl Stats {
             let function = self.functions.entry(names::full(&entry.schema.module, &schema.name)).or_default();
             function.count(transaction, sizes.iter().map(|(_, size)| size).sum());
         }
+        let tables = names::Tables::of(transaction, before);
         for change in &transaction.changes {
-            let Some(table) = names::table(change, transaction, before) else { continue };
+            let Some(table) = tables.get(change.table()) else { continue };
             self.tables.entry(names::full(table.module(), &table.schema().name)).or_default().count(change);
         }
     }

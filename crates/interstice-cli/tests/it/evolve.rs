@@ -1,0 +1,158 @@
+//! A module whose tables change from version to version, with rows in them, as its author goes about it.
+
+use crate::support::{Node, copy_of};
+use serde_json::json;
+use std::path::Path;
+
+fn edit(project: &Path, change: impl FnOnce(String) -> String) {
+    let file = project.join("src/lib.rs");
+    let source = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, change(source)).unwrap();
+}
+
+fn replace(source: &str, from: &str, to: &str) -> String {
+    assert!(source.contains(from), "{from:?} is not in the source");
+    source.replace(from, to)
+}
+
+/// Adds a column with a default and an index, and one that may hold nothing.
+fn wider(source: String) -> String {
+    let source = replace(
+        &source,
+        "    pub said_at: Timestamp,",
+        "    pub said_at: Timestamp,\n    #[index]\n    #[default(7)]\n    pub volume: u32,\n    pub answered_at: Option<Timestamp>,",
+    );
+    replace(&source, "said_at: ctx.now()", "said_at: ctx.now(), volume: 11, answered_at: None")
+}
+
+/// Renames the table and a column, and makes another column two.
+fn split(source: String) -> String {
+    let source = replace(&source, "pub text: String,", "pub first_word: String,\n    pub rest: String,");
+    let source =
+        replace(&source, "    pub name: String,\n", "    #[renamed(from = \"name\")]\n    pub guest: String,\n");
+    let said = "text: format!(\"Hello, {name}!\"), name,";
+    replace(&source, said, "first_word: \"Hello\".to_owned(), rest: format!(\"{name}!\"), guest: name,")
+}
+
+const MIGRATION: &str = r#"
+interstice_sdk::old_schema!(v1 = "schema/v1.json");
+
+#[migration(from = 1)]
+fn greeting_from_v1(old: v1::Greeting) -> Greeting {
+    let (first_word, rest) = old.text.split_once(", ").expect("a greeting has two parts");
+    Greeting {
+        id: old.id,
+        guest: old.name,
+        first_word: first_word.to_owned(),
+        rest: rest.to_owned(),
+        said_at: old.said_at,
+        volume: old.volume,
+        answered_at: old.answered_at,
+    }
+}
+"#;
+
+#[test]
+fn tables_change_with_rows_in_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::start(directory.path());
+    let project = copy_of("examples/hello", |text| text);
+    let (path, data) = (project.path().to_str().unwrap(), directory.path().to_str().unwrap());
+    node.publish(path);
+    node.run(&["call", "hello.greet", "ada"]).ok();
+
+    // What is safe is shown, tried, and applied.
+    edit(project.path(), wider);
+    let difference = node.run(&["schema", "diff", "hello", path, "--exit-code"]);
+    assert_eq!(difference.exit, 4, "{difference:?}");
+    for line in ["+ volume", "u32, default 7", "+ index `volume`", "+ answered_at", "3 safe: publish applies it"] {
+        assert!(difference.stdout.contains(line), "{line:?} is not in {}", difference.stdout);
+    }
+    let plan = node.run(&["migrate", "plan", path, "-o", "json"]).ok().json();
+    assert_eq!((&plan["ok"], &plan["steps"][0]["rows"], &plan["offset"]), (&json!(true), &json!("2"), &json!("2")));
+    assert!(!node.run(&["schema", "show", "hello"]).ok().stdout.contains("volume"), "nothing was published");
+    let published = node.run(&["publish", path]).ok();
+    assert!(published.stdout.contains("hello.greeting   v1 → v2   2 rows"), "{}", published.stdout);
+    let rows = node.run(&["sql", "select name, volume, answered_at from hello.greeting", "-o", "json"]).ok().json();
+    assert_eq!(rows["rows"], json!([["world", 7, null], ["ada", 7, null]]));
+
+    // What nobody can know is asked for, with the beginning of it.
+    edit(project.path(), split);
+    let refused = node.run(&["publish", path]).refused(1, "no-migration-path");
+    assert!(refused.stderr.contains("`greeting.first_word` string, no default"), "{}", refused.stderr);
+    let saved = node.run(&["migrate", "new", path, "-o", "json"]).ok().json();
+    assert_eq!(saved["version"], 1);
+    let stub = saved["stubs"][0].as_str().unwrap();
+    for line in ["#[migration(from = 1)]", "guest: old.name,", "first_word: todo!(\"string\"),", "volume: old.volume,"]
+    {
+        assert!(stub.contains(line), "{line:?} is not in {stub}");
+    }
+    assert!(project.path().join("schema/v1.json").is_file());
+    edit(project.path(), |source| source + MIGRATION);
+    let again = node.run(&["migrate", "new", path]).ok();
+    assert!(
+        again.stdout.contains("is there already") && again.stdout.contains("no migration is to be written"),
+        "{again:?}"
+    );
+    let plan = node.run(&["migrate", "plan", path]).ok();
+    assert!(
+        plan.stdout.contains("hello.greeting   v2 → v3   2 rows   migration `greeting_from_v1`"),
+        "{}",
+        plan.stdout
+    );
+    node.run(&["publish", path]).ok();
+    let rows =
+        node.run(&["sql", "select guest, first_word, rest, volume from hello.greeting", "-o", "json"]).ok().json();
+    assert_eq!(rows["rows"], json!([["world", "Hello", "world!", 7], ["ada", "Hello", "ada!", 7]]));
+    node.run(&["publish", path]).ok();
+    node.run(&["call", "hello.greet", "grace"]).ok();
+
+    // All of it is told, from the node and from its files.
+    for args in
+        [&["migrate", "status", "hello", "-o", "json"][..], &["migrate", "status", "-o", "json", "--data", data]]
+    {
+        let status = node.run(args).ok().json();
+        let versions: Vec<_> =
+            status["rows"].as_array().unwrap().iter().map(|row| (&row[4], &row[5], &row[6])).collect();
+        assert_eq!(versions, [(&json!(1), &json!(2), &json!("2")), (&json!(2), &json!(3), &json!("2"))]);
+    }
+    let past = node.run(&["schema", "diff", "hello@1", "hello@3", "-o", "json"]).ok().json();
+    assert_eq!(past["tables"][0]["differences"].as_array().unwrap().len(), 3);
+    let dump = node.run(&["log", "dump", "--table", "hello.greeting", "-o", "jsonl"]).ok();
+    let said = |line: &str| dump.stdout.lines().any(|told| told.contains(line));
+    assert!(said(r#""insert":{"id":"2","name":"ada""#), "rows are told in the schema of their time: {}", dump.stdout);
+    assert!(
+        said(r#""first_word":"Hello","guest":"ada""#),
+        "also within the transaction that changed it: {}",
+        dump.stdout
+    );
+    node.run(&["replay", "check"]).ok();
+    node.kill();
+    let node = Node::start(directory.path());
+    let rows = node.run(&["sql", "select guest from hello.greeting", "-o", "json"]).ok().json();
+    assert_eq!(rows["rows"], json!([["world"], ["ada"], ["grace"]]));
+    node.run(&["snapshot", "create"]).ok();
+    node.kill();
+    let node = Node::start(directory.path());
+    assert_eq!(node.run(&["sql", "select guest from hello.greeting", "-o", "json"]).ok().json()["rows"], rows["rows"]);
+
+    // What would be lost is given up only by who says so.
+    edit(project.path(), |source| {
+        let source = replace(&source, "    pub rest: String,\n", "");
+        let source = replace(&source, "        rest: rest.to_owned(),\n", "");
+        let source = replace(&source, "let (first_word, rest) =", "let (first_word, _) =");
+        replace(&source, "rest: format!(\"{name}!\"), ", "")
+    });
+    let refused = node.run(&["publish", path]).refused(7, "destructive");
+    assert!(
+        refused.stderr.contains("`greeting.rest` string") && refused.stderr.contains("--break"),
+        "{}",
+        refused.stderr
+    );
+    let plan = node.run(&["publish", path, "--dry-run"]);
+    assert_eq!(plan.exit, 4, "{plan:?}");
+    node.run(&["publish", path, "--break"]).ok();
+    let rows = node.run(&["sql", "select first_word, guest from hello.greeting", "-o", "json"]).ok().json();
+    assert_eq!(rows["rows"], json!([["Hello", "world"], ["Hello", "ada"], ["Hello", "grace"]]));
+    assert_eq!(node.run(&["sql", "select rest from hello.greeting"]).exit, 1);
+}
