@@ -197,10 +197,24 @@ pub(crate) enum Migrate {
 pub(crate) enum Modules {
     /// All of them
     List,
-    /// One of them
+    /// One of them, and all its versions
     Show {
         /// Its name
         module: String,
+    },
+    /// Publish a version that was published before, if the rows that there are fit it
+    Rollback {
+        /// Its name
+        module: String,
+        /// The offset at which it was published; the version before the one in force if this is left out
+        #[arg(long, value_name = "OFFSET")]
+        to: Option<u64>,
+        /// Give up data that the former version has no place for
+        #[arg(long = "break")]
+        may_break: bool,
+        /// Only show what it would do, tried on a copy of the node's state
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

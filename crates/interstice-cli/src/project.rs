@@ -137,7 +137,7 @@ impl Project {
         }
         command.arg("--manifest-path").arg(&self.package.manifest_path);
         command.arg("--target-dir").arg(self.directory_for_builds());
-        command.env("CARGO_ENCODED_RUSTFLAGS", self.flags().join("\x1f")).env_remove("RUSTFLAGS");
+        command.env("CARGO_ENCODED_RUSTFLAGS", Self::flags().join("\x1f")).env_remove("RUSTFLAGS");
         // What a surrounding `cargo run` sets for its own build is not meant for this one.
         command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
         let failed = |error: std::io::Error| Problem::new("no-cargo", format!("cargo does not start: {error}"));
@@ -162,16 +162,16 @@ impl Project {
         Ok(built.map(PathBuf::from).ok_or_else(not_built)?)
     }
 
-    fn flags(&self) -> Vec<String> {
+    fn flags() -> Vec<String> {
         let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
         let mut flags = vec![
             "--cfg=getrandom_backend=\"custom\"".to_owned(),
             format!("-Clink-arg=--initial-memory={MEMORY_SIZE}"),
             format!("-Clink-arg=--max-memory={MEMORY_SIZE}"),
             "-Clink-arg=--export=__heap_base".to_owned(),
-            remap(self.metadata.workspace_root.as_std_path(), "."),
         ];
-        // The same sources give the same artefact, wherever they and the registry are.
+        // The same sources give the same artefact, wherever the registry is; paths in the workspace are relative to it. The flags
+        // are the same for all projects: what one has compiled another need not compile again.
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
         flags.extend(home.map(|home| remap(&home, "cargo")));

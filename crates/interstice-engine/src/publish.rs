@@ -224,7 +224,7 @@ fn write_rows(
         artefact: hash,
         schema: Arc::new(schema.clone()),
     };
-    row.write(tx)?;
+    row.write(tx, time)?;
     Ok(client)
 }
 

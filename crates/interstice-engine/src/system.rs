@@ -29,6 +29,8 @@ pub const DEAD_LETTER: TableId = TableId(4);
 pub const CLIENT: TableId = TableId(5);
 /// Tables that a publish put under another schema.
 const MIGRATION: &str = "migration";
+/// Everything that was ever published.
+const VERSION: &str = "version";
 
 /// The system tables that a new log begins with, in the order of their ids. Those above have the same id in every log; one that
 /// came later has the next id that was free when the node first knew of it, and is found by its name.
@@ -79,6 +81,17 @@ pub fn tables() -> Vec<TableSchema> {
                 ("time", Type::Timestamp),
             ],
             2,
+        ),
+        table(
+            VERSION,
+            &[
+                ("published_at", Type::U64),
+                ("module", Type::String),
+                ("version", Type::String),
+                ("artefact", Type::Bytes),
+                ("time", Type::Timestamp),
+            ],
+            1,
         ),
     ]
 }
@@ -165,11 +178,11 @@ pub struct ModuleRow {
 }
 
 impl ModuleRow {
-    /// Writes the row, replacing an older version's.
+    /// Writes the row, replacing an older version's, and a row of `interstice.version`, which stays.
     ///
     /// # Errors
     /// If the row is too large.
-    pub fn write(&self, tx: &mut WriteTx) -> Result<(), WriteError> {
+    pub fn write(&self, tx: &mut WriteTx, time: Timestamp) -> Result<(), WriteError> {
         let schema = String::from_utf8(self.schema.to_canonical_json()).expect("invariant: JSON is UTF-8");
         let values = [
             ("name", Value::from(self.name.as_str())),
@@ -178,7 +191,11 @@ impl ModuleRow {
             ("artefact", Value::Bytes(self.artefact.to_vec())),
             ("schema", Value::String(schema)),
         ];
-        upsert(tx, MODULE, &values)
+        upsert(tx, MODULE, &values)?;
+        let Some(versions) = named(tx.store(), VERSION).map(|table| table.id()) else { return Ok(()) };
+        let [name, published_at, version, artefact, _] = values;
+        let name = ("module", name.1);
+        insert(tx, versions, &[published_at, name, version, artefact, ("time", Value::Timestamp(time))])
     }
 }
 

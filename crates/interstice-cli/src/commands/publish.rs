@@ -13,16 +13,16 @@ use std::io::{IsTerminal, Write};
 pub(crate) fn run(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
     let artefact = project::artefact_at(&options.path, options.name.as_deref(), output)?;
     if options.dry_run {
-        return planned(node, &artefact, options);
+        return planned(node, &artefact, options.may_break);
     }
     if options.may_break && !options.yes && std::io::stdin().is_terminal() {
-        ask(&planned(node, &artefact, options)?, output)?;
+        ask(&planned(node, &artefact, true)?, output)?;
     }
     publish(node, &artefact, options.may_break)
 }
 
 pub(crate) fn plan(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
-    planned(node, &project::artefact_at(&options.path, options.name.as_deref(), output)?, options)
+    planned(node, &project::artefact_at(&options.path, options.name.as_deref(), output)?, options.may_break)
 }
 
 /// Publishes an artefact.
@@ -42,8 +42,9 @@ pub(crate) fn publish(node: &Node, artefact: &[u8], may_break: bool) -> Result<R
     Ok(Report::new(document, lines.join("\n")))
 }
 
-fn planned(node: &Node, artefact: &[u8], options: &Publish) -> Result<Report, Failure> {
-    let parameters = if options.may_break { "?dry_run=true&break=true" } else { "?dry_run=true" };
+/// Tries an artefact on a copy of the node's state.
+pub(crate) fn planned(node: &Node, artefact: &[u8], may_break: bool) -> Result<Report, Failure> {
+    let parameters = if may_break { "?dry_run=true&break=true" } else { "?dry_run=true" };
     let document = node.publish(artefact, parameters)?;
     let plan: PublishPlan = body(&document)?;
     let exit = if plan.ok { 0 } else { FOUND };

@@ -156,3 +156,33 @@ fn tables_change_with_rows_in_them() {
     assert_eq!(rows["rows"], json!([["Hello", "world"], ["Hello", "ada"], ["Hello", "grace"]]));
     assert_eq!(node.run(&["sql", "select rest from hello.greeting"]).exit, 1);
 }
+
+/// A version that was published before is published again, if its tables fit what is there.
+#[test]
+fn a_former_version_comes_back_where_its_tables_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::start(directory.path());
+    let project = copy_of("examples/hello", |text| text);
+    let path = project.path().to_str().unwrap();
+    node.run(&["modules", "rollback", "hello"]).refused(1, "unknown-version");
+    node.publish(path);
+    edit(project.path(), |source| replace(&source, "Hello, {name}!", "Good day, {name}!"));
+    node.publish(path);
+    node.run(&["modules", "rollback", "hello"]).ok();
+    node.run(&["call", "hello.greet", "ada"]).ok();
+    let texts = node.run(&["sql", "select text from hello.greeting", "-o", "json"]).ok().json();
+    assert_eq!(texts["rows"], json!([["Hello, world!"], ["Hello, ada!"]]));
+    let versions = node.run(&["modules", "show", "hello", "-o", "json"]).ok().json()["versions"].clone();
+    assert_eq!(
+        versions.as_array().unwrap().iter().map(|row| &row["published_at"]).collect::<Vec<_>>(),
+        ["3", "2", "1"]
+    );
+    edit(project.path(), wider);
+    node.publish(path);
+    let refused = node.run(&["modules", "rollback", "hello"]).refused(7, "destructive");
+    assert!(refused.stderr.contains("`greeting.volume` u32"), "{}", refused.stderr);
+    node.run(&["modules", "rollback", "hello", "--to", "1", "--break"]).ok();
+    assert_eq!(node.run(&["sql", "select volume from hello.greeting"]).exit, 1);
+    node.run(&["modules", "rollback", "hello", "--to", "4"]).refused(1, "unknown-version");
+    node.run(&["replay", "check"]).ok();
+}

@@ -136,7 +136,9 @@ impl Naive {
             return false;
         }
         let mut after = self.children.clone();
-        child.into_iter().for_each(|id| drop(after.remove(&id)));
+        for id in child {
+            after.remove(&id);
+        }
         let (mut parent, mut gone) = (parent, Vec::from_iter(child));
         loop {
             let hanging = |(of, named): &(Option<u8>, Option<u8>)| {
@@ -149,7 +151,9 @@ impl Naive {
             match self.on_delete {
                 "restrict" => return false,
                 "cascade" => {
-                    names.iter().for_each(|id| drop(after.remove(id)));
+                    for id in &names {
+                        after.remove(id);
+                    }
                     gone.extend(names);
                 }
                 _ => {
@@ -161,7 +165,9 @@ impl Naive {
             }
         }
         self.children = after;
-        parent.take().into_iter().for_each(|id| drop(self.parents.remove(&id)));
+        if let Some(id) = parent.take() {
+            self.parents.remove(&id);
+        }
         true
     }
 }
