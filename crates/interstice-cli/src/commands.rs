@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod bindings;
 mod build;
 mod dev;
 mod history;
@@ -11,6 +12,7 @@ mod modules;
 mod publish;
 mod repair;
 mod restore;
+mod schedule;
 mod schema;
 mod serve;
 mod snapshot;
@@ -18,7 +20,7 @@ mod sql;
 mod status;
 mod subscribe;
 
-use crate::args::{Args, Backup, Command, Log, Replay, Schema, Snapshot};
+use crate::args::{Args, Backup, Bindings, Command, Log, Replay, Schema, Snapshot};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -43,8 +45,16 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
         Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
-        Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
+        Command::Subscribe { words, query: Some(query), count, .. } => {
+            subscribe::query(&node, (query, words), *count, output)
+        }
+        Command::Subscribe { words, query: None, initial, count } => {
+            subscribe::rows(&node, words, *initial, *count, output)
+        }
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
+        Command::Bindings(Bindings::Add { module, path, data }) => {
+            bindings::add(&node, (module, data.as_deref()), path, output)
+        }
         Command::Log(Log::Inspect { offset, data }) => history::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { filters, data }) => {
             history::dump(&node, data.as_deref(), filters.as_ref().into(), output)
@@ -62,6 +72,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Backup(Backup::Create { to, data }) => backup::create(&node, data.as_deref(), to),
         Command::Backup(Backup::List { dir }) => backup::list(dir),
         Command::Backup(Backup::Verify { path }) => backup::verify(path),
+        Command::Schedule(command) => schedule::run(&node, command),
         Command::Restore { file, out, to } => restore::run(file, out, *to),
         Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
         Command::Bench(options) => bench::run(options, output),

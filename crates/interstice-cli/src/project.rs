@@ -98,6 +98,11 @@ impl Project {
         self.package.id == other.package.id
     }
 
+    /// The name of its module, if it is given no other.
+    pub(crate) fn module_name(&self) -> String {
+        self.package.name.replace('-', "_")
+    }
+
     /// The directory that it is in.
     pub(crate) fn directory(&self) -> &Path {
         self.package.manifest_path.parent().expect("invariant: a manifest is in a directory").as_std_path()
@@ -110,7 +115,7 @@ impl Project {
         let file = self.compile()?;
         let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
         let mut schema = Runtime::new()?.describe(&wasm)?;
-        schema.module = name.map_or_else(|| self.package.name.replace('-', "_"), str::to_owned);
+        schema.module = name.map_or_else(|| self.module_name(), str::to_owned);
         schema.version = self.package.version.to_string();
         check(&schema)?;
         let wasm = artefact::with_schema(&wasm, &schema)?;

@@ -14,17 +14,18 @@ pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
         .map_err(|error| syn::Error::new(error.span(), "name the module: `import!(\"inventory\")`"))?;
     let refuse = |text: String| syn::Error::new(name.span(), text);
     let file = format!("bindings/{}.json", name.value());
+    let command = format!("`interstice bindings add {}`", name.value());
     let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    let text = std::fs::read_to_string(root.join(&file)).map_err(|error| {
-        let command = format!("interstice schema show {} -o json > {file}", name.value());
-        refuse(format!("`{file}` cannot be read ({error}): write it with `{command}`"))
-    })?;
-    let schema: Value =
-        serde_json::from_str(&text).map_err(|error| refuse(format!("`{file}` is not JSON: {error}")))?;
+    let text = std::fs::read_to_string(root.join(&file))
+        .map_err(|error| refuse(format!("`{file}` cannot be read ({error}): write it with {command}")))?;
+    let schema: Value = serde_json::from_str(&text)
+        .map_err(|error| refuse(format!("`{file}` is not JSON ({error}): write it anew with {command}")))?;
     // In an envelope, as the command prints it, or bare.
     let schema = schema.get("module").filter(|module| module.is_object()).unwrap_or(&schema);
-    let mut bindings = Bindings { module: name.value(), types: BTreeMap::new() };
-    let items = bindings.items(schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
+    let mut bindings = Bindings { module: name.value(), rows: BTreeMap::new(), types: BTreeMap::new() };
+    let items = bindings
+        .items(schema)
+        .map_err(|error| refuse(format!("`{file}` is not a schema ({error}): write it anew with {command}")))?;
     let types = bindings.types.values();
     let (module, path) = (Ident::new(&name.value(), name.span()), format!("/{file}"));
     let doc = format!("Module `{}`, as it was when its bindings were written.", name.value());
@@ -46,6 +47,8 @@ type Fault = String;
 
 struct Bindings {
     module: String,
+    /// The fields of the rows of its tables, by the names that their types get: a function may take or give a row.
+    rows: BTreeMap<String, Vec<(String, Value)>>,
     /// Structs and enums by name, so that each is written once.
     types: BTreeMap<String, TokenStream>,
 }
@@ -66,6 +69,11 @@ fn list<'v>(value: &'v Value, name: &str) -> Result<&'v [Value], Fault> {
     }
 }
 
+/// Names and types of columns or fields.
+fn shape(fields: &[Value]) -> Result<Vec<(String, Value)>, Fault> {
+    fields.iter().map(|field| Ok((text(field, "name")?.to_owned(), part(field, "type")?.clone()))).collect()
+}
+
 fn flag(value: &Value, name: &str) -> bool {
     value.get(name).and_then(Value::as_bool).unwrap_or(false)
 }
@@ -78,7 +86,11 @@ fn ident(name: &str) -> Result<Ident, Fault> {
 impl Bindings {
     fn items(&mut self, schema: &Value) -> Result<TokenStream, Fault> {
         let mut items = TokenStream::new();
-        for table in list(schema, "tables")?.iter().filter(|table| flag(table, "public")) {
+        let tables: Vec<_> = list(schema, "tables")?.iter().filter(|table| flag(table, "public")).collect();
+        for table in &tables {
+            self.rows.insert(text(table, "name")?.to_upper_camel_case(), shape(list(table, "columns")?)?);
+        }
+        for table in tables {
             items.extend(self.table(table)?);
         }
         for function in list(schema, "functions")? {
@@ -208,7 +220,11 @@ impl Bindings {
     fn struct_type(&mut self, ty: &Value) -> Result<TokenStream, Fault> {
         let name = text(ty, "name")?;
         let ident = ident(name)?;
-        if !self.types.contains_key(name) {
+        let row = self.rows.get(name);
+        if row.is_some_and(|row| shape(list(ty, "fields").unwrap_or_default()).as_ref() != Ok(row)) {
+            return Err(format!("`{name}` is the row of a table, and a struct of other fields"));
+        }
+        if row.is_none() && !self.types.contains_key(name) {
             let fields = self.fields(list(ty, "fields")?, &quote! { pub })?;
             let item = quote! { #[derive(Debug, Clone, PartialEq)] #[datatype] pub struct #ident { #(#fields),* } };
             self.types.insert(name.to_owned(), item);

@@ -8,19 +8,24 @@ use crate::project;
 use crate::report::Report;
 use interstice_engine::system;
 use interstice_protocol::http::{Envelope, SchemaOf};
-use interstice_types::schema::{FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableSchema};
+use interstice_types::schema::{FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableSchema, words};
 use interstice_wasm::artefact;
 use std::path::Path;
 
 pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Report, Failure> {
-    let schema = match data {
-        Some(data) => of_directory(&Directory::open(data)?, what)?,
-        None if is_path(what) => artefact::schema_of(&project::artefact_at(Path::new(what), None, output)?)?,
-        None => node.schema(what)?,
-    };
+    let schema = find(node, data, what, output)?;
     let text = text(&schema);
     let document = serde_json::to_value(Envelope::new(SchemaOf { module: schema }));
     Ok(Report::new(document.expect("invariant: a schema has a JSON form"), text))
+}
+
+/// The schema of a module in a data directory, of a project or an artefact, or of a module on a node.
+pub(super) fn find(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Schema, Failure> {
+    match data {
+        Some(data) => of_directory(&Directory::open(data)?, what),
+        None if is_path(what) => Ok(artefact::schema_of(&project::artefact_at(Path::new(what), None, output)?)?),
+        None => node.schema(what),
+    }
 }
 
 /// Whether a project or an artefact is meant, and not the name of a module that happens to be the name of a directory.
@@ -72,12 +77,11 @@ fn function_line(function: &FunctionSchema) -> String {
         FunctionKind::Internal => "internal reducer".to_owned(),
         FunctionKind::Init => "reducer on init".to_owned(),
         FunctionKind::Migration { table, .. } => format!("migration of {table}"),
+        FunctionKind::Schedule { times, .. } => format!("reducer {times}:"),
         FunctionKind::Event { on, table } => {
             let module = table.module.as_ref().map(|module| format!("{module}.")).unwrap_or_default();
             format!("reducer on {on:?} of {module}{}", table.table).to_lowercase()
         }
     };
-    let args: Vec<_> = function.args.iter().map(|arg| format!("{}: {}", arg.name, arg.ty)).collect();
-    let error = function.error.as_ref().map(|error| format!(" or {error}")).unwrap_or_default();
-    format!("{kind} {}({}) → {}{error}", function.name, args.join(", "), function.returns)
+    format!("{kind} {}", words::of_function(function))
 }
