@@ -64,6 +64,10 @@ pub const SCAN_NEXT: &str = "scan_next";
 pub const SCAN_CLOSE: &str = "scan_close";
 /// Calls another module.
 pub const CALL: &str = "call";
+/// Has a reducer of the module run later.
+pub const SCHEDULE: &str = "schedule";
+/// Takes a schedule away.
+pub const CANCEL: &str = "cancel";
 /// Copies what did not fit.
 pub const FETCH: &str = "fetch";
 /// Logs a line.
@@ -113,6 +117,13 @@ pub const HOST_CALLS: &[Signature] = &[
         Some(I64),
         "(import, arguments, length, out, capacity): status in the high half, length in the low one",
     ),
+    call(
+        SCHEDULE,
+        &[I32, I64, I32, I32],
+        Some(I64),
+        "(function, microseconds since 1970, arguments, length): number of the schedule, or REFUSED",
+    ),
+    call(CANCEL, &[I64], Some(I32), "(schedule): 1, or 0 if the module made none of that number that has still to run"),
     call(FETCH, &[I32, I32], Some(I32), "(out, capacity): bytes that did not fit before"),
     call(LOG, &[I32, I32, I32], None, "(level, text, length)"),
     call(RESULT, &[I32, I32], None, "(answer, length); without it the answer has no bytes"),

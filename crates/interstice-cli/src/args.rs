@@ -108,12 +108,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
-    /// Print changes of rows as they commit
+    /// Print changes of rows as they commit, or the answers of a query
     Subscribe {
-        /// SELECT … FROM module.table [WHERE …]
-        statement: String,
+        /// SELECT … FROM module.table [WHERE …]; of a query, its arguments as JSON values
+        #[arg(allow_negative_numbers = true, required_unless_present = "query")]
+        words: Vec<String>,
+        /// Print the answer of this query, and again whenever it is another one
+        #[arg(long, value_name = "MODULE.QUERY")]
+        query: Option<String>,
         /// Print the rows that are there first
-        #[arg(long)]
+        #[arg(long, conflicts_with = "query")]
         initial: bool,
         /// End after so many updates
         #[arg(short = 'n', value_name = "N")]
@@ -122,12 +126,18 @@ pub(crate) enum Command {
     /// Schemas
     #[command(subcommand)]
     Schema(Schema),
+    /// What a project knows of other modules
+    #[command(subcommand)]
+    Bindings(Bindings),
     /// The transaction log
     #[command(subcommand)]
     Log(Log),
     /// States at an offset, made of the log, that recovery begins with
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// What runs at a time of its own
+    #[command(subcommand)]
+    Schedule(Schedule),
     /// The log, its snapshots and settings, kept elsewhere
     #[command(subcommand)]
     Backup(Backup),
@@ -256,6 +266,21 @@ pub(crate) enum Schema {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bindings {
+    /// Write `bindings/MODULE.json`, which `import!` reads
+    Add {
+        /// The other module's name, its project, or its `.wasm` file
+        module: String,
+        /// The project that imports it
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        path: PathBuf,
+        /// Look into a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
 /// Which transactions: those that everything given holds for.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Filters {
@@ -286,7 +311,7 @@ pub(crate) struct Filters {
     /// Called by this identity: the first digits of its hex, eight at least, or the name of a local one
     #[arg(long, value_name = "IDENTITY")]
     pub(crate) caller: Option<String>,
-    /// Came about by this: call, event, publish, configure, genesis, loss
+    /// Came about by this: call, event, schedule, publish, control, configure, genesis, loss
     #[arg(long)]
     pub(crate) cause: Option<String>,
     /// Ended like this: ok, rejected, trapped
@@ -375,6 +400,42 @@ pub(crate) enum Snapshot {
         /// In a data directory instead of a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schedule {
+    /// Those that have still to run, the next first
+    List {
+        /// Only those of this module
+        #[arg(long)]
+        module: Option<String>,
+        /// So many at most
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: usize,
+        /// Look into a data directory instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Have one run now
+    Run {
+        /// Its number
+        id: u64,
+    },
+    /// Keep one from running until it is resumed
+    Pause {
+        /// Its number
+        id: u64,
+    },
+    /// Let one run again that was paused
+    Resume {
+        /// Its number
+        id: u64,
+    },
+    /// Take one away that a reducer made
+    Cancel {
+        /// Its number
+        id: u64,
     },
 }
 

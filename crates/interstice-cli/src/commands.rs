@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod bindings;
 mod build;
 mod dev;
 pub(crate) mod history;
@@ -12,6 +13,7 @@ mod modules;
 mod publish;
 mod repair;
 mod restore;
+mod schedule;
 mod schema;
 mod serve;
 mod snapshot;
@@ -19,7 +21,7 @@ mod sql;
 mod status;
 mod subscribe;
 
-use crate::args::{Args, Backup, Command, Log, Migrate, Replay, Schema, Snapshot};
+use crate::args::{Args, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -49,10 +51,18 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
         Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
-        Command::Subscribe { statement, initial, count } => subscribe::run(&node, statement, *initial, *count, output),
+        Command::Subscribe { words, query: Some(query), count, .. } => {
+            subscribe::query(&node, (query, words), *count, output)
+        }
+        Command::Subscribe { words, query: None, initial, count } => {
+            subscribe::rows(&node, words, *initial, *count, output)
+        }
         Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
         Command::Schema(Schema::Diff { old, new, exit_code }) => {
             schema::diff::run(&node, (old, new), *exit_code, output)
+        }
+        Command::Bindings(Bindings::Add { module, path, data }) => {
+            bindings::add(&node, (module, data.as_deref()), path, output)
         }
         Command::Log(Log::Inspect { offset, data }) => history::inspect(&node, data.as_deref(), *offset),
         Command::Log(Log::Dump { filters, data }) => {
@@ -71,6 +81,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Backup(Backup::Create { to, data }) => backup::create(&node, data.as_deref(), to),
         Command::Backup(Backup::List { dir }) => backup::list(dir),
         Command::Backup(Backup::Verify { path }) => backup::verify(path),
+        Command::Schedule(command) => schedule::run(&node, command),
         Command::Restore { file, out, to } => restore::run(file, out, *to),
         Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
         Command::Bench(options) => bench::run(options, output),

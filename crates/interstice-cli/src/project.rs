@@ -12,6 +12,7 @@ use interstice_types::problem::Problem;
 use interstice_types::schema::{Schema, validate};
 use interstice_wasm::artefact;
 use interstice_wasm::runtime::Runtime;
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -98,6 +99,11 @@ impl Project {
         self.package.id == other.package.id
     }
 
+    /// The name of its module, if it is given no other.
+    pub(crate) fn module_name(&self) -> String {
+        self.package.name.replace('-', "_")
+    }
+
     /// The directory that it is in.
     pub(crate) fn directory(&self) -> &Path {
         self.package.manifest_path.parent().expect("invariant: a manifest is in a directory").as_std_path()
@@ -107,10 +113,12 @@ impl Project {
     pub(crate) fn build(&self, name: Option<&str>, output: &Output) -> Result<Built, Failure> {
         ensure_target(output)?;
         let started = Instant::now();
+        // Others may build a project of the same name into the same directory: what Cargo wrote is read before they do.
+        let _lock = self.lock_builds()?;
         let file = self.compile()?;
         let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
         let mut schema = Runtime::new()?.describe(&wasm)?;
-        schema.module = name.map_or_else(|| self.package.name.replace('-', "_"), str::to_owned);
+        schema.module = name.map_or_else(|| self.module_name(), str::to_owned);
         schema.version = self.package.version.to_string();
         check(&schema)?;
         let wasm = artefact::with_schema(&wasm, &schema)?;
@@ -120,6 +128,14 @@ impl Project {
         let written = std::fs::write(&unfinished, &wasm).and_then(|()| std::fs::rename(&unfinished, &file));
         written.map_err(|error| Failure::file(&file, &error))?;
         Ok(Built { wasm, schema, file, elapsed: started.elapsed() })
+    }
+
+    fn lock_builds(&self) -> Result<File, Failure> {
+        let directory = self.directory_for_builds();
+        let path = directory.join(".lock");
+        let lock = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path));
+        let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
+        locked.map_err(|error| Failure::file(&path, &error))
     }
 
     /// Apart from the project's own builds: other flags would make Cargo build everything anew at each turn.

@@ -75,6 +75,17 @@ impl Source {
     }
 }
 
+/// The schema of a module in a data directory, or at a source.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn find(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Schema, Failure> {
+    match data {
+        Some(data) => of_directory(&Directory::open(data)?, what),
+        None => Source::parse(what)?.load(node, output),
+    }
+}
+
 /// A schema in a file, bare or in an envelope as `schema show -o json` prints it.
 fn in_file(path: &Path) -> Result<Schema, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;

@@ -9,7 +9,7 @@ use interstice_protocol::receipt::Receipt;
 use interstice_protocol::request::Request;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Shared by the handles of a client and its two tasks.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub(crate) enum Waiter {
     Once(AnswerSender, #[expect(dead_code, reason = "held until the answer")] OwnedSemaphorePermit),
     /// Everything up to an error, or the answer to the end that was asked for.
     Feed(Feed),
+    /// The same of a query that was subscribed to.
+    Answers(mpsc::Sender<Result<Answer, ClientError>>),
 }
 
 /// Carries one answer to whoever asked.

@@ -23,8 +23,8 @@
 //! ```
 
 use crate::calls::{AnswerSender, Calls, Outgoing, Waiter};
-use crate::socket::{Answers, Socket, SocketError, receive};
-use crate::subscription::Subscription;
+use crate::socket::{self, Socket, SocketError, receive};
+use crate::subscription::{Answers, Subscription};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use interstice_protocol::limits::MAX_CALLS_IN_FLIGHT;
 use interstice_protocol::receipt::Receipt;
@@ -154,6 +154,15 @@ impl Client {
         Subscription::begin(Arc::clone(&self.handle), sql, initial).await
     }
 
+    /// Subscribes to a query: its answer, and each answer that is another one, whenever what it reads has changed. A query that fails ends
+    /// the stream with its problem.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn subscribe_query(&self, query: &Invocation<'_>) -> Result<Answers, ClientError> {
+        Answers::begin(Arc::clone(&self.handle), query)
+    }
+
     async fn ask(
         &self,
         request: &Request<'_>,
@@ -207,7 +216,7 @@ async fn read(mut stream: impl Stream<Item = Result<Message, tungstenite::Error>
 }
 
 /// `receipt` is the one on which acknowledgements rest that come next.
-async fn give_out(answers: &Answers, calls: &Calls, receipt: &mut Option<Receipt>) -> Result<(), SocketError> {
+async fn give_out(answers: &socket::Answers, calls: &Calls, receipt: &mut Option<Receipt>) -> Result<(), SocketError> {
     for answer in answers.iter() {
         let (id, reply) = answer?;
         if let Reply::Receipt(next) = reply {
@@ -232,6 +241,21 @@ async fn give_out(answers: &Answers, calls: &Calls, receipt: &mut Option<Receipt
                     calls.put_back(id, Waiter::Feed(feed));
                 }
             }
+            (Some(Waiter::Answers(sender)), reply) => {
+                let (answer, goes_on) = match reply {
+                    Reply::Value { offset, value } => {
+                        (Ok(Answer { offset, value: value.to_vec(), receipt: None }), true)
+                    }
+                    Reply::Error(problem) => (Err(ClientError::Refused(problem)), false),
+                    // The answer to an unsubscribe: nothing follows.
+                    _ => continue,
+                };
+                // Without a lock, as above; the stream may have been dropped.
+                let _ = sender.send(answer).await;
+                if goes_on {
+                    calls.put_back(id, Waiter::Answers(sender));
+                }
+            }
             // An answer that nobody waits for, or of a kind that was not asked for, is nobody's.
             (Some(Waiter::Call(..) | Waiter::Once(..)) | None, _) => {}
         }
@@ -244,6 +268,7 @@ async fn end(calls: &Calls, error: ClientError) {
         match waiter {
             Waiter::Call(sender, _) | Waiter::Once(sender, _) => drop(sender.send(Err(error.clone()))),
             Waiter::Feed(mut feed) => feed.end(error.clone()).await,
+            Waiter::Answers(sender) => drop(sender.send(Err(error.clone())).await),
         }
     }
 }

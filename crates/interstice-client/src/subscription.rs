@@ -1,10 +1,10 @@
 //! Subscriptions as streams of updates.
 
 use crate::calls::{Calls, Waiter};
-use crate::client::{ClientError, Handle};
+use crate::client::{Answer, ClientError, Handle};
 use futures_util::Stream;
 use interstice_protocol::reply::{Reply, Rows};
-use interstice_protocol::request::Request;
+use interstice_protocol::request::{Invocation, Request};
 use interstice_types::id::Offset;
 use interstice_types::ty::Field;
 use std::pin::Pin;
@@ -36,6 +36,37 @@ pub struct Subscription {
     columns: Vec<Field>,
     updates: mpsc::Receiver<Result<Update, ClientError>>,
     handle: Arc<Handle>,
+}
+
+/// A query to which somebody subscribed: a stream of its answers, each another one than the one before. Dropping it ends it.
+pub struct Answers {
+    id: u32,
+    received: mpsc::Receiver<Result<Answer, ClientError>>,
+    handle: Arc<Handle>,
+}
+
+impl Answers {
+    /// Begins one.
+    pub(crate) fn begin(handle: Arc<Handle>, query: &Invocation<'_>) -> Result<Self, ClientError> {
+        let (sender, received) = mpsc::channel(MAX_WAITING_UPDATES);
+        let id = handle.calls().ask(&Request::SubscribeQuery(*query), |_| Waiter::Answers(sender))?;
+        Ok(Self { id, received, handle })
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.handle.calls().say(self.id, &Request::Unsubscribe);
+    }
+}
+
+impl Stream for Answers {
+    type Item = Result<Answer, ClientError>;
+
+    /// Ends after an error. Cancel safe: an answer is taken or is still there.
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.received.poll_recv(context)
+    }
 }
 
 /// Where the answers of a subscription go.
@@ -107,7 +138,7 @@ impl Feed {
                 return false;
             }
             // The answer to an unsubscribe: nothing follows.
-            Reply::Ok { .. } | Reply::Echo(_) | Reply::Receipt(_) => return false,
+            Reply::Ok { .. } | Reply::Value { .. } | Reply::Echo(_) | Reply::Receipt(_) => return false,
         }
         true
     }

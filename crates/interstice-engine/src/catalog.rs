@@ -10,7 +10,7 @@ use interstice_types::layout::RowLayout;
 use interstice_types::schema::{
     ChangeKind, Durability, FunctionKind, FunctionSchema, HandleSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Modules in force. Rebuilt by each publish, shared with everything that reads.
@@ -26,6 +26,8 @@ pub struct Catalog {
     raises_events: Vec<bool>,
     /// For each table id, whether its rows are in no log.
     ephemeral: Vec<bool>,
+    /// `interstice.schedule`.
+    schedules: Option<TableId>,
 }
 
 /// A module in force.
@@ -87,7 +89,8 @@ impl Catalog {
         tables.insert(SYSTEM_MODULE.to_owned(), own.collect());
         let by_name: BTreeMap<_, _> =
             rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
-        let mut catalog = Self { by_name, tables, ..Self::default() };
+        let schedules = system::schedule::find_table(store);
+        let mut catalog = Self { by_name, tables, schedules, ..Self::default() };
         catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, before)).collect();
         catalog.collect_event_reducers(store);
         catalog
@@ -145,6 +148,21 @@ impl Catalog {
         self.event_reducers = found;
     }
 
+    /// All that `function` of the module at position `module` can see: the tables that its handles name, those of the functions that its
+    /// module imports, and of theirs in turn.
+    pub fn visible_tables(&self, module: usize, function: u32) -> BTreeSet<TableId> {
+        let mut visible = BTreeSet::new();
+        let mut seen = BTreeSet::from([(module, function)]);
+        let mut left = vec![(module, function)];
+        while let Some((module, function)) = left.pop() {
+            let entry = &self.modules[module];
+            let tables = entry.functions[function as usize].handles.iter().flatten();
+            visible.extend(tables.map(|(table, _)| *table));
+            left.extend(entry.imports.iter().flatten().filter(|import| seen.insert(**import)));
+        }
+        visible
+    }
+
     /// The module `name` and its position.
     pub fn module(&self, name: &str) -> Option<(usize, &ModuleEntry)> {
         let position = *self.by_name.get(name)?;
@@ -175,6 +193,11 @@ impl Catalog {
     pub fn table_name(&self, id: TableId) -> Option<(&str, &str)> {
         let mut all = self.tables.iter().flat_map(|(module, tables)| tables.iter().map(move |entry| (module, entry)));
         all.find(|(_, (_, known))| **known == id).map(|(module, (name, _))| (module.as_str(), name.as_str()))
+    }
+
+    /// The table of schedules; `None` where the store was made by a node that had none.
+    pub fn schedules(&self) -> Option<TableId> {
+        self.schedules
     }
 
     fn resolve(&self, module: &str, table: &TableRef) -> Option<TableId> {

@@ -1,22 +1,23 @@
 //! The engine: one input at a time, each a transaction or a refusal.
 
 use crate::catalog::Catalog;
-use crate::event::{EventQueue, PendingEvent};
+use crate::event::EventQueue;
 use crate::execution::{Execution, Finished, Instances, LogLine, Surroundings};
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
-use crate::module::{CallError, HOST_FAULT, LoadError, Loaded, ModuleLoader};
+use crate::module::{CallError, LoadError, Loaded, ModuleLoader};
 use crate::problems;
 use crate::publish::{self, PublishOptions, Wish};
+use crate::schedule::{Pending, Times};
 use crate::system;
 use interstice_store::store::Store;
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
-use interstice_types::id::{ClientId, Identity, Offset};
+use interstice_types::id::{ClientId, Identity, Offset, ScheduleId};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{Durability, FunctionKind};
 use interstice_types::time::Timestamp;
-use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, Transaction, Work};
+use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, ScheduleAction, Transaction, Work};
 use std::sync::Arc;
 
 /// The state machine of a node.
@@ -33,6 +34,9 @@ pub struct Engine {
     pub(crate) last_caller: Option<(Identity, ClientId)>,
     /// Commits since the last transaction that are in no log.
     pub(crate) unlogged: u32,
+    pub(crate) pending_schedules: Pending,
+    /// Where times come from; a record, while it is run again.
+    pub(crate) times: Times,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -78,6 +82,17 @@ pub enum Request {
     },
     /// Deliver the next pending event; nothing happens if there is none.
     NextEvent,
+    /// Run the next schedule that is due; nothing happens if none is.
+    NextSchedule,
+    /// Do something with a schedule.
+    Control {
+        /// What.
+        action: ScheduleAction,
+        /// With which.
+        schedule: ScheduleId,
+        /// Who wants it.
+        caller: Identity,
+    },
 }
 
 /// What came of an input.
@@ -122,6 +137,8 @@ impl Engine {
             last_changed: LastChanged::default(),
             last_caller: None,
             unlogged: 0,
+            pending_schedules: Pending::default(),
+            times: Times::Known,
         }
     }
 
@@ -174,7 +191,11 @@ impl Engine {
                 Ok(target) => self.call(target, args, caller, (time, input.seed)),
                 Err(problem) => refusal(problem, Vec::new(), self.last_changed.catalog()),
             },
-            Request::NextEvent => self.event(time, input.seed),
+            Request::NextEvent => self.event((time, input.seed)),
+            Request::NextSchedule => self.schedule((time, input.seed)),
+            Request::Control { action, schedule, caller } => {
+                self.control((action, schedule), caller, (time, input.seed))
+            }
         }
     }
 
@@ -286,7 +307,7 @@ impl Engine {
 
     /// The number of a caller. Whoever calls is likely to have called before: the last one's number is kept, once it is in a
     /// row that is committed, for such a row stays.
-    fn client_of(&mut self, tx: &mut WriteTx, caller: Identity) -> Result<ClientId, WriteError> {
+    pub(crate) fn client_of(&mut self, tx: &mut WriteTx, caller: Identity) -> Result<ClientId, WriteError> {
         match self.last_caller {
             Some((known, client)) if known == caller => return Ok(client),
             _ => self.last_caller = system::find_client(tx.store(), caller).map(|client| (caller, client)),
@@ -294,49 +315,7 @@ impl Engine {
         self.last_caller.map_or_else(|| system::client_id(tx, caller), |(_, client)| Ok(client))
     }
 
-    fn event(&mut self, time: Timestamp, seed: [u8; 16]) -> Output {
-        let Some(event) = self.queue.first().cloned() else {
-            return refusal(Problem::new("no-event", "no event is pending"), Vec::new(), self.next_offset);
-        };
-        let reducer = self.catalog.event_reducers()[event.id.subscriber as usize];
-        let target = Target { module: reducer.module, function: reducer.function };
-        let tx = std::mem::take(&mut self.store).begin();
-        let caller = self.catalog.modules()[target.module].identity;
-        let (mut finished, result) = match self.event_refusal(&event, target) {
-            Some(problem) => (self.unexecuted(tx), Err(CallError::Refused(problem))),
-            None => self.execute(tx, target, &event.args(), (caller, (time, seed))),
-        };
-        let outcome = match result {
-            Ok(answer) => Outcome::Ok(answer),
-            Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
-                self.store = finished.tx.expect("invariant: an event is a transaction").abort();
-                self.instances = finished.instances;
-                return refusal(problem, finished.log, self.next_offset);
-            }
-            Err(CallError::Trapped(problem)) => Outcome::Trapped(problem.to_json()),
-            Err(error) => Outcome::Rejected(self.problem_of(target, error).to_json()),
-        };
-        let tx = finished.tx.as_mut().expect("invariant: an event is a transaction");
-        let room = "invariant: a failed event's writes are undone, and a row of the system fits";
-        system::write_event_cursor(tx, event.id).expect(room);
-        if let Outcome::Rejected(problem) | Outcome::Trapped(problem) = &outcome {
-            let name = self.function_name(target);
-            system::write_dead_letter(tx, event.id, &name, problem, time).expect(room);
-        }
-        let cause = Cause::Event { event: event.id, depth: event.depth };
-        self.commit(cause, outcome, finished, (time, seed))
-    }
-
-    fn event_refusal(&self, event: &PendingEvent, target: Target) -> Option<Problem> {
-        if event.depth > self.limits.event_depth {
-            let text = format!("the chain of events is longer than {}", self.limits.event_depth);
-            return Some(Problem::new("event-depth", text));
-        }
-        let there = self.instances.get(target.module).is_some_and(Option::is_some);
-        (!there).then(|| Problem::new("module-unavailable", "the module could not be loaded"))
-    }
-
-    fn unexecuted(&mut self, tx: WriteTx) -> Finished {
+    pub(crate) fn unexecuted(&mut self, tx: WriteTx) -> Finished {
         Finished {
             tx: Some(tx),
             instances: std::mem::take(&mut self.instances),
@@ -363,21 +342,28 @@ impl Engine {
         Output { transaction: None, unlogged, reply: Ok(answer), rests_on, log: finished.log }
     }
 
-    fn execute(
+    pub(crate) fn execute(
         &mut self,
         tx: WriteTx,
         target: Target,
         args: &[u8],
         (caller, (now, seed)): (Identity, Moment),
     ) -> (Finished, Result<Vec<u8>, CallError>) {
-        let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset };
+        let schedules = self.pending_schedules.clone();
+        let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset, schedules };
         let instances = std::mem::take(&mut self.instances);
         let execution = Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings);
         let (execution, result) = execution.invoke(target.module, target.function, args);
         (execution.finish(), result)
     }
 
-    fn commit(&mut self, cause: Cause, outcome: Outcome, finished: Finished, (time, seed): Moment) -> Output {
+    pub(crate) fn commit(
+        &mut self,
+        cause: Cause,
+        outcome: Outcome,
+        finished: Finished,
+        (time, seed): Moment,
+    ) -> Output {
         let (store, mut changes) = finished.tx.expect("invariant: what commits is a transaction").commit();
         let may_have = self.catalog.has_ephemeral() || matches!(cause, Cause::Publish { .. });
         let unlogged = if may_have { take_unlogged(&store, &mut changes) } else { Vec::new() };
@@ -407,6 +393,9 @@ impl Engine {
         self.unlogged = 0;
         self.time = transaction.time;
         self.last_changed.advance(transaction, changes);
+        if let Some(schedules) = self.catalog.schedules().and_then(|id| self.store.table(id)) {
+            self.pending_schedules.advance(schedules, changes);
+        }
         let depth = match transaction.cause {
             Cause::Event { event, depth } => {
                 let consumed = self.queue.pop().expect("invariant: an event transaction has its event");
@@ -417,12 +406,12 @@ impl Engine {
                 self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
                 return;
             }
-            Cause::Call { .. } => 0,
+            Cause::Call { .. } | Cause::Schedule { .. } | Cause::Control { .. } => 0,
         };
         self.queue.raise(&self.catalog, transaction.offset, depth, changes);
     }
 
-    fn problem_of(&self, target: Target, error: CallError) -> Problem {
+    pub(crate) fn problem_of(&self, target: Target, error: CallError) -> Problem {
         let entry = &self.catalog.modules()[target.module];
         let function = &entry.functions[target.function as usize].schema;
         let problem = match error {
@@ -432,7 +421,7 @@ impl Engine {
         problem.at(problems::place(&entry.schema.module, &function.name)).hint("nothing was written")
     }
 
-    fn function_name(&self, target: Target) -> String {
+    pub(crate) fn function_name(&self, target: Target) -> String {
         let entry = &self.catalog.modules()[target.module];
         format!("{}.{}", entry.schema.module, entry.functions[target.function as usize].schema.name)
     }
@@ -465,7 +454,7 @@ pub(crate) fn instantiate(catalog: &Catalog) -> Instances {
 }
 
 /// The output of an input that changed nothing.
-fn refusal(problem: Problem, log: Vec<LogLine>, rests_on: Offset) -> Output {
+pub(crate) fn refusal(problem: Problem, log: Vec<LogLine>, rests_on: Offset) -> Output {
     Output { transaction: None, unlogged: Unlogged::default(), reply: Err(problem), rests_on, log }
 }
 

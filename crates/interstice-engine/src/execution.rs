@@ -3,17 +3,19 @@
 //! Every host call checks, in this order: whether the transaction still goes on, fuel, the capability that the function's
 //! signature declares, the bytes. What is refused here is refused whatever the module's code does.
 //!
-//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `meter`, `host_hash`.
+//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `schedule_calls`, `meter`, `host_hash`.
 
 mod host_hash;
 mod invoke;
 mod meter;
 mod row_calls;
 mod scan;
+mod schedule_calls;
 
 use crate::catalog::Catalog;
 use crate::limits::Limits;
 use crate::module::Module;
+use crate::schedule::Pending;
 use host_hash::HostCall;
 use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
@@ -26,13 +28,14 @@ use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
 use meter::Meter;
 use scan::Scan;
+use schedule_calls::Scheduled;
 use std::sync::Arc;
 
 /// The modules that an execution may call; an empty slot is a module that is running.
 pub type Instances = Vec<Option<Box<dyn Module>>>;
 
 /// What does not change during an execution.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The time that functions see.
     pub now: Timestamp,
@@ -42,6 +45,8 @@ pub struct Surroundings {
     pub caller: Identity,
     /// The offset that the transaction gets if it commits.
     pub offset_hint: Offset,
+    /// How many schedules modules have.
+    pub schedules: Pending,
 }
 
 /// One transaction or query in progress. Boxed: it moves into every call and out again.
@@ -56,6 +61,7 @@ pub struct Execution {
     /// Those that wait for it, the outermost first.
     waiting: Vec<Frame>,
     scans: Vec<Option<Scan>>,
+    scheduled: Scheduled,
     log: Vec<LogLine>,
     streams: u64,
     meter: Meter,
@@ -166,6 +172,7 @@ impl Execution {
             running: None,
             waiting: Vec::new(),
             scans: Vec::new(),
+            scheduled: Scheduled::new(),
             log: Vec::new(),
             streams: 0,
             meter: Meter::new(limits.fuel),

@@ -7,7 +7,6 @@ use crate::catalog::Catalog;
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
 use interstice_types::transaction::{Cause, Transaction};
-use std::collections::BTreeSet;
 use triomphe::Arc;
 
 /// Counts of offsets: what changed at offset `n` needs `n + 1` of them.
@@ -68,18 +67,9 @@ impl LastChanged {
         self.catalog
     }
 
-    /// How many offsets must be durable for all that `function` of the module at position `module` can see: the tables that
-    /// its handles name, those of the functions that its module imports, of theirs in turn, and the catalog.
+    /// How many offsets must be durable for all that `function` of the module at position `module` can see, and the catalog.
     pub fn function(&self, catalog: &Catalog, module: usize, function: u32) -> Offset {
-        let mut highest = self.catalog;
-        let mut seen = BTreeSet::from([(module, function)]);
-        let mut left = vec![(module, function)];
-        while let Some((module, function)) = left.pop() {
-            let entry = &catalog.modules()[module];
-            let tables = entry.functions[function as usize].handles.iter().flatten();
-            highest = tables.map(|(table, _)| self.table(*table)).fold(highest, Offset::max);
-            left.extend(entry.imports.iter().flatten().filter(|import| seen.insert(**import)));
-        }
-        highest
+        let visible = catalog.visible_tables(module, function);
+        visible.into_iter().map(|table| self.table(table)).fold(self.catalog, Offset::max)
     }
 }

@@ -10,10 +10,11 @@
 //! 1. No I/O and no clock: time and randomness are fields of [`engine::Input`].
 //! 2. [`Engine::apply`](engine::Engine::apply) runs no module code.
 //! 3. A call that fails leaves no trace in any table; after a trap no function of the transaction does anything more.
-//! 4. An event is consumed by exactly one transaction, whose changes move the event cursor with it.
+//! 4. An event is consumed by exactly one transaction, whose changes move the event cursor with it; so is a due schedule, whose
+//!    row goes, or moves on, with it.
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
-//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], [`event`], [`last_changed`],
+//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, [`last_changed`],
 //! [`recorded`], [`recheck`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod catalog;
 pub mod engine;
 pub mod event;
 pub mod execution;
+mod imports;
 pub mod last_changed;
 pub mod limits;
 pub mod lookup;
@@ -30,4 +32,6 @@ pub mod publish;
 pub mod read;
 pub mod recheck;
 pub mod recorded;
+pub mod schedule;
 pub mod system;
+mod unasked;

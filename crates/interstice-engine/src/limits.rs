@@ -17,6 +17,8 @@ pub struct Limits {
     pub log_line_size: usize,
     /// Largest artefact, in bytes.
     pub artefact_size: usize,
+    /// Schedules of one module that have not run yet.
+    pub schedules: u64,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             log_lines: 64,
             log_line_size: 8 << 10,
             artefact_size: 15 << 20,
+            schedules: 16 << 20,
         }
     }
 }

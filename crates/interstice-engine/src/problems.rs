@@ -38,7 +38,7 @@ pub fn wrong_kind(module: &str, function: &FunctionSchema) -> Problem {
     let hint = match function.kind {
         interstice_types::schema::FunctionKind::Query => format!("use `interstice query {module}.{}`", function.name),
         interstice_types::schema::FunctionKind::Reducer => format!("use `interstice call {module}.{}`", function.name),
-        _ => "it runs by itself: other modules, events or a publish call it".to_owned(),
+        _ => "it runs by itself: other modules, events, schedules or a publish call it".to_owned(),
     };
     Problem::new("wrong-kind", format!("`{module}.{}` cannot be called this way", function.name)).hint(hint)
 }

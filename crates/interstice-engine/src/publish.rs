@@ -12,6 +12,7 @@ pub mod stub;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Moment, instantiate};
 use crate::execution::{Execution, Finished, Surroundings};
+use crate::imports;
 use crate::module::{CallError, Loaded};
 use crate::problems;
 use crate::read::Snapshot;
@@ -21,7 +22,7 @@ use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::id::{ClientId, Identity};
 use interstice_types::problem::Problem;
 use interstice_types::schema::diff::TableDifference;
-use interstice_types::schema::{FunctionKind, Import, Schema, TableSchema, signature, validate};
+use interstice_types::schema::{FunctionKind, Schema, TableSchema, validate};
 use interstice_types::transaction::Cause;
 use migrate::Stand;
 use plan::TablePlan;
@@ -117,6 +118,8 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
     let mut tx = std::mem::take(&mut engine.store).begin();
     tx.lift_limits();
     let client = write_rows(&mut tx, engine, wish, (&plans, moment)).map_err(|error| refused(&error, &plans, wish))?;
+    let declared = engine.declare_schedules(&mut tx, schema, moment.0);
+    declared.map_err(|error| problems::write_refused(&error))?;
     let mut catalog = Catalog::build(tx.store(), &engine.catalog);
     let (position, _) = catalog.module(&schema.module).expect("invariant: its row was just written");
     catalog.set_factory(position, Arc::clone(&wish.loaded.factory));
@@ -130,6 +133,7 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
             seed: moment.1,
             caller: wish.caller,
             offset_hint: engine.next_offset,
+            schedules: engine.pending_schedules.clone(),
         },
         module: position,
     };
@@ -164,47 +168,7 @@ fn check(catalog: &Catalog, schema: &Schema) -> Result<(), Problem> {
         let lines: Vec<_> = violations.iter().map(|v| format!("{}: {}", v.place, v.message)).collect();
         return Err(Problem::new("invalid-schema", lines.join("; ")).at(format!("module `{}`", schema.module)));
     }
-    schema.imports.iter().try_for_each(|import| check_import(catalog, import))?;
-    check_importers(catalog, schema)
-}
-
-/// What a module imports must be there, with the signatures that its bindings were made from.
-fn check_import(catalog: &Catalog, import: &Import) -> Result<(), Problem> {
-    let (_, entry) = catalog.find_module(&import.module)?;
-    broken_import(import, &entry.schema).map_or(Ok(()), Err)
-}
-
-/// No module in force may lose what it imports of this one.
-fn check_importers(catalog: &Catalog, schema: &Schema) -> Result<(), Problem> {
-    for entry in catalog.modules() {
-        for import in entry.schema.imports.iter().filter(|import| import.module == schema.module) {
-            if let Some(problem) = broken_import(import, schema) {
-                return Err(problem.at(format!("imported by module `{}`", entry.schema.module)));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn broken_import(import: &Import, schema: &Schema) -> Option<Problem> {
-    let changed = |name: &str| {
-        let text = format!("`{}.{name}` is not there in the shape that was imported", import.module);
-        Problem::new("schema-changed", text).hint("make the bindings of the importing module anew")
-    };
-    let hex = |signature: signature::Signature| interstice_types::id::to_hex(&signature);
-    for function in &import.functions {
-        let there = schema.function(&function.name).map(|(_, schema)| hex(signature::of_function(schema)));
-        if there.as_deref() != Some(&function.signature) {
-            return Some(changed(&function.name));
-        }
-    }
-    for table in &import.tables {
-        let there = schema.table(&table.name).filter(|table| table.public).map(|table| hex(signature::of_table(table)));
-        if there.as_deref() != Some(&table.signature) {
-            return Some(changed(&table.name));
-        }
-    }
-    None
+    imports::check(catalog, schema)
 }
 
 fn write_rows(

@@ -7,6 +7,7 @@ use crate::last_changed::LastChanged;
 use crate::limits::Limits;
 use crate::module::{CallError, ModuleLoader};
 use crate::problems;
+use crate::schedule::Pending;
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
@@ -104,8 +105,8 @@ impl Reader {
         if self.instances[found.position].is_none() {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
         }
-        let surroundings =
-            Surroundings { now: snapshot.time, seed: [0; 16], caller, offset_hint: snapshot.next_offset };
+        let (now, offset_hint) = (snapshot.time, snapshot.next_offset);
+        let surroundings = Surroundings { now, seed: [0; 16], caller, offset_hint, schedules: Pending::default() };
         let instances = std::mem::take(&mut self.instances);
         let catalog = Arc::clone(&snapshot.catalog);
         let execution = Execution::read(snapshot.store.clone(), instances, catalog, snapshot.limits, surroundings);

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Input, Output, Request, Unlogged};
 use crate::module::LoadError;
 use crate::publish::PublishOptions;
 use crate::recorded::RecordedError;
+use crate::schedule::Times;
 use crate::system;
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
@@ -90,7 +91,12 @@ impl Engine {
         }
         let before = (self.store.clone(), Arc::clone(&self.catalog), self.queue.clone(), self.time);
         let last_changed = self.last_changed.clone();
+        let pending_schedules = self.pending_schedules.clone();
+        // What was known of time zones then counts, not what is known now.
+        let table = self.schedules();
+        self.times = table.map(|table| Times::recorded(table, &transaction.changes)).unwrap_or_default();
         let output = self.run_again(transaction)?;
+        (self.times, self.pending_schedules) = (Times::Known, pending_schedules);
         let function = self.function_of(transaction);
         (self.store, self.catalog, self.queue, self.time) = before;
         (self.next_offset, self.last_changed) = (transaction.offset, last_changed);
@@ -129,6 +135,11 @@ impl Engine {
                 Request::Call { module: entry.schema.module.as_str().into(), function, args: args.clone(), caller }
             }
             Cause::Event { .. } => Request::NextEvent,
+            Cause::Schedule { .. } => Request::NextSchedule,
+            Cause::Control { caller, action, schedule } => {
+                let caller = self.identity_in(changes, *caller);
+                Request::Control { action: *action, schedule: *schedule, caller }
+            }
         };
         Ok(self.step(Input { now: transaction.time, seed: transaction.seed, request }))
     }
@@ -186,7 +197,12 @@ impl Engine {
                 Some(reducer) => named(&self.catalog.modules()[reducer.module], reducer.function),
                 None => "?".to_owned(),
             },
+            Cause::Schedule { version, function, .. } => {
+                let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
+                entry.zip(*function).map_or_else(|| "?".to_owned(), |(entry, function)| named(entry, function))
+            }
             Cause::Publish { module, .. } => format!("publish {module}"),
+            Cause::Control { action, schedule, .. } => format!("{} schedule {schedule}", action.name()),
             Cause::Genesis { .. } | Cause::Configure => transaction.cause.name().to_owned(),
         }
     }

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
 use crate::module::ModuleLoader;
+use crate::schedule::Pending;
 use crate::system;
 use interstice_store::store::Store;
 use interstice_store::table::ApplyError;
@@ -63,7 +64,8 @@ impl Engine {
         let (next_offset, time) = moment;
         let catalog = Arc::new(Catalog::build(&store, &Catalog::default()));
         let last_changed = LastChanged::all_at(next_offset, store.next_table_id());
-        Self { store, catalog, next_offset, time, last_changed, ..Self::new(loader, limits) }
+        let pending_schedules = Pending::of(&store);
+        Self { store, catalog, next_offset, time, last_changed, pending_schedules, ..Self::new(loader, limits) }
     }
 
     /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in

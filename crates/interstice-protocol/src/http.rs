@@ -3,11 +3,13 @@
 mod backup;
 mod log;
 mod publish;
+mod schedules;
 mod snapshots;
 
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
+pub use schedules::{ScheduleControlled, ScheduleFound, ScheduleList, ScheduleSelection};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
 use crate::receipt::{Receipt, Standing};
@@ -65,6 +67,9 @@ pub mod route {
     pub const SNAPSHOTS: &str = "/v1/snapshots";
     /// [`SnapshotList`](super::SnapshotList), every byte looked at.
     pub const SNAPSHOTS_VERIFY: &str = "/v1/snapshots/verify";
+    /// [`ScheduleList`](super::ScheduleList) of those that a [`ScheduleSelection`](super::ScheduleSelection) asks for; POST nothing behind
+    /// it to `/{id}/run`, `/{id}/pause`, `/{id}/resume` or `/{id}/cancel`, get [`ScheduleControlled`](super::ScheduleControlled).
+    pub const SCHEDULES: &str = "/v1/schedules";
     /// [`BackupSource`](super::BackupSource)
     pub const BACKUP: &str = "/v1/backup";
     /// Bytes of a segment's file, behind it `/{name}?from=BYTE&size=BYTES`: at most
@@ -342,11 +347,13 @@ pub fn status_of(problem: &Problem) -> u16 {
         | "invalid-literal" | "invalid-selection" | "statement-too-long" | "not-subscribable" | "result-too-large" => {
             400
         }
-        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route" | "trimmed" => 404,
+        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route"
+        | "unknown-schedule" | "trimmed" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
-        | "events-pending" | "schema-changed" | "no-migration-path" | "destructive" | "migration-failed"
-        | "does-not-convert" | "no-snapshots" | "no-backup" | "history-diverged" => 409,
+        | "events-pending" | "schema-changed" | "breaks-importers" | "no-migration-path" | "destructive"
+        | "migration-failed" | "does-not-convert" | "schedule-paused" | "declared-schedule" | "too-many-schedules"
+        | "no-snapshots" | "no-backup" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

@@ -27,6 +27,8 @@ pub mod tag {
     pub const ECHO: u8 = 69;
     /// [`Reply::Receipt`](super::Reply::Receipt)
     pub const RECEIPT: u8 = 70;
+    /// [`Reply::Value`](super::Reply::Value)
+    pub const VALUE: u8 = 71;
 }
 
 /// A message of a node; the id of the request that it answers stands beside it.
@@ -62,6 +64,13 @@ pub enum Reply<'m> {
         inserts: Rows<'m>,
         /// Rows that are there no more, as they were.
         deletes: Rows<'m>,
+    },
+    /// The answer of a query that was subscribed to, where it is another one than before.
+    Value {
+        /// The newest transaction that it saw.
+        offset: Offset,
+        /// Canonical bytes of the function's answer.
+        value: &'m [u8],
     },
     /// The bytes of an echo.
     Echo(&'m [u8]),
@@ -105,6 +114,14 @@ impl<'m> Rows<'m> {
 /// Appends [`Reply::Ok`].
 pub fn ok(id: u32, offset: Offset, value: &[u8], out: &mut Vec<u8>) {
     write(out, tag::OK, id, |out| {
+        out.extend(offset.to_le_bytes());
+        out.extend(value);
+    });
+}
+
+/// Appends [`Reply::Value`].
+pub fn value(id: u32, offset: Offset, value: &[u8], out: &mut Vec<u8>) {
+    write(out, tag::VALUE, id, |out| {
         out.extend(offset.to_le_bytes());
         out.extend(value);
     });
@@ -175,7 +192,7 @@ impl<'m> Reply<'m> {
             tag::ERROR => Problem::from_json(frame.body).map(Self::Error).map_err(problems::invalid_message),
             tag::COLUMNS => serde_json::from_slice(frame.body).map(Self::Columns).map_err(problems::invalid_message),
             tag::ECHO => Ok(Self::Echo(frame.body)),
-            tag::OK | tag::ROWS | tag::UPDATE | tag::RECEIPT => {
+            tag::OK | tag::ROWS | tag::UPDATE | tag::RECEIPT | tag::VALUE => {
                 Self::decode_body(frame).map_err(|error| wrong_body(&error))
             }
             unknown => Err(problems::unknown_tag(unknown)),
@@ -192,6 +209,7 @@ impl<'m> Reply<'m> {
         let offset = u64::from_le_bytes(reader.array("offset")?);
         let reply = match frame.tag {
             tag::OK => Self::Ok { offset, value: reader.take(reader.left(), "value")? },
+            tag::VALUE => Self::Value { offset, value: reader.take(reader.left(), "value")? },
             tag::ROWS => {
                 let position = reader.position();
                 let last = match reader.array::<1>("flag")? {

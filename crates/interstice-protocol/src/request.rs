@@ -18,6 +18,7 @@ mod tag {
     pub(super) const UNSUBSCRIBE: u8 = 4;
     pub(super) const ECHO: u8 = 5;
     pub(super) const RECEIPT: u8 = 6;
+    pub(super) const SUBSCRIBE_QUERY: u8 = 7;
 }
 
 /// A message of a client; its id stands beside it.
@@ -34,6 +35,8 @@ pub enum Request<'m> {
         /// Whether the rows that are there come first.
         initial: bool,
     },
+    /// Be told the answer of a query, and again whenever it is another one, under this id.
+    SubscribeQuery(Invocation<'m>),
     /// Hear no more under this id.
     Unsubscribe,
     /// The same bytes back: what a connection costs without a database.
@@ -65,6 +68,7 @@ impl<'m> Request<'m> {
                 out.push(u8::from(*initial));
                 write_bytes(out, sql.as_bytes());
             }),
+            Self::SubscribeQuery(invocation) => write(out, tag::SUBSCRIBE_QUERY, id, |out| invocation.encode(out)),
             Self::Unsubscribe => write(out, tag::UNSUBSCRIBE, id, |_| {}),
             Self::Echo(bytes) => write(out, tag::ECHO, id, |out| out.extend(*bytes)),
             Self::Receipt(receipt) => write(out, tag::RECEIPT, id, |out| receipt.encode(out)),
@@ -81,6 +85,7 @@ impl<'m> Request<'m> {
             tag::CALL => Invocation::decode(&mut reader).map(Self::Call),
             tag::QUERY => Invocation::decode(&mut reader).map(Self::Query),
             tag::SUBSCRIBE => subscribe(&mut reader),
+            tag::SUBSCRIBE_QUERY => Invocation::decode(&mut reader).map(Self::SubscribeQuery),
             tag::UNSUBSCRIBE => Ok(Self::Unsubscribe),
             tag::ECHO => reader.take(frame.body.len(), "bytes").map(Self::Echo),
             tag::RECEIPT => Receipt::decode(&mut reader).map(Self::Receipt),

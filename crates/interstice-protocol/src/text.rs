@@ -5,6 +5,7 @@
 //! {"id":2,"query":"chat.latest","args":{"count":10}}
 //! {"id":3,"subscribe":"select * from chat.message","initial":true}
 //! {"id":3,"unsubscribe":true}
+//! {"id":6,"subscribe_query":"chat.latest","args":["general",10]}
 //! {"id":4,"echo":"bytes"}
 //! {"id":5,"receipt":{"lineage":"…","offset":"3","chain":"…"}}
 //! ```
@@ -31,6 +32,8 @@ pub enum TextRequest {
         /// Whether the rows that are there come first.
         initial: bool,
     },
+    /// Be told the answer of a query, and again whenever it is another one.
+    SubscribeQuery(TextInvocation),
     /// Hear no more.
     Unsubscribe,
     /// The same back.
@@ -77,6 +80,9 @@ fn request(fields: &mut Map<String, Json>) -> Result<TextRequest, Problem> {
     if let Some(name) = fields.remove("query") {
         return invocation(&name, fields).map(TextRequest::Query);
     }
+    if let Some(name) = fields.remove("subscribe_query") {
+        return invocation(&name, fields).map(TextRequest::SubscribeQuery);
+    }
     if let Some(sql) = fields.remove("subscribe") {
         let sql = sql.as_str().ok_or_else(|| invalid_message("`subscribe` must be the text of a SELECT"))?.to_owned();
         let initial = match fields.remove("initial") {
@@ -96,8 +102,10 @@ fn request(fields: &mut Map<String, Json>) -> Result<TextRequest, Problem> {
     match fields.remove("echo") {
         Some(Json::String(text)) => Ok(TextRequest::Echo(text)),
         Some(_) => Err(invalid_message("`echo` must be a string")),
-        None => Err(invalid_message("one of `call`, `query`, `subscribe`, `unsubscribe`, `receipt`, `echo` is needed")
-            .hint(r#"as in {"id":1,"call":"module.reducer","args":[]}"#)),
+        None => Err(invalid_message(
+            "one of `call`, `query`, `subscribe`, `subscribe_query`, `unsubscribe`, `receipt`, `echo` is needed",
+        )
+        .hint(r#"as in {"id":1,"call":"module.reducer","args":[]}"#)),
     }
 }
 
@@ -116,6 +124,11 @@ fn invocation(name: &Json, fields: &mut Map<String, Json>) -> Result<TextInvocat
 /// The answer to a query, or to whatever else is not a call.
 pub fn ok(id: u32, offset: Offset, value: &Json) -> String {
     json!({"id": id, "ok": {"offset": offset.to_string(), "value": value}}).to_string()
+}
+
+/// The answer of a query that was subscribed to, where it is another one than before.
+pub fn value(id: u32, offset: Offset, value: &Json) -> String {
+    json!({"id": id, "value": {"offset": offset.to_string(), "value": value}}).to_string()
 }
 
 /// The answer to a call that committed.

@@ -11,9 +11,11 @@ use syn::{Ident, LitStr};
 /// What is wrong with a schema: the name of the part that is not as it should be.
 pub(crate) type Fault = String;
 
-/// Structs and enums by name, so that each is written once.
 #[derive(Default)]
 pub(crate) struct Bindings {
+    /// The fields of the rows of its tables, by the names that their types get: a function may take or give a row.
+    rows: BTreeMap<String, Vec<(String, Value)>>,
+    /// Structs and enums by name, so that each is written once.
     pub(crate) types: BTreeMap<String, TokenStream>,
 }
 
@@ -57,7 +59,18 @@ pub(crate) fn schema_in(file: &str, hint: &str) -> Result<(Value, TokenStream), 
     ))
 }
 
+/// Names and types of columns or fields.
+fn shape(fields: &[Value]) -> Result<Vec<(String, Value)>, Fault> {
+    fields.iter().map(|field| Ok((text(field, "name")?.to_owned(), part(field, "type")?.clone()))).collect()
+}
+
 impl Bindings {
+    /// Takes note of a table whose row type will be there: a struct of its name is that.
+    pub(crate) fn expect_row(&mut self, table: &Value) -> Result<(), Fault> {
+        self.rows.insert(text(table, "name")?.to_upper_camel_case(), shape(list(table, "columns")?)?);
+        Ok(())
+    }
+
     /// A table; `owner` says in its attribute whose it is.
     pub(crate) fn table(&mut self, table: &Value, owner: &TokenStream) -> Result<TokenStream, Fault> {
         let name = text(table, "name")?;
@@ -121,7 +134,11 @@ impl Bindings {
     fn struct_type(&mut self, ty: &Value) -> Result<TokenStream, Fault> {
         let name = text(ty, "name")?;
         let ident = ident(name)?;
-        if !self.types.contains_key(name) {
+        let row = self.rows.get(name);
+        if row.is_some_and(|row| shape(list(ty, "fields").unwrap_or_default()).as_ref() != Ok(row)) {
+            return Err(format!("`{name}` is the row of a table, and a struct of other fields"));
+        }
+        if row.is_none() && !self.types.contains_key(name) {
             let fields = self.fields(list(ty, "fields")?, &quote! { pub })?;
             let item = quote! { #[derive(Debug, Clone, PartialEq)] #[datatype] pub struct #ident { #(#fields),* } };
             self.types.insert(name.to_owned(), item);

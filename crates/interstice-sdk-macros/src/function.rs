@@ -1,12 +1,12 @@
 //! `#[reducer]` and `#[query]`: a function's schema and the way from bytes to its parameters.
 
+use crate::arguments::Args;
 use crate::attributes::{doc_of, package, refuse_generics};
 use crate::datatype::plain;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, ItemFn, Pat, ReturnType, Safety, Token, Type, parenthesized};
+use syn::{FnArg, ItemFn, Pat, ReturnType, Safety, Type};
 
 /// Whether it may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,23 +19,51 @@ pub(crate) fn expand(flavour: Flavour, args: TokenStream, item: TokenStream) -> 
     let args: Args = syn::parse2(args)?;
     let item: ItemFn = syn::parse2(item)?;
     let kind = args.kind(flavour, &item)?;
-    registered(flavour, &item, &kind)
+    let naming = match flavour {
+        Flavour::Reducer if args.is_called() => Naming::Called,
+        Flavour::Reducer if args.has_times() => Naming::AtTimes,
+        _ => Naming::None,
+    };
+    registered(flavour, &item, &kind, naming)
+}
+
+/// What is said of a function where it is to run later.
+#[derive(Clone, Copy)]
+pub(crate) enum Naming {
+    /// Nothing.
+    None,
+    /// A type of its name, with the types of its arguments.
+    Called,
+    /// That it has no arguments.
+    AtTimes,
 }
 
 /// The function, and its entry in the registry under this kind.
-pub(crate) fn registered(flavour: Flavour, item: &ItemFn, kind: &TokenStream) -> syn::Result<TokenStream> {
+pub(crate) fn registered(
+    flavour: Flavour,
+    item: &ItemFn,
+    kind: &TokenStream,
+    naming: Naming,
+) -> syn::Result<TokenStream> {
     check_signature(item)?;
     let params =
         item.sig.inputs.iter().map(|param| Parameter::read(flavour, param)).collect::<syn::Result<Vec<_>>>()?;
     let describe = describe(item, &params, kind);
     let call = call(flavour, item, &params);
     let (name, package) = (plain(&item.sig.ident), package());
+    let (marker, reducer) = match naming {
+        Naming::Called => marker(item, &params),
+        Naming::AtTimes => (TokenStream::new(), without_arguments(item, &params)),
+        Naming::None => Default::default(),
+    };
     Ok(quote! {
         #item
+        #marker
 
         const _: () = {
             #describe
             #call
+            #reducer
             static ENTRY: ::interstice_sdk::registry::FunctionEntry =
                 ::interstice_sdk::registry::FunctionEntry::new(#package, #name, describe, call);
             ::interstice_sdk::generated::submit! { ::interstice_sdk::registry::FunctionReference(&ENTRY) }
@@ -43,92 +71,44 @@ pub(crate) fn registered(flavour: Flavour, item: &ItemFn, kind: &TokenStream) ->
     })
 }
 
-/// What stands in the parentheses of `#[reducer(…)]`.
-#[derive(Default)]
-struct Args {
-    on: Option<(Ident, Option<Type>)>,
-    access: Option<Ident>,
-}
-
-impl Parse for Args {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut args = Self::default();
-        while !input.is_empty() {
-            let word: Ident = input.parse()?;
-            input.parse::<Token![=]>()?;
-            match word.to_string().as_str() {
-                "on" => {
-                    let event: Ident = input.parse()?;
-                    let table = if input.peek(syn::token::Paren) {
-                        let inner;
-                        parenthesized!(inner in input);
-                        Some(inner.parse()?)
-                    } else {
-                        None
-                    };
-                    args.on = Some((event, table));
-                }
-                "access" => args.access = Some(input.parse()?),
-                _ => {
-                    let text = "a reducer takes `on = init`, `on = insert(Table)`, `on = update(Table)`, `on = delete(Table)` or `access = internal`";
-                    return Err(syn::Error::new(word.span(), text));
-                }
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(args)
-    }
-}
-
-impl Args {
-    fn kind(&self, flavour: Flavour, item: &ItemFn) -> syn::Result<TokenStream> {
-        let kind = quote! { ::interstice_sdk::generated::FunctionKind };
-        if flavour == Flavour::Query {
-            return match (&self.on, &self.access) {
-                (None, None) => Ok(quote! { #kind::Query }),
-                _ => Err(syn::Error::new_spanned(&item.sig.ident, "`#[query]` takes nothing")),
-            };
-        }
-        match (&self.on, &self.access) {
-            (None, access) => match access.as_ref().map(Ident::to_string).as_deref() {
-                None | Some("anyone" | "authenticated") => Ok(quote! { #kind::Reducer }),
-                Some("internal") => Ok(quote! { #kind::Internal }),
-                _ => Err(syn::Error::new_spanned(
-                    access,
-                    "access is `anyone`, `authenticated` or `internal`: there are no roles yet",
-                )),
-            },
-            (Some((event, None)), None) if event == "init" => Ok(quote! { #kind::Init }),
-            (Some((event, Some(table))), None) => {
-                let on = match event.to_string().as_str() {
-                    "insert" => quote! { Insert },
-                    "update" => quote! { Update },
-                    "delete" => quote! { Delete },
-                    _ => return Err(unknown_event(event)),
-                };
-                Ok(quote_spanned! { table.span() =>
-                    #kind::Event {
-                        on: ::interstice_sdk::generated::ChangeKind::#on,
-                        table: ::interstice_sdk::function::table_ref::<#table>(),
-                    }
-                })
-            }
-            (Some((event, None)), None) => Err(unknown_event(event)),
-            (Some((event, _)), Some(_)) => {
-                Err(syn::Error::new(event.span(), "nobody calls an event reducer: leave `access` out"))
-            }
-        }
-    }
-}
-
-fn unknown_event(event: &Ident) -> syn::Error {
-    let text = match event.to_string().as_str() {
-        "insert" | "update" | "delete" => format!("name the table: `on = {event}(Account)`"),
-        _ => format!("there is no event `{event}`: there are `init`, `insert(T)`, `update(T)` and `delete(T)`"),
+/// A type of the reducer's name, for `ctx.schedule`: the type itself, and what it says of the reducer.
+fn marker(item: &ItemFn, params: &[Parameter]) -> (TokenStream, TokenStream) {
+    let (vis, ident) = (&item.vis, &item.sig.ident);
+    let doc = format!("Names the reducer `{ident}` where it is to run later.");
+    let arguments = arguments(params);
+    let marker = quote! {
+        #[doc = #doc]
+        #[allow(non_camel_case_types, dead_code)]
+        #vis struct #ident {}
     };
-    syn::Error::new(event.span(), text)
+    let reducer = quote! {
+        impl ::interstice_sdk::schedule::Reducer for #ident {
+            type Arguments = #arguments;
+
+            fn entry() -> &'static ::interstice_sdk::registry::FunctionEntry {
+                &ENTRY
+            }
+        }
+    };
+    (marker, reducer)
+}
+
+/// The types of the arguments as a chain of pairs.
+fn arguments(params: &[Parameter]) -> TokenStream {
+    params.iter().rev().fold(quote! { () }, |rest, param| match param {
+        Parameter::Context => rest,
+        Parameter::Taken { ty, .. } => quote_spanned! { ty.span() =>
+            <#ty as ::interstice_sdk::function::Param>::Before<#rest>
+        },
+    })
+}
+
+/// Compiles only if there are none.
+fn without_arguments(item: &ItemFn, params: &[Parameter]) -> TokenStream {
+    let arguments = arguments(params);
+    quote_spanned! { item.sig.ident.span() =>
+        const _: fn() = ::interstice_sdk::schedule::takes_no_arguments::<#arguments>;
+    }
 }
 
 fn check_signature(item: &ItemFn) -> syn::Result<()> {
@@ -143,7 +123,7 @@ fn check_signature(item: &ItemFn) -> syn::Result<()> {
 }
 
 /// A parameter: the context, or a handle or argument.
-enum Parameter {
+pub(crate) enum Parameter {
     Context,
     Taken { name: String, ty: Box<Type> },
 }

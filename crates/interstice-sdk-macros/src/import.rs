@@ -12,10 +12,12 @@ pub(crate) fn expand(args: TokenStream) -> syn::Result<TokenStream> {
         .map_err(|error| syn::Error::new(error.span(), "name the module: `import!(\"inventory\")`"))?;
     let refuse = |text: String| syn::Error::new(name.span(), text);
     let file = format!("bindings/{}.json", name.value());
-    let hint = format!("interstice schema show {} -o json > {file}", name.value());
+    let hint = format!("interstice bindings add {}", name.value());
     let (schema, dependency) = schema_in(&file, &hint).map_err(refuse)?;
     let mut imported = Imported { module: name.value(), bindings: Bindings::default() };
-    let items = imported.items(&schema).map_err(|error| refuse(format!("`{file}` is not a schema: {error}")))?;
+    let items = imported
+        .items(&schema)
+        .map_err(|error| refuse(format!("`{file}` is not a schema ({error}): write it anew with `{hint}`")))?;
     let types = imported.bindings.types.values();
     let module = Ident::new(&name.value(), name.span());
     let doc = format!("Module `{}`, as it was when its bindings were written.", name.value());
@@ -41,7 +43,9 @@ impl Imported {
     fn items(&mut self, schema: &Value) -> Result<TokenStream, Fault> {
         let (mut items, module) = (TokenStream::new(), &self.module);
         let owner = quote! { module = #module };
-        for table in list(schema, "tables")?.iter().filter(|table| flag(table, "public")) {
+        let tables: Vec<_> = list(schema, "tables")?.iter().filter(|table| flag(table, "public")).collect();
+        tables.iter().try_for_each(|table| self.bindings.expect_row(table))?;
+        for table in tables {
             items.extend(self.bindings.table(table, &owner)?);
         }
         for function in list(schema, "functions")? {

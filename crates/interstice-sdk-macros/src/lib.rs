@@ -2,6 +2,7 @@
 //! refuses what it does not understand at the token that it does not understand.
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod attributes;
 mod bindings;
 mod datatype;
@@ -34,7 +35,11 @@ pub fn datatype(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Makes a function a reducer: one call is one transaction. `on = init`, `on = insert(T)`, `on = update(T)` and
-/// `on = delete(T)` say what calls it; `access = internal` allows only other modules.
+/// `on = delete(T)` say what calls it; `access = internal` allows only other modules and schedules. `every = "5m"`, or
+/// `cron = "0 3 * * *"` with `tz = "Europe/Paris"`, has it run by itself; `missed = skip`, `once` or `all` says what becomes of times at
+/// which it could not.
+///
+/// A type of the function's name comes to be beside it, for `ctx.schedule::<name>(…)`.
 #[proc_macro_attribute]
 pub fn reducer(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(function::expand(function::Flavour::Reducer, args.into(), item.into()))
@@ -60,8 +65,7 @@ pub fn query(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(function::expand(function::Flavour::Query, args.into(), item.into()))
 }
 
-/// Makes typed bindings of another module from `bindings/<module>.json`, which
-/// `interstice schema show <module> -o json` prints.
+/// Makes typed bindings of another module from `bindings/<module>.json`, which `interstice bindings add <module>` writes.
 #[proc_macro]
 pub fn import(args: TokenStream) -> TokenStream {
     finish(import::expand(args.into()))

@@ -1,7 +1,7 @@
 //! `#[migration]` and `old_schema!`: what becomes of rows whose types are not those of today.
 
 use crate::bindings::{Bindings, list, schema_in};
-use crate::function::{self, Flavour};
+use crate::function::{self, Flavour, Naming};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
@@ -82,7 +82,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
             return Err(syn::Error::new_spanned(&item.sig.ident, text));
         }
     };
-    function::registered(Flavour::Reducer, &item, &kind)
+    function::registered(Flavour::Reducer, &item, &kind, Naming::None)
 }
 
 fn kind(former: &Type, current: &Type) -> TokenStream {

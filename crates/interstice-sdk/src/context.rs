@@ -1,9 +1,11 @@
 //! What a function may know about its surroundings: time, caller, randomness.
 
+use crate::host::Refused;
 use crate::log::Logger;
+use crate::schedule::{ArgumentsOf, Reducer};
 use interstice_abi::header::Header;
-use interstice_types::id::{Identity, Offset};
-use interstice_types::time::Timestamp;
+use interstice_types::id::{Identity, Offset, ScheduleId};
+use interstice_types::time::{Duration, Timestamp};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Infallible, SeedableRng, TryRng};
 use std::cell::{RefCell, RefMut};
@@ -13,7 +15,7 @@ pub trait Context {
     /// The transaction's time; in a query, that of the newest transaction that it sees. Never decreases.
     fn now(&self) -> Timestamp;
 
-    /// Who called the outermost function; in an event reducer, the module itself.
+    /// Who called the outermost function; in an event or a schedule, the module itself.
     fn caller(&self) -> Identity;
 
     /// The module that called this function, if one did.
@@ -64,7 +66,7 @@ impl ReducerContext {
         self.surroundings.now
     }
 
-    /// Who called the outermost function; in an event reducer, the module itself.
+    /// Who called the outermost function; in an event or a schedule, the module itself.
     pub fn caller(&self) -> Identity {
         self.surroundings.caller
     }
@@ -85,6 +87,32 @@ impl ReducerContext {
             random.get_or_insert_with(|| generator(self.seed, 2 * self.stream))
         });
         Random { generator }
+    }
+
+    /// Has reducer `R` run once, `after` from now, with these arguments: a tuple with one value for each. It runs in a transaction of its
+    /// own, under the identity of the module.
+    ///
+    /// The reducer is named by its own name: `ctx.schedule::<remind>(Duration::from_mins(5), ("tea".to_owned(),))`.
+    ///
+    /// # Traps
+    /// Ends the call with `too-many-schedules` if the module has as many as it may.
+    pub fn schedule<R: Reducer>(&self, after: Duration, args: impl ArgumentsOf<R::Arguments>) -> ScheduleId {
+        self.schedule_at::<R>(self.now().saturating_add(after), args)
+    }
+
+    /// As [`schedule`](Self::schedule), at a point in time; one in the past is now.
+    ///
+    /// # Traps
+    /// As [`schedule`](Self::schedule).
+    pub fn schedule_at<R: Reducer>(&self, due: Timestamp, args: impl ArgumentsOf<R::Arguments>) -> ScheduleId {
+        let mut bytes = Vec::new();
+        args.append(&mut bytes);
+        crate::host::schedule(R::entry().number(), due, &bytes).unwrap_or_else(|Refused| crate::host::raise())
+    }
+
+    /// Takes a schedule away that this module made. Whether there was one that has still to run.
+    pub fn cancel(&self, schedule: ScheduleId) -> bool {
+        crate::host::cancel(schedule)
     }
 
     /// Writes lines to the log of the transaction.

@@ -3,7 +3,7 @@
 //! Bytes that come from the host are canonical and of the right type: the host checked them. Reading therefore panics where
 //! an untrusting reader would give an error.
 
-use interstice_types::id::{Identity, Uuid};
+use interstice_types::id::{Identity, ScheduleId, Uuid};
 use interstice_types::time::{Duration, Timestamp};
 use interstice_types::ty::Type;
 use std::collections::BTreeMap;
@@ -275,6 +275,22 @@ impl Datatype for Uuid {
     #[inline]
     fn decode(input: &mut Input<'_>) -> Self {
         Self(input.array())
+    }
+}
+
+impl Datatype for ScheduleId {
+    fn ty() -> Type {
+        Type::U64
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+
+    #[inline]
+    fn decode(input: &mut Input<'_>) -> Self {
+        Self(u64::decode(input))
     }
 }
 

@@ -12,6 +12,9 @@ use interstice_types::ty::{Field, Type};
     note = "handles are `Read<T>`, `Insert<T>` and `Write<T>`; arguments are owned values: `String`, not `&str`"
 )]
 pub trait Param: Sized {
+    /// The types of the arguments from this parameter on, where `Rest` are those behind it: a handle adds none.
+    type Before<Rest>;
+
     /// Adds what it declares to the function's schema.
     fn describe(name: &str, function: &mut FunctionBuilder);
 
@@ -102,6 +105,8 @@ pub fn former_schema<T: FormerTable>() -> Box<TableSchema> {
 }
 
 impl<T: Datatype> Param for T {
+    type Before<Rest> = (T, Rest);
+
     fn describe(name: &str, function: &mut FunctionBuilder) {
         function.schema.args.push(Field { name: name.to_owned(), ty: T::ty() });
     }
@@ -116,6 +121,8 @@ impl<T: Datatype> QueryParam for T {}
 macro_rules! handles {
     ($($handle:ident)*) => {$(
         impl<T: Table> Param for $handle<T> {
+            type Before<Rest> = Rest;
+
             fn describe(_: &str, function: &mut FunctionBuilder) {
                 function.handle::<T>(TableAccess::$handle);
             }

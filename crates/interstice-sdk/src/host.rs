@@ -2,11 +2,13 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::guest::calls::{
-    call, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
+    call, cancel, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, schedule,
+    update,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::native::{
-    call, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
+    call, cancel, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, schedule,
+    update,
 };
 
 /// A constraint did not allow a write; [`last_error`] says which.

@@ -43,7 +43,7 @@
 //! 2. All randomness comes from the transaction's seed: `ctx.rng()` and `getrandom` are two streams of it.
 //! 3. The same module code runs in WebAssembly and natively (feature `test`), on the same dispatch.
 //!
-//! *Reading order*: [`mod@datatype`], [`key`], [`mod@table`], [`function`], [`registry`], [`context`], `host`, `guest`.
+//! *Reading order*: [`mod@datatype`], [`key`], [`mod@table`], [`function`], [`registry`], [`context`], [`schedule`], `host`, `guest`.
 
 pub mod context;
 pub mod datatype;
@@ -59,6 +59,7 @@ pub mod log;
 mod native;
 pub mod registry;
 pub mod rows;
+pub mod schedule;
 mod scratch;
 pub mod table;
 #[cfg(all(feature = "test", not(target_arch = "wasm32")))]
@@ -70,6 +71,7 @@ pub use interstice_sdk_macros::{datatype, import, migration, old_schema, query, 
 #[doc(hidden)]
 pub mod generated {
     pub use interstice_abi::header::Header;
+    pub use interstice_types::schema::schedule::{Missed, Recurrence};
     pub use interstice_types::schema::signature;
     pub use interstice_types::schema::{
         ChangeKind, ColumnSchema, Durability, FunctionKind, FunctionSchema, IndexSchema, OnDelete, ReferenceSchema,
@@ -84,6 +86,10 @@ pub mod generated {
     }
 }
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/schedules.md")]
+struct Guide;
+
 /// All that a module needs.
 pub mod prelude {
     pub use crate::context::{Context, QueryContext, ReducerContext};
@@ -92,7 +98,7 @@ pub mod prelude {
     pub use crate::table::{ConstraintError, Insert, Read, Table, Write};
     pub use crate::{debug, error, info, warn};
     pub use interstice_sdk_macros::{datatype, migration, query, reducer, table};
-    pub use interstice_types::id::{Identity, Uuid};
+    pub use interstice_types::id::{Identity, ScheduleId, Uuid};
     pub use interstice_types::time::{Duration, Timestamp};
     pub use std::collections::BTreeMap;
 }

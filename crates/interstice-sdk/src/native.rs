@@ -1,6 +1,8 @@
 //! The host calls natively: to whatever host this thread has, which the feature `test` gives it.
 
 use crate::host::{Refused, Status};
+use interstice_types::id::ScheduleId;
+use interstice_types::time::Timestamp;
 use std::any::Any;
 use std::cell::RefCell;
 
@@ -19,6 +21,8 @@ pub(crate) trait Host: Any {
     fn scan_next(&mut self, scan: u32, size: usize) -> Result<Vec<u8>, Ending>;
     fn scan_close(&mut self, scan: u32) -> Result<(), Ending>;
     fn call(&mut self, import: u32, args: &[u8]) -> Result<(Status, Vec<u8>), Ending>;
+    fn schedule(&mut self, function: u32, due: Timestamp, args: &[u8]) -> Result<Result<ScheduleId, Refused>, Ending>;
+    fn cancel(&mut self, schedule: ScheduleId) -> Result<bool, Ending>;
     fn log(&mut self, level: u8, text: &str) -> Result<(), Ending>;
     fn last_error(&mut self) -> (String, String);
     fn raise(&mut self) -> Ending;
@@ -79,6 +83,14 @@ pub(crate) fn call(import: u32, args: &[u8], answer: &mut Vec<u8>) -> Status {
     let (status, bytes) = ask(|host| host.call(import, args));
     *answer = bytes;
     status
+}
+
+pub(crate) fn schedule(function: u32, due: Timestamp, args: &[u8]) -> Result<ScheduleId, Refused> {
+    ask(|host| host.schedule(function, due, args))
+}
+
+pub(crate) fn cancel(schedule: ScheduleId) -> bool {
+    ask(|host| host.cancel(schedule))
 }
 
 pub(crate) fn log(level: u8, text: &str) {

@@ -94,6 +94,10 @@ impl FunctionEntry {
     pub const fn new(package: Package, name: &'static str, describe: fn() -> FunctionSchema, call: Run) -> Self {
         Self { package, name, describe, call, number: AtomicU32::new(0) }
     }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
 }
 
 impl ImportEntry {

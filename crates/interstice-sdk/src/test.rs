@@ -1,4 +1,4 @@
-//! Module code on the real engine and store, natively: several callers, events, time that the test moves, crash and reopen.
+//! Module code on the real engine and store, natively: several callers, events, schedules, time that the test moves, crash and reopen.
 //!
 //! ```
 //! use interstice_sdk::prelude::*;
@@ -38,6 +38,7 @@ use interstice_engine::module::ModuleLoader;
 use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Reader;
 use interstice_engine::recheck::Verdict;
+use interstice_engine::system::{self, DeadLetter};
 use interstice_store::range::KeyRange;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
@@ -153,9 +154,32 @@ impl TestDatabase {
         self.now
     }
 
-    /// Moves the clock on.
+    /// Moves the clock on. Schedules that become due on the way run in order, each at its time, and the events that they raise;
+    /// without a span, those that are due now.
     pub fn advance(&mut self, span: Duration) {
+        let end = self.now.saturating_add(span);
+        self.run_schedules(end);
+        self.now = self.now.max(end);
+    }
+
+    /// As [`reopen`](Self::reopen), but nobody was there meanwhile: schedules that became due run now, late.
+    ///
+    /// # Panics
+    /// As [`reopen`](Self::reopen).
+    pub fn reopen_after(&mut self, span: Duration) {
+        self.reopen();
         self.now = self.now.saturating_add(span);
+        self.run_schedules(self.now);
+    }
+
+    /// When the next schedule is due; `None` if there is none.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.engine.next_wakeup()
+    }
+
+    /// Events and schedules whose reducer failed.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        system::dead_letters(self.engine.store())
     }
 
     /// What functions logged since this was last asked.
@@ -200,9 +224,19 @@ impl TestDatabase {
         }
     }
 
+    fn run_schedules(&mut self, until: Timestamp) {
+        while let Some(due) = self.engine.next_wakeup().filter(|due| *due <= until) {
+            // One step is one microsecond: the transaction is exactly at its time.
+            self.now = self.now.max(Timestamp(due.0.saturating_sub(1)));
+            // A failed schedule is a transaction too, and stands in `interstice.dead_letter`.
+            let _ = self.step(Request::NextSchedule);
+            self.run_events();
+        }
+    }
+
     fn step(&mut self, request: Request) -> Result<Vec<u8>, Problem> {
         self.inputs += 1;
-        self.advance(Duration::from_micros(1));
+        self.now = self.now.saturating_add(Duration::from_micros(1));
         // Numbers are never used twice, which is all that the seed of a test needs.
         let seed = self.inputs.to_le_bytes();
         let Output { transaction, reply, log, .. } = self.engine.step(EngineInput { now: self.now, seed, request });

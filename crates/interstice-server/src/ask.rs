@@ -1,15 +1,17 @@
 //! What sockets ask of the engine, and where the answer goes.
 
 use crate::session::Session;
+use crate::standing::StandingQuery;
 use interstice_engine::module::Loaded;
 use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Snapshot;
 use interstice_protocol::http::{ChangeCounts, RowSet};
 use interstice_protocol::receipt::Receipt;
-use interstice_types::id::{Identity, Offset, TableId};
+use interstice_types::id::{Identity, Offset, ScheduleId, TableId};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use interstice_types::schema::signature::Signature;
+use interstice_types::transaction::ScheduleAction;
 use interstice_types::ty::Type;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,12 +32,18 @@ pub(crate) enum Ask {
         text: String,
         reply: Reply<RowSet>,
     },
-    /// The whole state, for whoever tries something on it.
-    State {
-        reply: Reply<Box<Snapshot>>,
-    },
+    /// Look at a snapshot.
+    Look(Look),
     Publish(Publish),
+    /// Do something with a schedule.
+    Control {
+        action: ScheduleAction,
+        schedule: ScheduleId,
+        caller: Identity,
+        reply: Reply<Finished>,
+    },
     Subscribe(Subscribe),
+    SubscribeQuery(Arc<StandingQuery>),
     Unsubscribe {
         id: u32,
         format: Format,
@@ -50,7 +58,11 @@ pub(crate) enum Ask {
     Leave,
 }
 
+/// Something to do with a snapshot all of which is durable, on the reader thread. Dropped undone where there is none.
+pub(crate) type Look = Box<dyn FnOnce(&Snapshot) + Send>;
+
 /// A function, what it is called with, and by whom.
+#[derive(Clone)]
 pub(crate) struct Invocation {
     pub(crate) module: Arc<str>,
     pub(crate) function: Arc<str>,
@@ -94,6 +106,8 @@ pub(crate) enum Seat {
     Text(u32, Returns),
     /// To a waiting HTTP request.
     Once(Reply<Finished>),
+    /// To whoever subscribed to the query.
+    Standing(Arc<StandingQuery>),
 }
 
 /// The type of a function's answer. A signature holds it together with the function that runs.

@@ -16,6 +16,7 @@ use crate::reader_thread::{Job, Work};
 use crate::receipts::Given;
 use crate::round::{Done, Read, Round};
 use crate::session::{Piece, Session};
+use crate::standing::{StandingQueries, StandingQuery};
 use crate::subscriptions::Subscriptions;
 use interstice::commit::{Committer, SettleError};
 use interstice_engine::engine::{Output, Unlogged};
@@ -42,6 +43,7 @@ pub(crate) struct CommitThread<W> {
     rounds: Arc<Queue<Round>>,
     jobs: Arc<Queue<Job>>,
     subscriptions: Subscriptions,
+    standing: StandingQueries,
     outbox: Outbox,
     /// Reads of this round: they go to the reader when the answers before them are out, so that they do not overtake those.
     reads: Vec<Job>,
@@ -56,8 +58,9 @@ impl<W: CommitLogWriter> CommitThread<W> {
         rounds: Arc<Queue<Round>>,
         jobs: Arc<Queue<Job>>,
     ) -> Self {
-        let (subscriptions, outbox) = (Subscriptions::default(), Outbox::default());
-        Self { committer, node, rounds, jobs, subscriptions, outbox, reads: Vec::new(), unsealed: true }
+        let (subscriptions, standing) = (Subscriptions::default(), StandingQueries::default());
+        let (outbox, reads) = (Outbox::default(), Vec::new());
+        Self { committer, node, rounds, jobs, subscriptions, standing, outbox, reads, unsealed: true }
     }
 
     /// Works until the engine thread has ended and everything is answered.
@@ -130,6 +133,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
         self.outbox.flush();
         self.send_reads();
+        self.standing.ask(&self.node);
         self.prepare();
     }
 
@@ -172,12 +176,13 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 self.tell(&output);
                 self.answer(session, seat, output, given);
             }
-            Done::Event(output) => self.tell(&output),
+            Done::Unasked(output) => self.tell(&output),
             Done::Published { output, snapshot, reply } => {
                 self.tell(&output);
                 if let Some(snapshot) = snapshot {
                     self.node.set_catalog(Arc::clone(&snapshot.catalog));
                     self.subscriptions.republish(&snapshot, &mut self.outbox);
+                    self.standing.republish(&snapshot, &mut self.outbox);
                 }
                 self.answer(None, Seat::Once(reply), output, given);
             }
@@ -189,8 +194,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
-                    // Whoever asked may have gone.
-                    Read::State { reply } => return drop(reply.send(Ok(snapshot))),
+                    Read::Look(look) => Work::Look(look),
                 };
                 self.reads.push(Job { session: session.cloned(), snapshot, work });
             }
@@ -198,28 +202,39 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 let session = session.expect("invariant: a subscription has its session");
                 self.subscribe(session, subscribe, snapshot);
             }
+            Done::SubscribedQuery { query, snapshot } => {
+                let session = session.expect("invariant: a subscription has its session");
+                self.subscribe_query(session, &query, snapshot);
+            }
             Done::Unsubscribed { id, format, offset } => {
                 let session = session.expect("invariant: a subscription has its session");
-                self.subscriptions.remove(session.id, Some(id));
+                self.remove(session, Some(id));
                 session.end_subscription(id);
                 self.outbox.push(session, ended(id, format, offset));
             }
             Done::Ended { id, format, problem } => {
                 let session = session.expect("invariant: a subscription has its session");
-                self.subscriptions.remove(session.id, Some(id));
+                self.remove(session, Some(id));
                 session.end_subscription(id);
                 self.outbox.push(session, refusal(id, format, &problem));
             }
             Done::Left => {
                 let session = session.expect("invariant: a session leaves");
-                self.subscriptions.remove(session.id, None);
+                self.remove(session, None);
             }
         }
+    }
+
+    /// Takes one subscription of a session away, or all of them.
+    fn remove(&mut self, session: &Session, id: Option<u32>) {
+        self.subscriptions.remove(session.id, id);
+        self.standing.remove(session.id, id);
     }
 
     fn tell(&mut self, output: &Output) {
         assert!(output.rests_on <= self.committer.durable(), "invariant: nothing leaves before it is durable");
         let Unlogged { changes: unlogged, next_offset, number } = &output.unlogged;
+        self.standing.note(output);
         match &output.transaction {
             Some(transaction) if unlogged.is_empty() => {
                 self.subscriptions.tell((transaction.offset, 0), &transaction.changes, &mut self.outbox);
@@ -274,6 +289,15 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
     }
 
+    fn subscribe_query(&mut self, session: &Arc<Session>, query: &Arc<StandingQuery>, snapshot: Box<Snapshot>) {
+        if let Err(problem) = self.standing.add(query, &snapshot) {
+            session.end_subscription(query.id());
+            return self.outbox.push(session, refusal(query.id(), query.format(), &problem));
+        }
+        let (question, seat) = query.begin().expect("invariant: what was just added was not asked yet");
+        self.reads.push(Job { session: Some(Arc::clone(session)), snapshot, work: Work::Query(question, seat) });
+    }
+
     fn send_reads(&mut self) {
         for job in std::mem::take(&mut self.reads) {
             if let Err(job) = self.jobs.push(job, 1) {
@@ -300,11 +324,16 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
                     Read::Sql { text, reply } => Work::Sql { text, reply },
-                    Read::State { .. } => return,
+                    Read::Look(look) => Work::Look(look),
                 };
                 self.lose_job(Job { session: session.cloned(), snapshot, work });
             }
-            Done::Event(_) | Done::Subscribed { .. } | Done::Unsubscribed { .. } | Done::Ended { .. } | Done::Left => {}
+            Done::Unasked(_)
+            | Done::Subscribed { .. }
+            | Done::SubscribedQuery { .. }
+            | Done::Unsubscribed { .. }
+            | Done::Ended { .. }
+            | Done::Left => {}
         }
     }
 
@@ -315,7 +344,8 @@ impl<W: CommitLogWriter> CommitThread<W> {
             Work::Sql { reply, .. } => {
                 let _ = reply.send(Err(problem));
             }
-            Work::Initial { .. } => {}
+            // Whoever waits for a look hears that it was dropped.
+            Work::Initial { .. } | Work::Look(_) => {}
         }
     }
 }

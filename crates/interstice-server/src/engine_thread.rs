@@ -3,8 +3,11 @@
 //! One turn:
 //! 1. Take all batches that wait; run their calls one by one, handing over every [`CALLS_PER_ROUND`] of them.
 //! 2. Deliver up to [`EVENTS_PER_TURN`] events.
-//! 3. Try the publishes that wait: they need a moment without pending events.
-//! 4. Take one snapshot for all queries of this turn: they see every call before them.
+//! 3. Run up to [`SCHEDULES_PER_TURN`] schedules that are due.
+//! 4. Try the publishes that wait: they need a moment without pending events.
+//! 5. Take one snapshot for all queries of this turn: they see every call before them.
+//!
+//! Without anything to do it sleeps until somebody asks, or the next schedule is due.
 //!
 //! Nothing that writes is begun before there is room for it in the log (`reserve`).
 
@@ -29,10 +32,14 @@ use std::time::Duration;
 const CALLS_PER_ROUND: usize = 256;
 /// Events that run between two turns of calls.
 const EVENTS_PER_TURN: usize = 256;
+/// Schedules that run between two turns of calls.
+const SCHEDULES_PER_TURN: usize = 256;
+/// Longest sleep before a schedule: then the wall clock is looked at again, which may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Turns for which a publish waits for pending events before it is refused.
 const PUBLISH_TURNS: u32 = 64;
 
-/// Between two looks whether events can be delivered that there was no space for.
+/// Between two looks whether events and schedules can run that there was no space for.
 const BLOCKED_PAUSE: Duration = Duration::from_millis(250);
 
 /// The engine and what feeds it.
@@ -48,7 +55,7 @@ pub(crate) struct EngineThread {
     handed: u64,
     /// How many bytes may be made before there must be more room; `None` before that was asked.
     room: Option<u64>,
-    /// Whether events wait for space.
+    /// Whether events or schedules wait for space.
     blocked: bool,
     /// With how many turns each has waited.
     publishes: Vec<(Publish, u32)>,
@@ -80,8 +87,7 @@ impl EngineThread {
         let _closing_inbox = CloseOnDrop(&node.inbox);
         let _closing_rounds = CloseOnDrop(&rounds);
         loop {
-            let patience = if self.blocked { BLOCKED_PAUSE } else { Duration::ZERO };
-            match node.inbox.take(self.has_work().then_some(patience)) {
+            match node.inbox.take(self.patience()) {
                 Taken::Items(batches) => batches.into_iter().for_each(|batch| self.batch(batch)),
                 Taken::Nothing => {}
                 Taken::Closed => break,
@@ -93,12 +99,32 @@ impl EngineThread {
         self.turn();
     }
 
-    fn has_work(&self) -> bool {
-        !self.engine.pending_events().is_empty() || !self.publishes.is_empty()
+    /// How long to wait for somebody to ask; `None` for as long as it takes.
+    fn patience(&self) -> Option<Duration> {
+        let due = self.until_next_schedule();
+        let has_work = !self.engine.pending_events().is_empty() || !self.publishes.is_empty();
+        match (self.blocked, has_work, due) {
+            (true, ..) => Some(BLOCKED_PAUSE),
+            (false, true, _) => Some(Duration::ZERO),
+            (false, false, due) => due.map(|due| due.min(LONGEST_SLEEP)),
+        }
+    }
+
+    /// How far off the next schedule is; `None` if there is none that will run.
+    fn until_next_schedule(&self) -> Option<Duration> {
+        if self.node.lifeline.has_failed() {
+            return None;
+        }
+        let due = self.engine.next_wakeup()?;
+        // As the engine counts: its time does not go back with the wall clock.
+        let now = moment::now().max(self.engine.time());
+        Some(Duration::from_micros(u64::try_from(due.since(now).micros()).unwrap_or(0)))
     }
 
     fn turn(&mut self) {
+        self.blocked = false;
         self.deliver_events();
+        self.run_schedules();
         self.try_publishes();
         self.hand_reads();
         self.hand_over();
@@ -108,15 +134,26 @@ impl EngineThread {
         let Batch { session, asks } = batch;
         for ask in asks {
             // First: while it waits for room it hands over what was done.
-            let room = if matches!(ask, Ask::Call(..)) { self.room() } else { Ok(()) };
+            let room = if matches!(ask, Ask::Call(..) | Ask::Control { .. }) { self.room() } else { Ok(()) };
             self.round.group(session.as_ref());
             match ask {
                 Ask::Call(call, seat) => self.call(call, seat, room),
+                Ask::Control { action, schedule, caller, reply } => {
+                    let output = match room {
+                        Ok(()) => self.step(Request::Control { action, schedule, caller }),
+                        Err(problem) => self.refused(problem),
+                    };
+                    self.round.push(Done::Called { output, seat: Seat::Once(reply) });
+                }
                 Ask::Query(query, seat) => self.reads.push((session.clone(), Read::Query(query, seat))),
                 Ask::Sql { text, reply } => self.reads.push((None, Read::Sql { text, reply })),
-                Ask::State { reply } => self.reads.push((None, Read::State { reply })),
+                Ask::Look(look) => self.reads.push((None, Read::Look(look))),
                 Ask::Publish(publish) => self.publishes.push((publish, 0)),
                 Ask::Subscribe(subscribe) => self.subscribe(subscribe),
+                Ask::SubscribeQuery(query) => {
+                    let snapshot = Box::new(self.engine.snapshot());
+                    self.round.push(Done::SubscribedQuery { query, snapshot });
+                }
                 Ask::Unsubscribe { id, format } => {
                     let offset = self.engine.next_offset() - 1;
                     self.round.push(Done::Unsubscribed { id, format, offset });
@@ -190,22 +227,37 @@ impl EngineThread {
     }
 
     fn deliver_events(&mut self) {
-        self.blocked = false;
         for _ in 0..EVENTS_PER_TURN {
-            if self.engine.pending_events().is_empty() || self.node.lifeline.has_failed() {
+            if self.engine.pending_events().is_empty() || !self.run_unasked(Request::NextEvent) {
                 return;
             }
-            if self.room().is_err() {
-                self.blocked = true;
-                return;
-            }
-            let output = self.step(Request::NextEvent);
-            if output.transaction.is_none() {
-                return;
-            }
-            self.round.group(None);
-            self.round.push(Done::Event(output));
         }
+    }
+
+    fn run_schedules(&mut self) {
+        for _ in 0..SCHEDULES_PER_TURN {
+            if self.until_next_schedule() != Some(Duration::ZERO) || !self.run_unasked(Request::NextSchedule) {
+                return;
+            }
+        }
+    }
+
+    /// Does something that nobody waits for; whether it was done.
+    fn run_unasked(&mut self, request: Request) -> bool {
+        if self.node.lifeline.has_failed() {
+            return false;
+        }
+        if self.room().is_err() {
+            self.blocked = true;
+            return false;
+        }
+        let output = self.step(request);
+        if output.transaction.is_none() {
+            return false;
+        }
+        self.round.group(None);
+        self.round.push(Done::Unasked(output));
+        true
     }
 
     fn try_publishes(&mut self) {

@@ -7,6 +7,7 @@ use crate::commit_thread::refusal;
 use crate::node::Node;
 use crate::receipts;
 use crate::session::{Piece, Session};
+use crate::standing::StandingQuery;
 use interstice_engine::catalog::Catalog;
 use interstice_protocol::frame::{Frames, NO_REQUEST};
 use interstice_protocol::limits::CLOSE_HISTORY_DIVERGED;
@@ -66,6 +67,10 @@ impl Intake {
                 self.asks.push(Ask::Query(query, Seat::Binary(id)));
             }
             Request::Subscribe { sql, initial } => self.subscribe(id, (*sql).to_owned(), *initial, Format::Binary)?,
+            Request::SubscribeQuery(query) => {
+                let query = self.invocation(query);
+                self.subscribe_query(id, query, None)?;
+            }
             Request::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Binary }),
             Request::Echo(bytes) => reply::echo(id, bytes, &mut self.tail),
             Request::Receipt(receipt) => self.check(id, *receipt, Format::Binary)?,
@@ -116,6 +121,13 @@ impl Intake {
         Ok(())
     }
 
+    fn subscribe_query(&mut self, id: u32, query: Invocation, returns: Option<Returns>) -> Result<(), Problem> {
+        self.session.begin_subscription(id)?;
+        let query = StandingQuery::new(Arc::clone(&self.session), id, query, returns);
+        self.asks.push(Ask::SubscribeQuery(query));
+        Ok(())
+    }
+
     /// Takes a JSON WebSocket message in.
     pub(crate) fn text(&mut self, message: &str) {
         let (id, taken) = match text::decode(message) {
@@ -140,6 +152,10 @@ impl Intake {
                 self.asks.push(Ask::Query(query, Seat::Text(id, returns)));
             }
             TextRequest::Subscribe { sql, initial } => self.subscribe(id, sql, initial, Format::Text)?,
+            TextRequest::SubscribeQuery(query) => {
+                let (query, returns) = self.text_invocation(&FunctionKind::Query, &query)?;
+                self.subscribe_query(id, query, Some(returns))?;
+            }
             TextRequest::Unsubscribe => self.asks.push(Ask::Unsubscribe { id, format: Format::Text }),
             TextRequest::Echo(text) => self.push(Piece::Text(text::echo(id, &text))),
             TextRequest::Receipt(receipt) => self.check(id, receipt, Format::Text)?,
@@ -198,15 +214,24 @@ impl Intake {
                 match seat {
                     Seat::Binary(id) => Some(refusal(id, Format::Binary, problem)),
                     Seat::Text(id, _) => Some(refusal(id, Format::Text, problem)),
-                    Seat::Once(_) => None,
+                    Seat::Once(_) | Seat::Standing(_) => None,
                 }
             }
             Ask::Subscribe(subscribe) => {
                 self.session.end_subscription(subscribe.id);
                 Some(refusal(subscribe.id, subscribe.format, problem))
             }
+            Ask::SubscribeQuery(query) => {
+                self.session.end_subscription(query.id());
+                Some(refusal(query.id(), query.format(), problem))
+            }
             Ask::Unsubscribe { id, format } => Some(refusal(id, format, problem)),
-            Ask::Sql { .. } | Ask::State { .. } | Ask::Publish(_) | Ask::EndSubscription { .. } | Ask::Leave => None,
+            Ask::Sql { .. }
+            | Ask::Look(_)
+            | Ask::Publish(_)
+            | Ask::Control { .. }
+            | Ask::EndSubscription { .. }
+            | Ask::Leave => None,
         });
         let pieces: Vec<_> = refused.collect();
         self.session.deliver(pieces, answered);

@@ -51,5 +51,6 @@ pub mod settings;
 mod signatures;
 mod snapshot_thread;
 mod socket;
+mod standing;
 pub mod start;
 mod subscriptions;

@@ -155,7 +155,12 @@ impl Ask {
                 Self::Publish(publish) => publish.artefact.len(),
                 Self::Sql { text, .. } => text.len(),
                 Self::Subscribe(subscribe) => subscribe.sql.len(),
-                Self::State { .. } | Self::Unsubscribe { .. } | Self::EndSubscription { .. } | Self::Leave => 0,
+                Self::SubscribeQuery(query) => query.size(),
+                Self::Look(_)
+                | Self::Control { .. }
+                | Self::Unsubscribe { .. }
+                | Self::EndSubscription { .. }
+                | Self::Leave => 0,
             }
     }
 }

@@ -86,6 +86,8 @@ impl Outbox {
                     Err(problem) => text::error(id, &problem),
                 }));
             }
+            // A query of a subscription is answered by whoever asked it; here only what was lost with the node arrives.
+            (Seat::Standing(_), _) => {}
             (Seat::Binary(_) | Seat::Text(..), None) => unreachable!("invariant: an answer by id has its session"),
         }
     }

@@ -1,6 +1,6 @@
 //! The reader thread: queries, SQL and initial rows, on snapshots, away from the engine and the committer.
 
-use crate::ask::{Ask, Batch, Finished, Format, Invocation, Reply, Seat};
+use crate::ask::{Ask, Batch, Finished, Format, Invocation, Look, Reply, Seat};
 use crate::lifeline::FailOnPanic;
 use crate::node::Node;
 use crate::outbox::Outbox;
@@ -27,6 +27,7 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     Query(Invocation, Seat),
     Sql { text: String, reply: Reply<RowSet> },
+    Look(Look),
     Initial { id: u32, format: Format, select: Arc<Select> },
 }
 
@@ -64,12 +65,16 @@ impl ReaderThread<'_> {
         match work {
             Work::Query(query, seat) => {
                 let result = self.query(&snapshot, &query);
-                outbox.answer(session.as_ref(), seat, result);
+                match seat {
+                    Seat::Standing(standing) => standing.answer(result, self.node),
+                    seat => outbox.answer(session.as_ref(), seat, result),
+                }
             }
             Work::Sql { text, reply } => {
                 // Whoever asked may have gone.
                 let _ = reply.send(reports::select(&snapshot, &text));
             }
+            Work::Look(look) => look(&snapshot),
             Work::Initial { id, format, select } => {
                 let session = session.expect("invariant: a subscription has its session");
                 self.initial(&snapshot, &session, (id, format), &select);

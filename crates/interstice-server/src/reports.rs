@@ -8,16 +8,19 @@ use interstice::sql::Select;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::read::Snapshot;
 use interstice_engine::recheck::Divergence;
+use interstice_engine::system;
+use interstice_engine::system::schedule::ScheduleRow;
 use interstice_log::backup::Inventory;
 use interstice_log::segment::SegmentHeader;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
     BackupSource, ChangeCounts, DivergenceFound, EndListed, FaultFound, FunctionCounted, LogStats, LogVerified,
-    PartCounted, ReplayChecked, RowSet, SegmentListed, SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList,
-    SnapshotListed,
+    PartCounted, ReplayChecked, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed, SegmentVerified,
+    SnapshotBuilt, SnapshotFound, SnapshotList, SnapshotListed,
 };
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
+use interstice_types::schema::signature;
 use interstice_types::time::Timestamp;
 use interstice_types::{codec, json};
 use std::collections::BTreeMap;
@@ -179,6 +182,31 @@ pub fn backup_source(
             .map(|(next_offset, bytes)| SnapshotListed { next_offset: *next_offset, bytes: *bytes })
             .collect(),
         settings,
+    }
+}
+
+/// The schedules of `snapshot` that are asked for.
+pub fn schedule_list(snapshot: &Snapshot, selection: &ScheduleSelection) -> ScheduleList {
+    let table = snapshot.catalog.schedules().and_then(|id| snapshot.store.table(id));
+    let Some(table) = table else { return ScheduleList { total: 0, schedules: Vec::new() } };
+    let wanted = |row: &ScheduleRow| selection.module.as_ref().is_none_or(|module| row.module == *module);
+    let rows = system::schedule::all(table).filter(wanted).take(selection.limit);
+    let schedules = rows.map(|row| schedule_found(row, &snapshot.catalog)).collect();
+    ScheduleList { total: table.count() as u64, schedules }
+}
+
+fn schedule_found(row: ScheduleRow, catalog: &Catalog) -> ScheduleFound {
+    let function = catalog.module(&row.module).and_then(|(_, entry)| entry.schema.function(&row.function));
+    let takes = function.filter(|(_, schema)| signature::of_arguments(schema) == row.shape);
+    let args = takes.and_then(|(_, schema)| json::record_to_json(&schema.args, &row.args).ok());
+    ScheduleFound {
+        id: row.id.0,
+        args: args.unwrap_or_else(|| to_hex(&row.args).into()),
+        module: row.module,
+        function: row.function,
+        due: row.due.to_string(),
+        times: Some(row.times).filter(|times| !times.is_empty()),
+        paused: row.paused,
     }
 }
 

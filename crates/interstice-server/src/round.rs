@@ -1,7 +1,8 @@
 //! What the engine thread hands to the committer: frames to make durable, and what may leave once they are.
 
-use crate::ask::{Finished, Format, Invocation, Reply, Seat, Subscribe};
+use crate::ask::{Finished, Format, Invocation, Look, Reply, Seat, Subscribe};
 use crate::session::Session;
+use crate::standing::StandingQuery;
 use interstice_engine::engine::Output;
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::Frame;
@@ -30,7 +31,8 @@ pub(crate) enum Done {
         output: Output,
         seat: Seat,
     },
-    Event(Output),
+    /// An event or a schedule.
+    Unasked(Output),
     Published {
         output: Output,
         snapshot: Option<Box<Snapshot>>,
@@ -42,6 +44,10 @@ pub(crate) enum Done {
     },
     Subscribed {
         subscribe: Subscribe,
+        snapshot: Box<Snapshot>,
+    },
+    SubscribedQuery {
+        query: Arc<StandingQuery>,
         snapshot: Box<Snapshot>,
     },
     Unsubscribed {
@@ -62,7 +68,7 @@ pub(crate) enum Done {
 pub(crate) enum Read {
     Query(Invocation, Seat),
     Sql { text: String, reply: Reply<RowSet> },
-    State { reply: Reply<Box<Snapshot>> },
+    Look(Look),
 }
 
 impl Round {

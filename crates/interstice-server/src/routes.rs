@@ -6,6 +6,7 @@ mod history;
 mod modules;
 mod publish;
 mod records;
+mod schedules;
 
 use crate::node::Node;
 use crate::receipts;
@@ -43,6 +44,8 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
         .route(route::SNAPSHOTS_VERIFY, get(records::verify_snapshots))
+        .route(route::SCHEDULES, get(schedules::list))
+        .route(&format!("{}/{{id}}/{{action}}", route::SCHEDULES), post(schedules::control))
         .route(route::BACKUP, get(backup::source))
         .route(&format!("{}/{{name}}", route::BACKUP_LOG), get(backup::segment))
         .route(&format!("{}/{{name}}", route::BACKUP_SNAPSHOTS), get(backup::snapshot))
@@ -161,6 +164,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::REPLAY_CHECK,
         route::SNAPSHOTS,
         route::SNAPSHOTS_VERIFY,
+        route::SCHEDULES,
     ];
     let path = request.uri().path();
     Problem::new("unknown-route", format!("there is nothing at `{path}`")).did_you_mean(path, known).into()

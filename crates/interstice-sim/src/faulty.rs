@@ -133,9 +133,11 @@ impl Inode {
             SyncFailure::KeepsDirty => {}
             SyncFailure::DropsDirty => {
                 for (from, to) in self.unsynced.drain(..) {
-                    let there = self.durable.len().clamp(from, to);
-                    self.live[from..there].copy_from_slice(&self.durable[from..there]);
-                    self.live[there..to].fill(0);
+                    let there = self.durable.get(from..).unwrap_or_default();
+                    let there = &there[..there.len().min(to - from)];
+                    let (kept, gone) = self.live[from..to].split_at_mut(there.len());
+                    kept.copy_from_slice(there);
+                    gone.fill(0);
                 }
             }
             SyncFailure::ClaimsClean => {

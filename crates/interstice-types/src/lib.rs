@@ -16,9 +16,11 @@
 //! declaration order), with one extension: a NaN is stored as the canonical quiet NaN.
 //!
 //! *Reading order*: [`id`], [`ty`], [`value`], [`codec`], [`layout`], [`key`], [`json`], [`schema`], [`convert`], [`filter`],
-//! [`change`], [`transaction`], [`problem`].
+//! [`change`], [`transaction`], [`problem`], `calendar`.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "calendar")]
+pub mod calendar;
 pub mod change;
 pub mod codec;
 pub mod convert;

@@ -1,12 +1,18 @@
 //! Schemas: what a module declares, as one JSON object; its rules are in [`validate`], its names in [`signature`], the way from one
-//! to the next in [`diff`].
+//! to the next in [`diff`], when reducers run by themselves in [`schedule`],
+//! what a person is told of it in [`words`].
 
 pub mod diff;
+pub mod schedule;
 pub mod signature;
+// Needs to know which times there are: a module has no use for it.
+#[cfg(feature = "calendar")]
 pub mod validate;
+pub mod words;
 
 use crate::layout::RowLayout;
 use crate::ty::{Field, Type};
+use schedule::{Missed, Recurrence};
 use serde::{Deserialize, Serialize};
 
 /// The module name that belongs to the node itself.
@@ -193,6 +199,14 @@ pub enum FunctionKind {
         on: ChangeKind,
         /// Of which table.
         table: TableRef,
+    },
+    /// Times.
+    Schedule {
+        /// When.
+        times: Recurrence,
+        /// What becomes of times at which it could not run.
+        #[serde(default)]
+        missed: Missed,
     },
 }
 

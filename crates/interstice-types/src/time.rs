@@ -60,16 +60,54 @@ impl Duration {
         Self(micros)
     }
 
+    /// A span of whole milliseconds, held at the ends of the range.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
     /// A span of whole seconds, held at the ends of the range.
     pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// A span of whole minutes, held at the ends of the range.
+    pub const fn from_mins(minutes: i64) -> Self {
+        Self::from_secs(minutes.saturating_mul(60))
+    }
+
+    /// A span of whole hours, held at the ends of the range.
+    pub const fn from_hours(hours: i64) -> Self {
+        Self::from_secs(hours.saturating_mul(3_600))
     }
 
     /// Microseconds.
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// Reads a number and a unit, as in `500ms`, `5s`, `5m`, `2h`, `1d`; `None` for anything else, or if it is too long.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let (_, micros) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        number.parse::<i64>().ok()?.checked_mul(*micros).map(Self)
+    }
+
+    /// In the largest unit of which it is a whole number: what [`parse`](Self::parse) reads, as long as it is whole
+    /// milliseconds and not negative.
+    pub fn to_words(self) -> String {
+        let whole = UNITS.iter().find(|(_, micros)| self.0 % micros == 0 && self.0 != 0);
+        match whole {
+            Some((unit, micros)) => format!("{}{unit}", self.0 / micros),
+            None if self.0 == 0 => "0s".to_owned(),
+            None => format!("{}µs", self.0),
+        }
+    }
 }
+
+/// Units of spans, the largest first, in microseconds.
+const UNITS: [(&str, i64); 5] =
+    [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)];
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,5 +118,23 @@ impl fmt::Display for Duration {
 impl fmt::Debug for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Duration({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Duration;
+
+    #[test]
+    fn spans_are_read_and_written_in_the_largest_whole_unit() {
+        for (text, micros) in [("500ms", 500_000), ("5s", 5_000_000), ("5m", 300_000_000), ("1d", 86_400_000_000)] {
+            assert_eq!(Duration::parse(text), Some(Duration(micros)), "{text}");
+            assert_eq!(Duration(micros).to_words(), text);
+        }
+        assert_eq!(Duration::parse("120m").map(Duration::to_words).as_deref(), Some("2h"));
+        assert_eq!((Duration(0).to_words().as_str(), Duration(7).to_words().as_str()), ("0s", "7µs"));
+        for wrong in ["", "5", "m", "5 m", "5min", "-5m", "5.5m", "99999999999999d", "99999999999999999999s", "٣s"] {
+            assert_eq!(Duration::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -11,9 +11,10 @@
 
 use crate::change::{Change, ChangeError};
 use crate::codec::{DecodeError, Reader};
-use crate::id::{ClientId, Offset, TableId};
+use crate::id::{ClientId, Offset, ScheduleId, TableId};
 use crate::time::Timestamp;
 use crate::varint;
+use serde::{Deserialize, Serialize};
 
 /// Set in a record's flags if the transaction touched an ephemeral table.
 pub const FLAG_TOUCHED_EPHEMERAL: u8 = 1;
@@ -87,6 +88,55 @@ pub enum Cause {
         /// Events in the chain that led here, this one included.
         depth: u32,
     },
+    /// A schedule was due.
+    Schedule {
+        /// Its id.
+        schedule: ScheduleId,
+        /// The offset of the publish that brought the module's version in force; 0 if the module is not there any more.
+        version: Offset,
+        /// The function's number in that version's schema; `None` if it has no such function.
+        function: Option<u32>,
+        /// The time that it ran for, which is not later than the transaction's.
+        due: Timestamp,
+    },
+    /// Somebody told the node what to do with a schedule.
+    Control {
+        /// Who.
+        caller: ClientId,
+        /// What.
+        action: ScheduleAction,
+        /// With which.
+        schedule: ScheduleId,
+    },
+}
+
+/// What somebody who runs a node may do with a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleAction {
+    /// Have it run as soon as it can.
+    Run,
+    /// Keep it from running until it is resumed.
+    Pause,
+    /// Let it run again.
+    Resume,
+    /// Take it away.
+    Cancel,
+}
+
+impl ScheduleAction {
+    /// All of them, in the order of their numbers in records.
+    pub const ALL: [Self; 4] = [Self::Run, Self::Pause, Self::Resume, Self::Cancel];
+
+    /// Its kebab-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+        }
+    }
 }
 
 /// Names one delivery of one row change. The order of these triples is the order of events.
@@ -273,6 +323,8 @@ impl Cause {
             Self::Publish { .. } => "publish",
             Self::Call { .. } => "call",
             Self::Event { .. } => "event",
+            Self::Schedule { .. } => "schedule",
+            Self::Control { .. } => "control",
         }
     }
 
@@ -304,6 +356,19 @@ impl Cause {
                 varint::write(out, u64::from(event.subscriber));
                 varint::write(out, u64::from(*depth));
             }
+            Self::Schedule { schedule, version, function, due } => {
+                out.push(cause_tag::SCHEDULE);
+                varint::write(out, schedule.0);
+                varint::write(out, *version);
+                varint::write(out, function.map_or(0, |function| u64::from(function) + 1));
+                out.extend(due.0.to_le_bytes());
+            }
+            Self::Control { caller, action, schedule } => {
+                out.push(cause_tag::CONTROL);
+                varint::write(out, caller.0);
+                out.push(*action as u8);
+                varint::write(out, schedule.0);
+            }
         }
     }
 
@@ -332,6 +397,17 @@ impl Cause {
                 },
                 depth: small(reader.varint()?)?,
             },
+            cause_tag::SCHEDULE => Self::Schedule {
+                schedule: ScheduleId(reader.varint()?),
+                version: reader.varint()?,
+                function: reader.varint()?.checked_sub(1).map(small).transpose()?,
+                due: Timestamp(i64::from_le_bytes(reader.array("due")?)),
+            },
+            cause_tag::CONTROL => Self::Control {
+                caller: ClientId(reader.varint()?),
+                action: ScheduleAction::decode(reader)?,
+                schedule: ScheduleId(reader.varint()?),
+            },
             found => return Err(DecodeError::InvalidTag { name: "Cause".to_owned(), found, position }),
         })
     }
@@ -344,7 +420,18 @@ mod cause_tag {
     pub(super) const PUBLISH: u8 = 2;
     pub(super) const CALL: u8 = 3;
     pub(super) const EVENT: u8 = 4;
-    // 5 to 9: schedule, connect, disconnect, loss, fork.
+    pub(super) const SCHEDULE: u8 = 5;
+    // 6 to 9: connect, disconnect, loss, fork.
+    pub(super) const CONTROL: u8 = 10;
+}
+
+impl ScheduleAction {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let position = reader.position();
+        let found = reader.array::<1>("action")?[0];
+        let action = Self::ALL.get(usize::from(found)).copied();
+        action.ok_or_else(|| DecodeError::InvalidTag { name: "ScheduleAction".to_owned(), found, position })
+    }
 }
 
 impl Outcome {

@@ -5,7 +5,9 @@ use interstice_abi::header::decode_bounds;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::module::CallError;
+use interstice_types::id::ScheduleId;
 use interstice_types::problem::Problem;
+use interstice_types::time::Timestamp;
 use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, StoreLimits, StoreLimitsBuilder};
 
 /// What the host keeps beside an instance.
@@ -222,6 +224,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Host>> {
     link_rows(&mut linker)?;
     link_scans(&mut linker)?;
     link_calls(&mut linker)?;
+    link_schedules(&mut linker)?;
     Ok(linker)
 }
 
@@ -351,6 +354,25 @@ fn link_calls(linker: &mut Linker<Host>) -> Result<()> {
             Err(guest.caller.data_mut().trap("panic", String::from_utf8_lossy(&message).into_owned()))
         },
     )?;
+    Ok(())
+}
+
+fn link_schedules(linker: &mut Linker<Host>) -> Result<()> {
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::SCHEDULE,
+        |caller: Caller<'_, Host>, function: i32, due: i64, args: i32, length: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let id = guest.with_bytes((args, length), |execution, args| {
+                execution.schedule(function as u32, Timestamp(due), args)
+            })?;
+            Ok(id.map_or(i64::from(REFUSED), |id| id.0 as i64))
+        },
+    )?;
+    linker.func_wrap(IMPORT_MODULE, abi::CANCEL, |caller: Caller<'_, Host>, id: i64| {
+        let found = Guest::enter(caller)?.with(|execution| execution.cancel(ScheduleId(id as u64)))?;
+        Ok(i32::from(found.unwrap_or(false)))
+    })?;
     Ok(())
 }
 

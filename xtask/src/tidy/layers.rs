@@ -23,7 +23,7 @@ const fn layer(name: &'static str, always: &'static [&'static str]) -> Layer {
 const LAYERS: &[Layer] = &[
     layer("types", &[]),
     layer("log", &[]),
-    layer("sdk-macros", &[]),
+    layer("sdk-macros", &["types"]),
     layer("abi", &["types"]),
     layer("protocol", &["types"]),
     layer("store", &["types"]),

@@ -107,7 +107,7 @@ fn query_directory(
 }
 
 /// A list has one element a line; everything else is itself.
-fn answer_text(value: &Value) -> String {
+pub(super) fn answer_text(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join("\n"),
         other => cell(other),

@@ -2,21 +2,17 @@
 
 pub(crate) mod diff;
 
-use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
 use crate::report::Report;
-use crate::schemas::{self, Source};
+use crate::schemas;
 use interstice_protocol::http::{Envelope, SchemaOf};
-use interstice_types::schema::{FunctionKind, FunctionSchema, Schema, TableSchema};
+use interstice_types::schema::{FunctionKind, FunctionSchema, Schema, TableSchema, words};
 use std::path::Path;
 
 pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output) -> Result<Report, Failure> {
-    let schema = match data {
-        Some(data) => schemas::of_directory(&Directory::open(data)?, what)?,
-        None => Source::parse(what)?.load(node, output)?,
-    };
+    let schema = schemas::find(node, data, what, output)?;
     let text = text(&schema);
     let document = serde_json::to_value(Envelope::new(SchemaOf { module: schema }));
     Ok(Report::new(document.expect("invariant: a schema has a JSON form"), text))
@@ -56,12 +52,11 @@ fn function_line(function: &FunctionSchema) -> String {
         FunctionKind::Internal => "internal reducer".to_owned(),
         FunctionKind::Init => "reducer on init".to_owned(),
         FunctionKind::Migration { table, .. } => format!("migration of {table}"),
+        FunctionKind::Schedule { times, .. } => format!("reducer {times}:"),
         FunctionKind::Event { on, table } => {
             let module = table.module.as_ref().map(|module| format!("{module}.")).unwrap_or_default();
             format!("reducer on {on:?} of {module}{}", table.table).to_lowercase()
         }
     };
-    let args: Vec<_> = function.args.iter().map(|arg| format!("{}: {}", arg.name, arg.ty)).collect();
-    let error = function.error.as_ref().map(|error| format!(" or {error}")).unwrap_or_default();
-    format!("{kind} {}({}) → {}{error}", function.name, args.join(", "), function.returns)
+    format!("{kind} {}", words::of_function(function))
 }

@@ -129,6 +129,12 @@ impl Node {
         Ran::of(interstice(args).env("INTERSTICE_SERVER", &self.url).output().unwrap())
     }
 
+    /// Runs the command against this node, for copies of projects: what they are built into is not where the originals are.
+    pub(crate) fn run_apart(&self, args: &[&str]) -> Ran {
+        let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/copies");
+        Ran::of(interstice(args).env("INTERSTICE_SERVER", &self.url).env("CARGO_TARGET_DIR", target).output().unwrap())
+    }
+
     /// Publishes a project of the workspace.
     pub(crate) fn publish(&self, project: &str) {
         self.run(&["publish", project]).ok();

@@ -15,6 +15,8 @@ pub(super) enum HostCall {
     ScanClose = 8,
     Call = 9,
     Log = 10,
+    Schedule = 11,
+    Cancel = 12,
 }
 
 /// Rolling XXH3-128: each step hashes its bytes with a seed made of what came before.

@@ -41,6 +41,7 @@ impl Execution {
         let frame = Frame { module, function, scans: self.scans.len() };
         self.waiting.extend(self.running.replace(frame));
         let savepoint = self.tables.tx().map(|tx| tx.savepoint());
+        let scheduled = self.scheduled.clone();
         let (mut this, result) = instance.call(&Call { function, args, context }, self);
         this.running = this.waiting.pop();
         this.scans.truncate(frame.scans);
@@ -53,6 +54,7 @@ impl Execution {
         }
         if let (Err(_), Some(savepoint), Ok(tx)) = (&result, savepoint, this.tables.tx_mut()) {
             tx.rollback_to(savepoint);
+            this.scheduled = scheduled;
         }
         (this, result)
     }
@@ -118,7 +120,10 @@ impl Execution {
         let callable = match schema.kind {
             FunctionKind::Reducer | FunctionKind::Internal => self.tables.tx().is_some(),
             FunctionKind::Query => true,
-            FunctionKind::Init | FunctionKind::Event { .. } | FunctionKind::Migration { .. } => false,
+            FunctionKind::Init
+            | FunctionKind::Event { .. }
+            | FunctionKind::Schedule { .. }
+            | FunctionKind::Migration { .. } => false,
         };
         if !callable {
             return Err(HostError::Trapped(problems::wrong_kind(name, schema)));

@@ -38,6 +38,10 @@ fn messages_of_a_client() {
         |out| Request::Subscribe { sql: "select", initial: true }.encode(3, out),
         expect!["10000000 03 03000000 | 010600000073656c656374"],
     );
+    check(
+        |out| Request::SubscribeQuery(invocation).encode(2, out),
+        expect!["23000000 07 02000000 | 04000000636861740400000073656e640102030405060708020000000908"],
+    );
     check(|out| Request::Unsubscribe.encode(3, out), expect!["05000000 04 03000000 | "]);
     check(|out| Request::Echo(&[7]).encode(0x0102_0304, out), expect!["06000000 05 04030201 | 07"]);
     check(
@@ -51,6 +55,7 @@ fn messages_of_a_client() {
 #[test]
 fn messages_of_a_node() {
     check(|out| reply::ok(1, 258, &[9], out), expect!["0e000000 40 01000000 | 020100000000000009"]);
+    check(|out| reply::value(1, 258, &[9], out), expect!["0e000000 47 01000000 | 020100000000000009"]);
     check(
         |out| reply::error(1, &Problem::new("empty-text", "no").hint("say something"), out),
         expect![[r#"40000000 41 01000000 | {"code":"empty-text","message":"no","hint":"say something"}"#]],

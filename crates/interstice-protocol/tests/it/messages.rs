@@ -11,7 +11,7 @@ use proptest::prelude::*;
 /// A request with what it borrows.
 #[derive(Debug, Clone)]
 enum Owned {
-    Invocation { query: bool, names: (String, String), signature: [u8; 8], args: Vec<u8> },
+    Invocation { kind: u8, names: (String, String), signature: [u8; 8], args: Vec<u8> },
     Subscribe { sql: String, initial: bool },
     Unsubscribe,
     Echo(Vec<u8>),
@@ -21,9 +21,13 @@ enum Owned {
 impl Owned {
     fn borrow(&self) -> Request<'_> {
         match self {
-            Self::Invocation { query, names: (module, function), signature, args } => {
+            Self::Invocation { kind, names: (module, function), signature, args } => {
                 let invocation = Invocation { module, function, signature: *signature, args };
-                if *query { Request::Query(invocation) } else { Request::Call(invocation) }
+                match kind {
+                    0 => Request::Query(invocation),
+                    1 => Request::SubscribeQuery(invocation),
+                    _ => Request::Call(invocation),
+                }
             }
             Self::Subscribe { sql, initial } => Request::Subscribe { sql, initial: *initial },
             Self::Unsubscribe => Request::Unsubscribe,
@@ -36,8 +40,8 @@ impl Owned {
 fn requests() -> impl Strategy<Value = Owned> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..64);
     prop_oneof![
-        (any::<bool>(), any::<(String, String)>(), any::<[u8; 8]>(), bytes())
-            .prop_map(|(query, names, signature, args)| Owned::Invocation { query, names, signature, args }),
+        (0..3_u8, any::<(String, String)>(), any::<[u8; 8]>(), bytes())
+            .prop_map(|(kind, names, signature, args)| Owned::Invocation { kind, names, signature, args }),
         (any::<String>(), any::<bool>()).prop_map(|(sql, initial)| Owned::Subscribe { sql, initial }),
         Just(Owned::Unsubscribe),
         bytes().prop_map(Owned::Echo),

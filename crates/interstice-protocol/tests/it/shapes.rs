@@ -1,8 +1,12 @@
 //! JSON over HTTP: each shape under its versioned name, and problems under their status.
 
-use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, ReceiptChecked, RowSet, Shape, status_of};
+use interstice_protocol::http::{
+    Answer, Called, ChangeCounts, Envelope, ReceiptChecked, RowSet, ScheduleControlled, ScheduleFound, ScheduleList,
+    Shape, status_of,
+};
 use interstice_protocol::receipt::{Receipt, Standing};
 use interstice_types::problem::Problem;
+use interstice_types::transaction::ScheduleAction;
 use interstice_types::ty::{Field, Type};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -14,6 +18,33 @@ fn check<T: Shape + DeserializeOwned + Clone + PartialEq + Debug>(body: &T, expe
     let written = serde_json::to_value(&enveloped).unwrap();
     assert_eq!(&written, expected);
     assert_eq!(serde_json::from_value::<Envelope<T>>(written).unwrap(), enveloped);
+}
+
+#[test]
+fn schedules_stand_under_their_names() {
+    let schedule = ScheduleFound {
+        id: u64::MAX,
+        module: "bank".to_owned(),
+        function: "pay".to_owned(),
+        args: json!({"n": 1}),
+        due: "2026-01-01T00:00:00.000000Z".to_owned(),
+        times: None,
+        paused: true,
+    };
+    check(
+        &ScheduleList { total: 1, schedules: vec![schedule] },
+        &json!({"schema": "interstice.schedules/v1", "total": 1, "schedules": [{"id": "18446744073709551615",
+            "module": "bank", "function": "pay", "args": {"n": 1}, "due": "2026-01-01T00:00:00.000000Z", "times": null,
+            "paused": true}]}),
+    );
+    let receipt = Receipt { lineage: [1; 16], offset: 7, chain: [2; 32] };
+    for action in ScheduleAction::ALL {
+        check(
+            &ScheduleControlled { offset: 7, schedule: 3, action, receipt },
+            &json!({"schema": "interstice.schedule/v1", "offset": "7", "schedule": "3", "action": action.name(),
+                "receipt": {"lineage": "01".repeat(16), "offset": "7", "chain": "02".repeat(32)}}),
+        );
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use crate::datatype::{Datatype, Input};
 use crate::host::{Refused, Status};
 use interstice_abi::host::{NOT_FOUND, REFUSED, RETURNED_ERROR, RETURNED_OK};
+use interstice_types::id::ScheduleId;
+use interstice_types::time::Timestamp;
 use std::mem::MaybeUninit;
 
 /// The host calls of the table in `interstice-abi`.
@@ -25,6 +27,8 @@ mod raw {
         pub(super) fn scan_next(scan: u32, out: *mut u8, capacity: usize) -> i32;
         pub(super) fn scan_close(scan: u32);
         pub(super) fn call(import: u32, args: *const u8, length: usize, out: *mut u8, capacity: usize) -> u64;
+        pub(super) fn schedule(function: u32, due: i64, args: *const u8, length: usize) -> i64;
+        pub(super) fn cancel(schedule: u64) -> i32;
         pub(super) fn fetch(out: *mut u8, capacity: usize) -> i32;
         pub(super) fn log(level: u32, text: *const u8, length: usize);
         pub(super) fn result(answer: *const u8, length: usize);
@@ -140,6 +144,17 @@ pub(crate) fn call(import: u32, args: &[u8], answer: &mut Vec<u8>) -> Status {
         (RETURNED_ERROR, Some(())) => Status::Error,
         _ => Status::Refused,
     }
+}
+
+pub(crate) fn schedule(function: u32, due: Timestamp, args: &[u8]) -> Result<ScheduleId, Refused> {
+    // SAFETY: the arguments are readable.
+    let id = unsafe { raw::schedule(function, due.0, args.as_ptr(), args.len()) };
+    if id == i64::from(REFUSED) { Err(Refused) } else { Ok(ScheduleId(id as u64)) }
+}
+
+pub(crate) fn cancel(schedule: ScheduleId) -> bool {
+    // SAFETY: no pointers.
+    unsafe { raw::cancel(schedule.0) != 0 }
 }
 
 pub(crate) fn log(level: u8, text: &str) {

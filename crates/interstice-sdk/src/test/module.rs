@@ -6,7 +6,9 @@ use crate::registry::{self, Package};
 use interstice_abi::header::{Header, decode_bounds};
 use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
+use interstice_types::id::ScheduleId;
 use interstice_types::problem::Problem;
+use interstice_types::time::Timestamp;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -179,6 +181,16 @@ impl Host for EngineHost {
             }
             Err(trapped @ CallError::Trapped(_)) => Err(end(trapped)),
         }
+    }
+
+    fn schedule(&mut self, function: u32, due: Timestamp, args: &[u8]) -> Result<Result<ScheduleId, Refused>, Ending> {
+        let result = self.execution().schedule(function, due, args);
+        self.settle(result)
+    }
+
+    fn cancel(&mut self, schedule: ScheduleId) -> Result<bool, Ending> {
+        let result = self.execution().cancel(schedule);
+        self.insist(result)
     }
 
     fn log(&mut self, level: u8, text: &str) -> Result<(), Ending> {

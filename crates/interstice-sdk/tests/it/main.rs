@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod module;
+mod schedules;
 
 use interstice_sdk::prelude::{BTreeMap, Duration, Identity, Timestamp, Uuid};
 use interstice_sdk::test::TestDatabase;

@@ -98,7 +98,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 async fn state(node: &Arc<Node>) -> Result<Box<Snapshot>, Problem> {
     let (reply, receiver) = oneshot::channel();
-    node.submit(Batch::of_one(Ask::State { reply })).map_err(|(_, problem)| problem)?;
+    // Whoever asked may have gone.
+    let look = Box::new(move |snapshot: &Snapshot| drop(reply.send(Ok(Box::new(snapshot.clone())))));
+    node.submit(Batch::of_one(Ask::Look(look))).map_err(|(_, problem)| problem)?;
     answer(receiver).await
 }
 

@@ -194,6 +194,7 @@ pub(crate) enum Answer {
     Columns { id: u32, names: Vec<String> },
     Rows { id: u32, offset: u64, last: bool, rows: Vec<Vec<u8>> },
     Update { id: u32, offset: u64, inserts: Vec<Vec<u8>>, deletes: Vec<Vec<u8>> },
+    Value { id: u32, offset: u64, value: Vec<u8> },
     Echo { id: u32, bytes: Vec<u8> },
     Receipt(Receipt),
     Text(Json),
@@ -289,6 +290,7 @@ fn answers(bytes: &[u8]) -> Vec<Answer> {
             Reply::Update { offset, inserts, deletes, .. } => {
                 Answer::Update { id, offset, inserts: owned(inserts), deletes: owned(deletes) }
             }
+            Reply::Value { offset, value } => Answer::Value { id, offset, value: value.to_vec() },
             Reply::Echo(bytes) => Answer::Echo { id, bytes: bytes.to_vec() },
             Reply::Receipt(receipt) => Answer::Receipt(receipt),
         }

@@ -136,7 +136,7 @@ impl Naive {
             return false;
         }
         let mut after = self.children.clone();
-        for id in child {
+        if let Some(id) = child {
             after.remove(&id);
         }
         let (mut parent, mut gone) = (parent, Vec::from_iter(child));

@@ -15,6 +15,20 @@ pub fn of_function(function: &FunctionSchema) -> Signature {
     first_eight(&json!([kind, function.name, function.args, function.returns, function.error]))
 }
 
+/// The signature of what `function` takes: who keeps arguments for it keeps this beside them.
+pub fn of_arguments(function: &FunctionSchema) -> Signature {
+    let types: Vec<_> = function.args.iter().map(|arg| &arg.ty).collect();
+    if types.is_empty() {
+        return of_no_arguments();
+    }
+    first_eight(&json!(["arguments", types]))
+}
+
+/// As [`of_arguments`] of a function that takes none.
+pub fn of_no_arguments() -> Signature {
+    first_eight(&json!(["arguments", []]))
+}
+
 /// The signature of `table`.
 pub fn of_table(table: &TableSchema) -> Signature {
     let columns: Vec<_> = table.columns.iter().map(|column| (&column.name, &column.ty)).collect();

@@ -2,6 +2,7 @@
 
 mod references;
 
+use super::schedule::Recurrence;
 use super::{
     ChangeKind, Durability, FunctionKind, FunctionSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef, TableSchema,
 };
@@ -160,7 +161,16 @@ impl Check<'_> {
             FunctionKind::Init => self.require(function.args.is_empty(), &place, "`init` takes no arguments"),
             FunctionKind::Event { on, table } => self.event(&place, function, *on, table),
             FunctionKind::Migration { table, from } => self.migration(&place, function, table, from),
+            FunctionKind::Schedule { times, .. } => self.schedule(&place, function, times),
             FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal => {}
+        }
+    }
+
+    /// Nobody is there to give it arguments or to take an answer, and its times must come.
+    fn schedule(&mut self, place: &str, function: &FunctionSchema, times: &Recurrence) {
+        self.require(function.args.is_empty(), place, "a reducer that runs at times of its own takes no arguments");
+        if let Err(message) = times.check() {
+            self.say(place, message);
         }
     }
 

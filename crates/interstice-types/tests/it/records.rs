@@ -2,9 +2,9 @@
 
 use expect_test::expect;
 use interstice_types::change::Change;
-use interstice_types::id::{ClientId, TableId, to_hex};
+use interstice_types::id::{ClientId, ScheduleId, TableId, to_hex};
 use interstice_types::time::Timestamp;
-use interstice_types::transaction::{Cause, EventId, Outcome, Transaction, Work};
+use interstice_types::transaction::{Cause, EventId, Outcome, ScheduleAction, Transaction, Work};
 
 fn transaction() -> Transaction {
     let table = TableId(7);
@@ -38,6 +38,28 @@ fn the_bytes_of_a_record_stay_what_they_are() {
         .assert_eq(&to_hex(&encode(&transaction())));
 }
 
+fn scheduled(function: Option<u32>) -> Cause {
+    Cause::Schedule { schedule: ScheduleId(300), version: 7, function, due: Timestamp(i64::MAX) }
+}
+
+fn control(action: ScheduleAction) -> Cause {
+    Cause::Control { caller: ClientId(4), action, schedule: ScheduleId(300) }
+}
+
+#[test]
+fn the_bytes_of_what_schedules_cause_stay_what_they_are() {
+    let cause_of = |cause| {
+        let record =
+            encode(&Transaction { cause, outcome: Outcome::Ok(Vec::new()), changes: Vec::new(), ..transaction() });
+        // Behind length, flags, offset, time and seed; before outcome, changes, work, digest and extension area.
+        to_hex(&record[4 + 1 + 2 + 8 + 16..record.len() - 2 - 1 - 19 - 16 - 1])
+    };
+    expect!["05ac020702ffffffffffffff7f"].assert_eq(&cause_of(scheduled(Some(1))));
+    expect!["05ac020700ffffffffffffff7f"].assert_eq(&cause_of(scheduled(None)));
+    let controls = ScheduleAction::ALL.map(|action| cause_of(control(action)));
+    assert_eq!(controls, ["0a0400ac02", "0a0401ac02", "0a0402ac02", "0a0403ac02"]);
+}
+
 #[test]
 fn records_go_there_and_back() {
     let causes = [
@@ -45,9 +67,13 @@ fn records_go_there_and_back() {
         Cause::Configure,
         Cause::Publish { module: "bank".to_owned(), caller: ClientId(3) },
         Cause::Event { event: EventId { of: 9, change: 2, subscriber: 1 }, depth: 3 },
+        scheduled(Some(u32::MAX)),
+        scheduled(None),
+        control(ScheduleAction::Cancel),
     ];
     let outcomes =
         [Outcome::Rejected(vec![1]), Outcome::Trapped(Vec::new()), Outcome::Ok(Vec::new()), Outcome::Ok(vec![0; 200])];
+    let outcomes = outcomes.into_iter().cycle();
     let mut bytes = Vec::new();
     let mut expected = vec![transaction()];
     for (cause, outcome) in causes.into_iter().zip(outcomes) {

@@ -26,6 +26,24 @@ fn a_good_schema_breaks_no_rule_and_survives_json() {
 }
 
 #[test]
+fn what_runs_at_times_of_its_own_takes_no_arguments_and_has_times() {
+    let said = |times: serde_json::Value, args: serde_json::Value| -> Vec<String> {
+        let mut schema = good();
+        schema.functions[0].kind =
+            serde_json::from_value(json!({ "schedule": { "times": times, "missed": "skip" } })).unwrap();
+        schema.functions[0].args = serde_json::from_value(args).unwrap();
+        assert_eq!(serde_json::from_slice::<Schema>(&schema.to_canonical_json()).unwrap(), schema);
+        validate(&schema).into_iter().map(|violation| violation.message).collect()
+    };
+    assert!(said(json!({"cron": {"expression": "0 3 * * *", "zone": "Europe/Paris"}}), json!([])).is_empty());
+    assert!(said(json!({"every": {"micros": 300_000_000}}), json!([])).is_empty());
+    assert!(said(json!({"every": {"micros": 0}}), json!([]))[0].contains("too short"));
+    assert!(said(json!({"cron": {"expression": "x", "zone": "UTC"}}), json!([]))[0].contains("no cron expression"));
+    let text = json!([{"name": "text", "type": "string"}]);
+    assert!(said(json!({"every": {"micros": 1_000}}), text)[0].contains("takes no arguments"));
+}
+
+#[test]
 fn every_broken_rule_is_said_at_once() {
     let mut schema = good();
     schema.module = "Interstice!".to_owned();

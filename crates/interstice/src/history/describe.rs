@@ -57,6 +57,12 @@ fn tell_cause<'e>(
             });
             told.insert("event".to_owned(), reason);
         }
+        Cause::Schedule { schedule, due, .. } => {
+            told.insert("schedule".to_owned(), json!({"id": schedule.to_string(), "due": due.to_string()}));
+        }
+        Cause::Control { action, schedule, .. } => {
+            told.insert("control".to_owned(), json!({"action": action.name(), "schedule": schedule.to_string()}));
+        }
     }
     let caller = names::caller(transaction, before);
     told.extend(caller.map(|caller| ("caller".to_owned(), json!(caller.to_string()))));

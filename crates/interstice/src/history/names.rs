@@ -16,11 +16,14 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
         Cause::Call { version, function, .. } => {
             (catalog.modules().iter().find(|entry| entry.published_at == *version)?, *function)
         }
+        Cause::Schedule { version, function, .. } => {
+            (catalog.modules().iter().find(|entry| entry.published_at == *version)?, (*function)?)
+        }
         Cause::Event { event, .. } => {
             let reducer = catalog.event_reducers().get(event.subscriber as usize)?;
             (&catalog.modules()[reducer.module], reducer.function)
         }
-        Cause::Genesis { .. } | Cause::Configure | Cause::Publish { .. } => return None,
+        Cause::Genesis { .. } | Cause::Configure | Cause::Publish { .. } | Cause::Control { .. } => return None,
     };
     Some((entry, entry.schema.functions.get(number as usize)?))
 }
@@ -29,9 +32,13 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
 pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Identity> {
     let cause = &transaction.cause;
     match cause {
-        Cause::Publish { caller, .. } | Cause::Call { caller, .. } => system::identity_of(before.store(), *caller)
-            .or_else(|| system::identity_given(&transaction.changes, *caller)),
-        Cause::Event { .. } => function(cause, before.catalog()).map(|(entry, _)| entry.identity),
+        Cause::Publish { caller, .. } | Cause::Call { caller, .. } | Cause::Control { caller, .. } => {
+            system::identity_of(before.store(), *caller)
+                .or_else(|| system::identity_given(&transaction.changes, *caller))
+        }
+        Cause::Event { .. } | Cause::Schedule { .. } => {
+            function(cause, before.catalog()).map(|(entry, _)| entry.identity)
+        }
         Cause::Genesis { .. } | Cause::Configure => None,
     }
 }

@@ -38,7 +38,7 @@ pub struct Selection {
     pub function: Option<String>,
     /// The identity that called: its hex, or at least eight first digits of it, or the name of a local development identity.
     pub caller: Option<String>,
-    /// `call`, `event`, `publish`, …; `loss` for what was given up where another history begins.
+    /// `call`, `event`, `schedule`, `publish`, …; `loss` for what was given up where another history begins.
     pub cause: Option<String>,
     /// `ok`, `rejected` or `trapped`.
     pub outcome: Option<String>,
@@ -105,7 +105,7 @@ impl Selection {
             _ => Ok(()),
         };
         one_of(&self.outcome, &["ok", "rejected", "trapped"])?;
-        one_of(&self.cause, &["genesis", "configure", "publish", "call", "event", "loss"])?;
+        one_of(&self.cause, &["genesis", "configure", "publish", "call", "event", "schedule", "control", "loss"])?;
         if self.key.is_some() && self.table.is_none() {
             return Err(invalid("a key is one of a table".to_owned(), "name the table too: `--table MODULE.TABLE`"));
         }

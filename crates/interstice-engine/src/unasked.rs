@@ -1,0 +1,141 @@
+//! What runs without being asked: events, and schedules that are due. Each is consumed by one transaction, however its reducer ends; a
+//! failure leaves a row in `interstice.dead_letter`. Only where the host could not run the module nothing is consumed.
+
+use crate::engine::{Engine, Moment, Output, Target, refusal};
+use crate::event::PendingEvent;
+use crate::execution::Finished;
+use crate::module::{CallError, HOST_FAULT};
+use crate::schedule::{self, Plan};
+use crate::system::schedule::ScheduleRow;
+use crate::system::{self, Consumed};
+use interstice_store::write::WriteTx;
+use interstice_types::id::{Identity, ScheduleId};
+use interstice_types::problem::Problem;
+use interstice_types::transaction::{Cause, Outcome, ScheduleAction};
+
+/// Why the bookkeeping of what was consumed fits into its transaction.
+const ROOM: &str = "invariant: a failed reducer's writes are undone, and a row of the system fits";
+
+impl Engine {
+    /// Delivers the next event.
+    pub(crate) fn event(&mut self, moment: Moment) -> Output {
+        let Some(event) = self.queue.first().cloned() else {
+            return refusal(Problem::new("no-event", "no event is pending"), Vec::new(), self.next_offset);
+        };
+        let reducer = self.catalog.event_reducers()[event.id.subscriber as usize];
+        let target = Target { module: reducer.module, function: reducer.function };
+        let refused =
+            self.event_refusal(&event, target).map(|problem| self.problem_of(target, CallError::Refused(problem)));
+        let (mut finished, outcome) = match self.run_unasked(refused.map_or(Ok(target), Err), &event.args(), moment) {
+            Ok(ended) => ended,
+            Err(fault) => return *fault,
+        };
+        let tx = transaction_of(&mut finished);
+        system::write_event_cursor(tx, event.id).expect(ROOM);
+        if let Outcome::Rejected(problem) | Outcome::Trapped(problem) = &outcome {
+            let name = self.function_name(target);
+            system::write_dead_letter(tx, Consumed::Event(event.id), &name, problem, moment.0).expect(ROOM);
+        }
+        self.commit(Cause::Event { event: event.id, depth: event.depth }, outcome, finished, moment)
+    }
+
+    fn event_refusal(&self, event: &PendingEvent, target: Target) -> Option<Problem> {
+        if event.depth > self.limits.event_depth {
+            let text = format!("the chain of events is longer than {}", self.limits.event_depth);
+            return Some(Problem::new("event-depth", text));
+        }
+        let there = self.instances.get(target.module).is_some_and(Option::is_some);
+        (!there).then(|| Problem::new("module-unavailable", "the module could not be loaded"))
+    }
+
+    /// Runs the next schedule that is due.
+    pub(crate) fn schedule(&mut self, moment: Moment) -> Output {
+        let Some(row) = self.due_schedule(moment.0) else {
+            return refusal(Problem::new("no-schedule", "no schedule is due"), Vec::new(), self.next_offset);
+        };
+        let plan = self.plan(&row, moment.0);
+        let found = self.schedule_target(&row);
+        let version = self.catalog.module(&row.module).map_or(0, |(_, entry)| entry.published_at);
+        let function = found.as_ref().ok().map(|target| target.function);
+        let target = if plan.skipped { Err(schedule::skipped(&row, moment.0)) } else { found };
+        let (mut finished, outcome) = match self.run_unasked(target, &row.args, moment) {
+            Ok(ended) => ended,
+            Err(fault) => return *fault,
+        };
+        let cause = Cause::Schedule { schedule: row.id, version, function, due: row.due };
+        if let (Outcome::Rejected(problem) | Outcome::Trapped(problem), false) = (&outcome, plan.skipped) {
+            let name = format!("{}.{}", row.module, row.function);
+            let consumed = Consumed::Schedule(row.id, self.next_offset);
+            system::write_dead_letter(transaction_of(&mut finished), consumed, &name, problem, moment.0).expect(ROOM);
+        }
+        self.move_on(&mut finished, row, &plan);
+        self.commit(cause, outcome, finished, moment)
+    }
+
+    /// Takes a schedule that was consumed away, or gives it its next time. Its own reducer may have taken it away before.
+    fn move_on(&self, finished: &mut Finished, row: ScheduleRow, plan: &Plan) {
+        let id = self.catalog.schedules().expect("invariant: the row of a schedule is in their table");
+        let tx = transaction_of(finished);
+        let there = tx.store().table(id).and_then(|table| system::schedule::find(table, row.id));
+        match (there, plan.next) {
+            (None, _) => {}
+            (Some(row), Some(due)) => ScheduleRow { due, ..row }.update(tx, id).expect(ROOM),
+            (Some(row), None) => row.delete(tx, id).expect(ROOM),
+        }
+    }
+
+    /// Does to a schedule what somebody who runs the node wants.
+    pub(crate) fn control(&mut self, what: (ScheduleAction, ScheduleId), caller: Identity, moment: Moment) -> Output {
+        let mut tx = std::mem::take(&mut self.store).begin();
+        let client = match self.client_of(&mut tx, caller) {
+            Ok(client) => client,
+            Err(error) => return self.abandon(tx, crate::problems::write_refused(&error)),
+        };
+        if let Err(problem) = schedule::control(&mut tx, &self.catalog, what, moment.0) {
+            return self.abandon(tx, problem);
+        }
+        let (action, schedule) = what;
+        let finished = self.unexecuted(tx);
+        let cause = Cause::Control { caller: client, action, schedule };
+        self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
+    }
+
+    fn abandon(&mut self, tx: WriteTx, problem: Problem) -> Output {
+        self.store = tx.abort();
+        refusal(problem, Vec::new(), self.next_offset)
+    }
+
+    /// Runs a reducer for nobody, under the identity of its own module; if it is known that it cannot run, that is its outcome.
+    ///
+    /// # Errors
+    /// The host could not run it: nothing was done.
+    fn run_unasked(
+        &mut self,
+        target: Result<Target, Problem>,
+        args: &[u8],
+        moment: Moment,
+    ) -> Result<(Finished, Outcome), Box<Output>> {
+        let tx = std::mem::take(&mut self.store).begin();
+        let target = match target {
+            Ok(target) => target,
+            Err(problem) => return Ok((self.unexecuted(tx), Outcome::Rejected(problem.to_json()))),
+        };
+        let caller = self.catalog.modules()[target.module].identity;
+        let (finished, result) = self.execute(tx, target, args, (caller, moment));
+        let outcome = match result {
+            Ok(answer) => Outcome::Ok(answer),
+            Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
+                self.store = finished.tx.expect("invariant: a reducer runs in a transaction").abort();
+                self.instances = finished.instances;
+                return Err(refusal(problem, finished.log, self.next_offset).into());
+            }
+            Err(CallError::Trapped(problem)) => Outcome::Trapped(problem.to_json()),
+            Err(error) => Outcome::Rejected(self.problem_of(target, error).to_json()),
+        };
+        Ok((finished, outcome))
+    }
+}
+
+fn transaction_of(finished: &mut Finished) -> &mut WriteTx {
+    finished.tx.as_mut().expect("invariant: a reducer runs in a transaction")
+}

@@ -1,0 +1,67 @@
+//! Reducers that run later: named by a type, so that the compiler checks what they are called with.
+//!
+//! Beside each reducer that others may call, `#[reducer]` makes a type of the same name. Its arguments are a chain of pairs that ends
+//! with `()`, for a macro sees types and not which of them are handles; a tuple is a chain of the same types.
+
+use crate::datatype::Datatype;
+use crate::registry::FunctionEntry;
+
+/// A reducer of this module, as a type of the reducer's own name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reducer of this module",
+    label = "not a reducer",
+    note = "name a function with `#[reducer]` that has neither `on`, `every` nor `cron`: `ctx.schedule::<remind>(…)`"
+)]
+pub trait Reducer {
+    /// Its arguments, without its handles: `(A, (B, ()))`.
+    type Arguments;
+
+    #[doc(hidden)]
+    fn entry() -> &'static FunctionEntry;
+}
+
+/// A tuple with one value for each argument of a reducer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the tuple of this reducer's arguments",
+    label = "these are not its arguments",
+    note = "give a tuple with one owned value for each argument, without handles: `(text, 3)`, `(text,)` or `()`"
+)]
+pub trait ArgumentsOf<Chain> {
+    #[doc(hidden)]
+    fn append(&self, out: &mut Vec<u8>);
+}
+
+/// What a reducer takes that runs at times of its own.
+#[diagnostic::on_unimplemented(
+    message = "a reducer that runs at times of its own takes no arguments",
+    label = "takes arguments",
+    note = "there is nobody to give it any: take table handles only, and keep what it needs in a table"
+)]
+pub trait NoArguments {}
+
+impl NoArguments for () {}
+
+/// Compiles only without arguments.
+#[doc(hidden)]
+pub fn takes_no_arguments<A: NoArguments>() {}
+
+macro_rules! chain {
+    () => { () };
+    ($first:ident $($rest:ident)*) => { ($first, chain!($($rest)*)) };
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $index:tt),*))*) => {$(
+        impl<$($name: Datatype),*> ArgumentsOf<chain!($($name)*)> for ($($name,)*) {
+            #[allow(unused_variables, reason = "no argument, nothing to append")]
+            fn append(&self, out: &mut Vec<u8>) {
+                $(self.$index.encode(out);)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    () (A 0) (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) (A 0, B 1, C 2, D 3, E 4) (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6) (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+}
