@@ -382,7 +382,7 @@ pub fn find_client(store: &Store, identity: Identity) -> Option<ClientId> {
 
 /// The caller with this number.
 pub fn identity_of(store: &Store, client: ClientId) -> Option<Identity> {
-    store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes())).map(|row| identity_in(row))
+    store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes())).map(identity_in)
 }
 
 /// The caller that got this number by `changes`: it was their first transaction.

@@ -17,11 +17,10 @@ use std::sync::Arc;
 /// checks that.
 pub fn alter(table: &Table, schema: &Arc<TableSchema>, defaults: &[(u16, Vec<u8>)]) -> Result<Table, ApplyError> {
     let rebuild = RowRebuild::new(table.schema(), Arc::clone(table.layout()), schema, defaults);
-    let mut altered = Table::new(table.id(), Arc::clone(table.module()), Arc::clone(schema));
+    let rows = table.scan(crate::table::IndexId::PRIMARY, &crate::range::KeyRange::all(), false);
+    let rows = rows.map(|row| Ok(rebuild.row(row)));
+    let mut altered = Table::of_rows(table.id(), Arc::clone(table.module()), Arc::clone(schema), rows)?;
     let mut scratch = Vec::new();
-    for row in table.scan(crate::table::IndexId::PRIMARY, &crate::range::KeyRange::all(), false) {
-        altered.apply(&mut Change::Insert { table: table.id(), row: rebuild.row(row) }, &mut scratch)?;
-    }
     for (column, next) in altered_sequences(table.schema(), table.sequences(), schema) {
         altered.apply(&mut Change::Sequence { table: table.id(), column, next, previous: 0 }, &mut scratch)?;
     }

@@ -300,7 +300,12 @@ fn reference_differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference
         let detail = format!("{} → {}", text_of(new, &reference.columns), reference.table);
         match old.references.iter().find(|former| former.name == reference.name) {
             None => {
-                found.push(Difference { sign: Sign::Added, item: word(&reference.name), detail, class: Class::Checked })
+                found.push(Difference {
+                    sign: Sign::Added,
+                    item: word(&reference.name),
+                    detail,
+                    class: Class::Checked,
+                });
             }
             Some(former)
                 if former.table != reference.table

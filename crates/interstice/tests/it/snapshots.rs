@@ -130,7 +130,8 @@ impl World {
 
     /// One of the tables that are no system tables.
     fn table(&self, number: u8) -> Option<TableId> {
-        let own: Vec<_> = self.store.tables().map(|table| table.id()).filter(|id| id.0 >= 6).collect();
+        let system = interstice_engine::system::tables().len() as u32;
+        let own: Vec<_> = self.store.tables().map(|table| table.id()).filter(|id| id.0 >= system).collect();
         (!own.is_empty()).then(|| own[usize::from(number) % own.len()])
     }
 
