@@ -451,7 +451,7 @@ pub fn find_client(store: &Store, identity: Identity) -> Option<ClientId> {
 
 /// The caller with this number.
 pub fn identity_of(store: &Store, client: ClientId) -> Option<Identity> {
-    store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes())).map(|row| identity_in(row))
+    store.table(CLIENT)?.get(&Key::new(&client.0.to_be_bytes())).map(identity_in)
 }
 
 /// The caller that got this number by `changes`: it was their first transaction.
@@ -497,7 +497,7 @@ fn upsert(tx: &mut WriteTx, id: TableId, values: &Values<'_>) -> Result<(), Writ
     let key = table.primary_key(&row, &mut Vec::new());
     match table.get(&key) {
         // As where a store has no column for the only thing that is new.
-        Some(there) if **there == *row => Ok(()),
+        Some(there) if *there == *row => Ok(()),
         Some(_) => tx.update(id, &row).map(|_| ()),
         None => tx.insert(id, &row).map(|_| ()),
     }

@@ -20,20 +20,21 @@ use std::sync::Arc;
 /// first row with a value that the new schema has no place for, [`ApplyError::DuplicateKey`] if two rows would share a key.
 pub fn alter(table: &Table, schema: &Arc<TableSchema>, defaults: &[(u16, Vec<u8>)]) -> Result<Table, ApplyError> {
     let sequences = altered_sequences(table.schema(), table.sequences(), schema);
-    let mut altered = Table::new(table.id(), Arc::clone(table.module()), Arc::clone(schema));
+    let (id, module) = (table.id(), Arc::clone(table.module()));
     let mut scratch = Vec::new();
-    if table.count() > 0 {
+    let mut altered = if table.count() == 0 {
+        Table::new(id, module, Arc::clone(schema))
+    } else {
         let rebuild = RowRebuild::new(table.schema(), Arc::clone(table.layout()), schema, defaults);
         let rebuild = rebuild.map_err(|column| ApplyError::NoWay { table: schema.name.clone(), column })?;
         if rebuild.is_identity() {
-            altered = table.under(schema)?;
+            table.under(schema)?
         } else {
-            for row in table.scan(IndexId::PRIMARY, &KeyRange::all(), false) {
-                let row = rebuild.row(row).map_err(|unfit| table.does_not_convert(row, &unfit))?;
-                altered.apply(&mut Change::Insert { table: table.id(), row }, &mut scratch)?;
-            }
+            let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
+            let rows = rows.map(|row| rebuild.row(row).map_err(|unfit| table.does_not_convert(row, &unfit)));
+            Table::of_rows(id, module, Arc::clone(schema), rows)?
         }
-    }
+    };
     for (column, next) in sequences {
         altered.apply(&mut Change::Sequence { table: table.id(), column, next, previous: 0 }, &mut scratch)?;
     }

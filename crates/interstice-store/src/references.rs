@@ -161,7 +161,7 @@ impl Link {
             .layout()
             .lookup_key(&values, columns, &mut Vec::new())
             .expect("invariant: these are values of the first columns");
-        from.scan(self.index, &KeyRange::prefix(prefix.as_bytes()), false).cloned().collect()
+        from.scan(self.index, &KeyRange::prefix(prefix.as_bytes()), false).map(RowBytes::from).collect()
     }
 
     /// The row, naming nothing any more.

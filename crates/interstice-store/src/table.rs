@@ -4,7 +4,7 @@ use crate::alter::Unfit;
 use crate::digest;
 use crate::range::KeyRange;
 use crate::sequence;
-use crate::tree::{self, Tree};
+use crate::tree::{self, Tree, TreeBuilder, Value};
 use interstice_types::change::Change;
 use interstice_types::codec;
 use interstice_types::id::TableId;
@@ -34,7 +34,7 @@ pub struct Table {
     module: Arc<str>,
     schema: Arc<TableSchema>,
     layout: Arc<RowLayout>,
-    rows: Tree<RowBytes>,
+    rows: Tree,
     indexes: Vec<Index>,
     sequences: Vec<Sequence>,
     digest: u128,
@@ -46,7 +46,7 @@ pub struct Table {
 struct Index {
     columns: Vec<u16>,
     unique: bool,
-    entries: Tree<Key>,
+    entries: Tree,
 }
 
 impl Index {
@@ -57,7 +57,10 @@ impl Index {
     }
 
     fn add(&mut self, entry: &Key, primary: &Key) {
-        assert!(self.entries.insert(entry, primary.clone()), "invariant: an entry that is new is not there");
+        assert!(
+            self.entries.insert(entry, Value::Bytes(primary.as_bytes())),
+            "invariant: an entry that is new is not there"
+        );
     }
 
     fn remove(&mut self, entry: &Key) {
@@ -69,15 +72,16 @@ impl Index {
 #[derive(Debug)]
 pub enum Scan<'t> {
     /// By the primary key.
-    Rows(tree::Range<'t, RowBytes>),
+    Rows(tree::Range<'t>),
     /// By another index.
-    Entries(&'t Table, tree::Range<'t, Key>),
+    Entries(&'t Table, tree::Range<'t>),
 }
 
 impl<'t> Iterator for Scan<'t> {
-    type Item = &'t RowBytes;
+    type Item = &'t [u8];
 
-    fn next(&mut self) -> Option<&'t RowBytes> {
+    #[inline]
+    fn next(&mut self) -> Option<&'t [u8]> {
         match self {
             Self::Rows(rows) => rows.next(),
             Self::Entries(table, entries) => entries.next().map(|primary| table.row_of_entry(primary)),
@@ -173,6 +177,50 @@ impl Table {
         Self { id, module, schema, layout, rows, indexes, sequences, digest }
     }
 
+    /// A table of `rows`, in any order, with sequences that begin. Rows must be canonical.
+    ///
+    /// # Errors
+    /// [`ApplyError::DuplicateKey`], and the first error among `rows`.
+    pub fn of_rows(
+        id: TableId,
+        module: Arc<str>,
+        schema: Arc<TableSchema>,
+        rows: impl IntoIterator<Item = Result<RowBytes, ApplyError>>,
+    ) -> Result<Self, ApplyError> {
+        let mut this = Self::new(id, module, schema);
+        let mut scratch = Vec::new();
+        for row in rows {
+            let row = row?;
+            let key = this.primary_key(&row, &mut scratch);
+            if !this.rows.insert(&key, Value::Row(&row)) {
+                return Err(this.duplicate(None, &row));
+            }
+            this.digest = this.digest.wrapping_add(digest::of_row(id, &row));
+        }
+        (0..this.indexes.len()).try_for_each(|position| this.fill_index(position))?;
+        Ok(this)
+    }
+
+    /// Builds an index from the rows: its entries are sorted once.
+    fn fill_index(&mut self, position: usize) -> Result<(), ApplyError> {
+        let mut scratch = Vec::new();
+        let rows = self.rows.range(&KeyRange::all(), false);
+        let entry = |row| {
+            let primary = self.primary_key(row, &mut scratch);
+            (self.entry(position, row, &primary, &mut scratch), primary)
+        };
+        let mut entries: Vec<_> = rows.map(entry).collect();
+        entries.sort_unstable();
+        let mut builder = TreeBuilder::new(self.indexes[position].entries.key_size());
+        for (entry, primary) in entries {
+            if !builder.push(entry, Value::Bytes(primary.as_bytes())) {
+                return Err(self.duplicate(Some(position), self.row_of_entry(primary.as_bytes())));
+            }
+        }
+        self.indexes[position].entries = builder.finish();
+        Ok(())
+    }
+
     /// Its id.
     pub fn id(&self) -> TableId {
         self.id
@@ -198,13 +246,19 @@ impl Table {
         self.rows.count()
     }
 
+    /// Bytes that its rows and its further indexes have allocated, without what an allocator adds.
+    pub fn allocated_sizes(&self) -> (usize, usize) {
+        let indexes = self.indexes.iter().map(|index| index.entries.allocated_size()).sum();
+        (self.rows.allocated_size(), indexes)
+    }
+
     /// The sum over its rows and sequences; 0 if they are not there for good.
     pub fn digest(&self) -> u128 {
         if self.schema.durability == Durability::Durable { self.digest } else { 0 }
     }
 
     /// The row with this primary key.
-    pub fn get(&self, key: &Key) -> Option<&RowBytes> {
+    pub fn get(&self, key: &Key) -> Option<&[u8]> {
         self.rows.get(key)
     }
 
@@ -212,7 +266,7 @@ impl Table {
     ///
     /// # Panics
     /// If there is no such index, or not a unique one.
-    pub fn get_by(&self, index: IndexId, key: &Key) -> Option<&RowBytes> {
+    pub fn get_by(&self, index: IndexId, key: &Key) -> Option<&[u8]> {
         if index == IndexId::PRIMARY {
             return self.get(key);
         }
@@ -248,8 +302,8 @@ impl Table {
         Scan::Entries(self, self.indexes[usize::from(index.0) - 1].entries.range(range, reverse))
     }
 
-    fn row_of_entry(&self, primary: &Key) -> &RowBytes {
-        self.rows.get(primary).expect("invariant: an index entry has its row")
+    fn row_of_entry(&self, primary: &[u8]) -> &[u8] {
+        self.rows.get(&Key::new(primary)).expect("invariant: an index entry has its row")
     }
 
     /// The next value of each sequence, by column.
@@ -325,19 +379,6 @@ impl Table {
         Ok(this)
     }
 
-    fn fill_index(&mut self, position: usize) -> Result<(), ApplyError> {
-        let rows = self.rows.clone();
-        let mut scratch = Vec::new();
-        for row in rows.range(&KeyRange::all(), false) {
-            let primary = self.primary_key(row, &mut scratch);
-            let entry = self.entry(position, row, &primary, &mut scratch);
-            if !self.indexes[position].entries.insert(&entry, primary) {
-                return Err(self.duplicate(Some(position), row));
-            }
-        }
-        Ok(())
-    }
-
     /// The same table without rows; its sequences go on.
     pub(crate) fn cleared(&self) -> Self {
         let mut this = Self::new(self.id, Arc::clone(&self.module), Arc::clone(&self.schema));
@@ -364,7 +405,7 @@ impl Table {
             }
             entries.push(entry);
         }
-        if !self.rows.insert(&key, row.clone()) {
+        if !self.rows.insert(&key, Value::Row(row)) {
             return Err(self.duplicate(None, row));
         }
         for (index, entry) in self.indexes.iter_mut().zip(entries) {
@@ -379,18 +420,17 @@ impl Table {
         if !self.indexes.is_empty() {
             self.move_entries(&key, new, scratch)?;
         }
-        let Some(slot) = self.rows.get_mut(&key) else { return Err(self.no_such_row(new)) };
-        let old = std::mem::replace(slot, new.clone());
+        let Some(old) = self.rows.replace(&key, Value::Row(new)) else { return Err(self.no_such_row(new)) };
         let difference = digest::of_row(self.id, new).wrapping_sub(digest::of_row(self.id, &old));
         self.digest = self.digest.wrapping_add(difference);
         Ok(old)
     }
 
     fn move_entries(&mut self, key: &Key, new: &RowBytes, scratch: &mut Vec<u8>) -> Result<(), ApplyError> {
-        let Some(old) = self.rows.get(key).cloned() else { return Err(self.no_such_row(new)) };
+        let Some(old) = self.rows.get(key) else { return Err(self.no_such_row(new)) };
         let mut moves = Vec::new();
         for position in 0..self.indexes.len() {
-            let before = self.entry(position, &old, key, scratch);
+            let before = self.entry(position, old, key, scratch);
             let after = self.entry(position, new, key, scratch);
             if before == after {
                 continue;

@@ -1,39 +1,58 @@
-//! An ordered map as a value: a persistent B+ tree. A clone is O(1); a write copies only those nodes on its way that a clone
-//! still holds.
+//! An ordered map of byte strings as a value: a persistent B+ tree. A clone is O(1); a write copies only those nodes on its way
+//! that a clone still holds.
 //!
 //! 1. All values are in leaves, all leaves are equally deep. Entry `i` of a branch is a child with a key that is not above the
 //!    child's first key and above all keys of the child before.
-//! 2. An insert into a full node splits it: behind the last entry, where sequences insert, the new entry goes alone, so that
+//! 2. A leaf is a page: its values stand side by side in one buffer, but for long ones, which are shared.
+//! 3. An insert into a full node splits it: behind the last entry, where sequences insert, the new entry goes alone, so that
 //!    nodes stay full; anywhere else both halves are equal.
-//! 3. A removal that leaves few entries joins the node to a neighbour if both fit into one with some room to spare. A
+//! 4. A removal that leaves few entries joins the node to a neighbour if both fit into one with some room to spare. A
 //!    node is never empty, but for the root; a root has more than one child.
 //!
-//! The order of keys, and what of them is kept, is the business of `keys`; a node's of `node`; a walk's of `range`.
+//! The order of keys, and what of them is kept, is the business of `keys`; bytes side by side that of `packed`; a node's of
+//! `node`; a walk's of `range`; a tree from entries that are sorted already that of `build`.
 
+mod build;
 mod keys;
 mod node;
+mod packed;
 mod range;
 
+pub use build::TreeBuilder;
+pub use packed::Value;
 pub use range::Range;
 
 use crate::range::KeyRange;
 use interstice_types::key::Key;
+use interstice_types::row::RowBytes;
 use keys::Keys;
-use node::{Entries, Inserted, Node};
+use node::{Branch, Inserted, Leaf, Node};
 use triomphe::Arc;
 
-/// An ordered map from [`Key`]s.
+/// Most entries of a node.
+const CAPACITY: usize = 32;
+
+/// An ordered map from [`Key`]s to bytes.
 #[derive(Debug, Clone)]
-pub struct Tree<V> {
-    root: Arc<Node<V>>,
+pub struct Tree {
+    root: Node,
     count: usize,
 }
 
-impl<V: Clone> Tree<V> {
-    /// A map without entries. If every key is going to have the same size, `key_size` says which: short keys take less room
-    /// then.
+/// A key size, if it is one that a node remembers.
+fn known_size(key_size: Option<usize>) -> Option<u16> {
+    key_size.and_then(|size| u16::try_from(size).ok())
+}
+
+impl Tree {
+    /// A map without entries. If every key is going to have the same size, `key_size` says which: keys take less room then.
     pub fn new(key_size: Option<usize>) -> Self {
-        Self { root: Arc::new(Node::Leaf(Entries::new(Keys::new(key_size)))), count: 0 }
+        Self { root: Node::Leaf(Arc::new(Leaf::new(Keys::new(known_size(key_size))))), count: 0 }
+    }
+
+    /// The size of each key, if it was given.
+    pub fn key_size(&self) -> Option<usize> {
+        self.root.keys().size()
     }
 
     /// How many entries it has.
@@ -42,23 +61,34 @@ impl<V: Clone> Tree<V> {
     }
 
     /// The value of `key`.
-    pub fn get(&self, key: &Key) -> Option<&V> {
-        let mut node = &*self.root;
+    #[inline]
+    pub fn get(&self, key: &Key) -> Option<&[u8]> {
+        let mut node = &self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => return leaf.get(key),
-                Node::Branch(branch) => node = branch.below(key),
+                Node::Leaf(leaf) => return leaf.keys.find(key).ok().map(|index| leaf.values.get(index)),
+                Node::Branch(branch) => node = &branch.children[branch.keys.child(key)],
             }
         }
     }
 
-    /// The value of `key`, to be changed.
-    pub fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
+    /// Puts `value` in the place of the value of `key`, which is returned; does nothing if there is none.
+    #[inline]
+    pub fn replace(&mut self, key: &Key, value: Value<'_>) -> Option<RowBytes> {
         let mut node = &mut self.root;
         loop {
-            match Arc::make_mut(node) {
-                Node::Leaf(leaf) => return leaf.get_mut(key),
-                Node::Branch(branch) => node = branch.below_mut(key).1,
+            match node {
+                Node::Leaf(leaf) => {
+                    let index = leaf.keys.find(key).ok()?;
+                    let values = &mut Arc::make_mut(leaf).values;
+                    let old = values.to_row(index);
+                    values.replace(index, value);
+                    return Some(old);
+                }
+                Node::Branch(branch) => {
+                    let index = branch.keys.child(key);
+                    node = &mut Arc::make_mut(branch).children[index];
+                }
             }
         }
     }
@@ -68,13 +98,13 @@ impl<V: Clone> Tree<V> {
     /// # Panics
     /// If the key has not the size of the tree's keys.
     #[must_use]
-    pub fn insert(&mut self, key: &Key, value: V) -> bool {
-        match Arc::make_mut(&mut self.root).insert(key, value) {
+    pub fn insert(&mut self, key: &Key, value: Value<'_>) -> bool {
+        match self.root.insert(key, value) {
             Inserted::Refused => return false,
             Inserted::Done => {}
             Inserted::Split(rest) => {
-                let left = Arc::clone(&self.root);
-                self.root = Arc::new(Node::Branch(Entries::of_two(left, Arc::new(rest))));
+                let left = self.root.clone();
+                self.root = Node::Branch(Arc::new(Branch::above([left, rest])));
             }
         }
         self.count += 1;
@@ -82,23 +112,28 @@ impl<V: Clone> Tree<V> {
     }
 
     /// Takes the entry of `key` out.
-    pub fn remove(&mut self, key: &Key) -> Option<V> {
-        let value = Arc::make_mut(&mut self.root).remove(key)?;
+    pub fn remove(&mut self, key: &Key) -> Option<RowBytes> {
+        let value = self.root.remove(key)?;
         while let Some(only) = self.root.only_child() {
-            self.root = Arc::clone(only);
+            self.root = only.clone();
         }
         self.count -= 1;
         Some(value)
     }
 
     /// The values of `range` in key order, or against it.
-    pub fn range(&self, range: &KeyRange, reverse: bool) -> Range<'_, V> {
+    pub fn range(&self, range: &KeyRange, reverse: bool) -> Range<'_> {
         Range::new(&self.root, range.clone(), reverse)
     }
 
     /// How many nodes it has.
     pub fn node_count(&self) -> usize {
         self.root.node_count()
+    }
+
+    /// Bytes that it has allocated, what it shares with clones included; without what an allocator adds.
+    pub fn allocated_size(&self) -> usize {
+        self.root.allocated()
     }
 
     /// Walks all nodes.

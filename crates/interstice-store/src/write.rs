@@ -313,12 +313,17 @@ impl WriteTx {
         Ok(canonical)
     }
 
-    fn make(&mut self, mut change: Change) -> Result<(), WriteError> {
+    /// Makes a change where it is going to stay: it is too large to be moved about.
+    fn make(&mut self, change: Change) -> Result<(), WriteError> {
         if self.changes.len() >= self.max_changes {
             return Err(WriteError::TransactionTooLarge);
         }
-        self.store.apply_one(&mut change, &mut self.scratch)?;
         self.changes.push(change);
+        let change = self.changes.last_mut().expect("invariant: it was just pushed");
+        if let Err(error) = self.store.apply_one(change, &mut self.scratch) {
+            self.changes.pop();
+            return Err(error.into());
+        }
         Ok(())
     }
 }

@@ -9,14 +9,39 @@ pub const INLINE_ROW_SIZE: usize = 62;
 
 /// A row's canonical bytes, as the table, the changes and whoever is told of them have them.
 ///
-/// A clone copies a cache line or counts. A table holds short rows side by side: whoever finds one has read it.
+/// A clone copies a cache line or counts.
 #[derive(Clone)]
 pub struct RowBytes(Repr);
 
 #[derive(Clone)]
 enum Repr {
     Inline { len: u8, bytes: [u8; INLINE_ROW_SIZE] },
-    Shared(ThinArc<(), u8>),
+    Shared(SharedBytes),
+}
+
+/// Bytes that whoever has them shares; one pointer.
+#[derive(Clone)]
+pub struct SharedBytes(ThinArc<(), u8>);
+
+impl From<&[u8]> for SharedBytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(ThinArc::from_header_and_slice((), bytes))
+    }
+}
+
+impl Deref for SharedBytes {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.0.slice
+    }
+}
+
+impl fmt::Debug for SharedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({})", crate::id::to_hex(self))
+    }
 }
 
 impl RowBytes {
@@ -27,9 +52,23 @@ impl RowBytes {
     pub fn change_unshared(&mut self, change: impl FnOnce(&mut [u8])) {
         match &mut self.0 {
             Repr::Inline { len, bytes } => change(&mut bytes[..usize::from(*len)]),
-            Repr::Shared(shared) => shared
+            Repr::Shared(SharedBytes(shared)) => shared
                 .with_arc_mut(|arc| change(Arc::get_mut(arc).expect("invariant: the row has no clone").slice_mut())),
         }
+    }
+
+    /// The bytes, shared with this row if they are many, copied if they are few.
+    pub fn share(&self) -> SharedBytes {
+        match &self.0 {
+            Repr::Inline { .. } => SharedBytes::from(&**self),
+            Repr::Shared(shared) => shared.clone(),
+        }
+    }
+}
+
+impl From<SharedBytes> for RowBytes {
+    fn from(bytes: SharedBytes) -> Self {
+        if bytes.len() > INLINE_ROW_SIZE { Self(Repr::Shared(bytes)) } else { Self::from(&*bytes) }
     }
 }
 
@@ -40,7 +79,7 @@ impl Deref for RowBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
-            Repr::Shared(shared) => &shared.slice,
+            Repr::Shared(shared) => shared,
         }
     }
 }
@@ -55,7 +94,7 @@ impl From<&[u8]> for RowBytes {
     #[inline]
     fn from(row: &[u8]) -> Self {
         if row.len() > INLINE_ROW_SIZE {
-            return Self(Repr::Shared(ThinArc::from_header_and_slice((), row)));
+            return Self(Repr::Shared(SharedBytes::from(row)));
         }
         let mut bytes = [0; INLINE_ROW_SIZE];
         bytes[..row.len()].copy_from_slice(row);
@@ -95,5 +134,5 @@ impl fmt::Debug for RowBytes {
     }
 }
 
-/// Leaves of tables and changes are laid out for this.
+/// Changes are laid out for this.
 const _: () = assert!(size_of::<RowBytes>() == 64);

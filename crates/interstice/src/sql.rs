@@ -136,7 +136,7 @@ impl Select {
                 let text = format!("the answer has more than {max_size} bytes of rows");
                 return Err(Problem::new("result-too-large", text).hint("add a `WHERE` or a `LIMIT`"));
             }
-            collected.push(row.clone());
+            collected.push(RowBytes::from(row));
         }
         self.sort(&mut collected);
         let kept = collected.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
@@ -205,7 +205,7 @@ impl Select {
 
 /// A row that was looked at.
 struct Found<'t> {
-    row: Option<&'t RowBytes>,
+    row: Option<&'t [u8]>,
     /// How many were, this one included.
     examined: u64,
 }

@@ -80,7 +80,7 @@ impl Execution {
             let text = format!("index {} of table `{}` is not unique: scan it", index.0, table.schema().name);
             return Err(trapped("not-unique", text));
         }
-        let row = table.get_by(index, &key).map(|row| &**row);
+        let row = table.get_by(index, &key);
         self.meter.note_row(row)?;
         Ok(row)
     }

@@ -1,104 +1,133 @@
 //! A node of the tree: sorted keys, and beside each a value or a child.
 
-use super::keys::{CAPACITY, Keys};
+use super::CAPACITY;
+use super::keys::Keys;
+use super::packed::{Packed, Value};
 use arrayvec::ArrayVec;
 use interstice_types::key::Key;
+use interstice_types::row::RowBytes;
 use triomphe::Arc;
 
 /// A node with fewer entries is joined to a neighbour, if that has room.
 const FEW: usize = CAPACITY / 4;
 /// Most entries of a node that two were joined into.
 const JOINED: usize = CAPACITY / 4 * 3;
+/// What the allocation of a node takes beside it: the count of those who hold it.
+const COUNT_SIZE: usize = size_of::<usize>();
 
+/// A node; a clone is the same one.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a branch is as large as a leaf of rows; its children are one step away")]
-pub(super) enum Node<V> {
-    Leaf(Entries<V>),
-    Branch(Entries<Arc<Node<V>>>),
+pub(super) enum Node {
+    Leaf(Arc<Leaf>),
+    Branch(Arc<Branch>),
 }
 
-/// Sorted keys, each with something.
+/// Sorted keys, each with a value.
 #[derive(Debug, Clone)]
-pub(super) struct Entries<E> {
+pub(super) struct Leaf {
     pub(super) keys: Keys,
-    pub(super) each: ArrayVec<E, CAPACITY>,
+    pub(super) values: Packed,
 }
 
-impl<E> Entries<E> {
+/// Sorted keys, each with a child.
+#[derive(Debug, Clone)]
+pub(super) struct Branch {
+    pub(super) keys: Keys,
+    pub(super) children: ArrayVec<Node, CAPACITY>,
+}
+
+/// How an insert ended.
+pub(super) enum Inserted {
+    /// The key is there already.
+    Refused,
+    /// It is in.
+    Done,
+    /// It is in, and this had no room: it belongs behind.
+    Split(Node),
+}
+
+/// How a full node with a new entry at `index` becomes two: how many entries stay, and whether the new one is among them.
+///
+/// Behind the last entry, where sequences insert, all stay, so that nodes are full.
+fn split(index: usize) -> (usize, bool) {
+    let kept = if index == CAPACITY { CAPACITY } else { CAPACITY / 2 };
+    (kept, index < CAPACITY / 2)
+}
+
+impl Leaf {
     pub(super) fn new(keys: Keys) -> Self {
-        Self { keys, each: ArrayVec::new() }
-    }
-
-    #[inline]
-    pub(super) fn get(&self, key: &Key) -> Option<&E> {
-        self.keys.find(key).ok().map(|index| &self.each[index])
-    }
-
-    #[inline]
-    pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut E> {
-        self.keys.find(key).ok().map(|index| &mut self.each[index])
+        Self { keys, values: Packed::new() }
     }
 
     /// Puts an entry where it belongs; returns what there is no room for, all of which belongs behind.
-    fn insert(&mut self, index: usize, key: &Key, entry: E) -> Option<Self> {
-        if self.each.len() < CAPACITY {
-            self.put(index, key, entry);
+    fn insert(&mut self, index: usize, key: &Key, value: Value<'_>) -> Option<Self> {
+        if self.keys.count() < CAPACITY {
+            self.put(index, key, value);
             return None;
         }
-        let kept = if index == CAPACITY { CAPACITY } else { CAPACITY / 2 };
-        let mut rest = Self { keys: self.keys.split_off(kept), each: self.each.drain(kept..).collect() };
-        if index < CAPACITY / 2 {
-            self.put(index, key, entry);
+        let (kept, here) = split(index);
+        let mut rest = Self { keys: self.keys.split_off(kept), values: self.values.split_off(kept) };
+        if here {
+            self.put(index, key, value);
         } else {
-            rest.put(index - kept, key, entry);
+            rest.put(index - kept, key, value);
         }
         Some(rest)
     }
 
-    fn put(&mut self, index: usize, key: &Key, entry: E) {
+    pub(super) fn put(&mut self, index: usize, key: &Key, value: Value<'_>) {
         self.keys.insert(index, key);
-        self.each.insert(index, entry);
+        self.values.insert(index, value);
     }
 
-    fn take(&mut self, index: usize) -> E {
+    fn take(&mut self, index: usize) -> RowBytes {
+        let value = self.values.to_row(index);
         self.keys.remove(index);
-        self.each.remove(index)
-    }
-
-    /// Adds the entries of `behind`, all of which have greater keys.
-    fn append(&mut self, behind: Self) {
-        self.keys.append(&behind.keys);
-        self.each.extend(behind.each);
+        self.values.remove(index);
+        value
     }
 }
 
-impl<V> Entries<Arc<Node<V>>> {
-    pub(super) fn of_two(left: Arc<Node<V>>, right: Arc<Node<V>>) -> Self {
-        let mut this = Self::new(left.keys().empty());
-        for (index, child) in [left, right].into_iter().enumerate() {
-            this.put(index, &child.keys().key(0), child);
+impl Branch {
+    /// A branch above `children`, at most [`CAPACITY`] of them.
+    pub(super) fn above(children: impl IntoIterator<Item = Node>) -> Self {
+        let children: ArrayVec<_, CAPACITY> = children.into_iter().collect();
+        let mut keys = children[0].keys().empty();
+        for (index, child) in children.iter().enumerate() {
+            keys.insert(index, &child.keys().key(0));
         }
-        this
+        Self { keys, children }
     }
 
-    /// The child that has `key`, if any has it.
-    #[inline]
-    pub(super) fn below(&self, key: &Key) -> &Node<V> {
-        &self.each[self.keys.child(key)]
+    fn insert(&mut self, index: usize, child: Node) -> Option<Self> {
+        if self.children.len() < CAPACITY {
+            self.put(index, child);
+            return None;
+        }
+        let (kept, here) = split(index);
+        let mut rest = Self { keys: self.keys.split_off(kept), children: self.children.drain(kept..).collect() };
+        if here {
+            self.put(index, child);
+        } else {
+            rest.put(index - kept, child);
+        }
+        Some(rest)
     }
 
-    #[inline]
-    pub(super) fn below_mut(&mut self, key: &Key) -> (usize, &mut Arc<Node<V>>) {
-        let index = self.keys.child(key);
-        (index, &mut self.each[index])
+    fn put(&mut self, index: usize, child: Node) {
+        self.keys.insert(index, &child.keys().key(0));
+        self.children.insert(index, child);
+    }
+
+    fn take(&mut self, index: usize) -> Node {
+        self.keys.remove(index);
+        self.children.remove(index)
     }
 
     fn count_of(&self, index: usize) -> Option<usize> {
-        self.each.get(index).map(|child| child.keys().count())
+        self.children.get(index).map(|child| child.keys().count())
     }
-}
 
-impl<V: Clone> Entries<Arc<Node<V>>> {
     /// Makes one node of the child at `index`, which has `few` entries, and a neighbour with room; drops a child that has none.
     fn join(&mut self, index: usize, few: usize) {
         let fits = |neighbour: usize| self.count_of(neighbour).is_some_and(|count| count + few <= JOINED);
@@ -109,28 +138,12 @@ impl<V: Clone> Entries<Arc<Node<V>>> {
             _ => return,
         };
         let behind = self.take(right);
-        let behind = Arc::try_unwrap(behind).unwrap_or_else(|shared| Node::clone(&shared));
-        Arc::make_mut(&mut self.each[right - 1]).append(behind);
+        self.children[right - 1].append(&behind);
     }
 }
 
-/// How an insert ended.
-pub(super) enum Inserted<R> {
-    /// The key is there already.
-    Refused,
-    /// It is in.
-    Done,
-    /// It is in, and this had no room: it belongs behind.
-    Split(R),
-}
-
-impl<R> From<Option<R>> for Inserted<R> {
-    fn from(rest: Option<R>) -> Self {
-        rest.map_or(Self::Done, Self::Split)
-    }
-}
-
-impl<V> Node<V> {
+impl Node {
+    #[inline]
     pub(super) fn keys(&self) -> &Keys {
         match self {
             Self::Leaf(leaf) => &leaf.keys,
@@ -141,49 +154,60 @@ impl<V> Node<V> {
     pub(super) fn node_count(&self) -> usize {
         match self {
             Self::Leaf(_) => 1,
-            Self::Branch(branch) => 1 + branch.each.iter().map(|child| child.node_count()).sum::<usize>(),
+            Self::Branch(branch) => 1 + branch.children.iter().map(Self::node_count).sum::<usize>(),
+        }
+    }
+
+    /// Bytes that it and all below have allocated.
+    pub(super) fn allocated(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => COUNT_SIZE + size_of::<Leaf>() + leaf.keys.allocated() + leaf.values.allocated(),
+            Self::Branch(branch) => {
+                let below = branch.children.iter().map(Self::allocated).sum::<usize>();
+                COUNT_SIZE + size_of::<Branch>() + branch.keys.allocated() + below
+            }
         }
     }
 
     /// The child of a branch that has no other one.
-    pub(super) fn only_child(&self) -> Option<&Arc<Self>> {
+    pub(super) fn only_child(&self) -> Option<&Self> {
         match self {
-            Self::Branch(branch) if branch.each.len() == 1 => branch.each.first(),
+            Self::Branch(branch) if branch.children.len() == 1 => branch.children.first(),
             _ => None,
         }
     }
-}
 
-impl<V: Clone> Node<V> {
-    pub(super) fn insert(&mut self, key: &Key, value: V) -> Inserted<Self> {
-        match self {
-            Self::Leaf(leaf) => match leaf.keys.find(key) {
-                Ok(_) => Inserted::Refused,
-                Err(index) => leaf.insert(index, key, value).map(Self::Leaf).into(),
-            },
+    pub(super) fn insert(&mut self, key: &Key, value: Value<'_>) -> Inserted {
+        let split = match self {
+            Self::Leaf(leaf) => {
+                let Err(index) = leaf.keys.find(key) else { return Inserted::Refused };
+                Arc::make_mut(leaf).insert(index, key, value).map(|rest| Self::Leaf(Arc::new(rest)))
+            }
             Self::Branch(branch) => {
-                let (index, child) = branch.below_mut(key);
-                let inserted = Arc::make_mut(child).insert(key, value);
+                let index = branch.keys.child(key);
+                let branch = Arc::make_mut(branch);
+                let inserted = branch.children[index].insert(key, value);
                 if index == 0 {
                     branch.keys.lower_first(key);
                 }
                 let Inserted::Split(rest) = inserted else { return inserted };
-                branch.insert(index + 1, &rest.keys().key(0), Arc::new(rest)).map(Self::Branch).into()
+                branch.insert(index + 1, rest).map(|rest| Self::Branch(Arc::new(rest)))
             }
-        }
+        };
+        split.map_or(Inserted::Done, Inserted::Split)
     }
 
-    pub(super) fn remove(&mut self, key: &Key) -> Option<V> {
+    pub(super) fn remove(&mut self, key: &Key) -> Option<RowBytes> {
         match self {
             Self::Leaf(leaf) => {
                 let index = leaf.keys.find(key).ok()?;
-                Some(leaf.take(index))
+                Some(Arc::make_mut(leaf).take(index))
             }
             Self::Branch(branch) => {
-                let (index, child) = branch.below_mut(key);
-                let child = Arc::make_mut(child);
-                let value = child.remove(key)?;
-                let left = child.keys().count();
+                let index = branch.keys.child(key);
+                let branch = Arc::make_mut(branch);
+                let value = branch.children[index].remove(key)?;
+                let left = branch.children[index].keys().count();
                 if left < FEW {
                     branch.join(index, left);
                 }
@@ -192,10 +216,19 @@ impl<V: Clone> Node<V> {
         }
     }
 
-    fn append(&mut self, behind: Self) {
+    /// Adds the entries of `behind`, all of which have greater keys.
+    fn append(&mut self, behind: &Self) {
         match (self, behind) {
-            (Self::Leaf(here), Self::Leaf(behind)) => here.append(behind),
-            (Self::Branch(here), Self::Branch(behind)) => here.append(behind),
+            (Self::Leaf(here), Self::Leaf(behind)) => {
+                let here = Arc::make_mut(here);
+                here.keys.append(&behind.keys);
+                here.values.append(&behind.values);
+            }
+            (Self::Branch(here), Self::Branch(behind)) => {
+                let here = Arc::make_mut(here);
+                here.keys.append(&behind.keys);
+                here.children.extend(behind.children.iter().cloned());
+            }
             _ => panic!("invariant: neighbours are equally deep"),
         }
     }
@@ -207,17 +240,18 @@ impl<V: Clone> Node<V> {
         let branch = match self {
             Self::Branch(branch) => branch,
             Self::Leaf(leaf) => {
-                assert_eq!(leaf.each.len(), count, "invariant: each value has its key");
+                assert_eq!(leaf.values.count(), count, "invariant: each value has its key");
+                leaf.values.assert_sound();
                 return (count, 0);
             }
         };
-        assert_eq!(branch.each.len(), count, "invariant: each child has its key");
-        let child = |(index, child): (usize, &Arc<Self>)| {
+        assert_eq!(branch.children.len(), count, "invariant: each child has its key");
+        let child = |(index, child): (usize, &Self)| {
             assert!(child.keys().count() > 0, "invariant: only the root may be empty");
             let next = (index + 1 < count).then(|| branch.keys.key(index + 1));
             child.assert_sound((Some(&branch.keys.key(index)), next.as_ref().or(bounds.1)))
         };
-        let found: Vec<_> = branch.each.iter().enumerate().map(child).collect();
+        let found: Vec<_> = branch.children.iter().enumerate().map(child).collect();
         assert!(found.iter().all(|(_, depth)| *depth == found[0].1), "invariant: all leaves are equally deep");
         (found.iter().map(|(count, _)| count).sum(), found[0].1 + 1)
     }

@@ -189,7 +189,7 @@ impl World {
                 let there = self.store.table(table).unwrap();
                 let number = usize::from(there.schema().column("key").unwrap());
                 let has_key = |row: &&[u8]| there.layout().column(row, number) == u64::from(*key).to_le_bytes();
-                let found = there.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(|row| &**row).find(has_key);
+                let found = there.scan(IndexId::PRIMARY, &KeyRange::all(), false).find(has_key);
                 if let Some(key) = found.map(|row| there.primary_key_values(row)) {
                     self.commit(vec![Change::Delete { table, key, old: None }]);
                 }
