@@ -65,7 +65,7 @@ pub(crate) fn registered(
             #call
             #reducer
             static ENTRY: ::interstice_sdk::registry::FunctionEntry =
-                ::interstice_sdk::registry::FunctionEntry::new(#package, #name, describe, call);
+                ::interstice_sdk::registry::FunctionEntry::new(#package, #name, __interstice_describe, __interstice_call);
             ::interstice_sdk::generated::submit! { ::interstice_sdk::registry::FunctionReference(&ENTRY) }
         };
     })
@@ -173,7 +173,7 @@ fn describe(item: &ItemFn, params: &[Parameter], kind: &TokenStream) -> TokenStr
         ReturnType::Type(_, ty) => quote_spanned! { ty.span() => #ty },
     };
     quote! {
-        fn describe() -> ::interstice_sdk::generated::FunctionSchema {
+        fn __interstice_describe() -> ::interstice_sdk::generated::FunctionSchema {
             #[allow(unused_mut)]
             let mut function = ::interstice_sdk::function::FunctionBuilder::new(#name, #doc, #kind);
             #(#params)*
@@ -211,7 +211,7 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
     let context = asked.then(|| quote! { let context = #context::new(header); });
     quote! {
         #[allow(unused_variables)]
-        fn call(
+        fn __interstice_call(
             header: &::interstice_sdk::generated::Header<'_>,
             args: &[u8],
         ) -> ::core::result::Result<::std::vec::Vec<u8>, ::std::vec::Vec<u8>> {

@@ -26,11 +26,12 @@
 //! # }
 //! ```
 
+mod former;
 mod module;
 
-use crate::datatype::{Datatype, Input, encode_str, from_bytes};
+use crate::datatype::{Datatype, Input, encode_str, from_bytes, to_bytes};
 use crate::registry::{self, Package};
-use crate::table::Table;
+use crate::table::{FormerTable, Table};
 use interstice_engine::engine::{Engine, Input as EngineInput, Output, Request};
 use interstice_engine::execution::{IndexId, LogLine};
 use interstice_engine::limits::Limits;
@@ -68,6 +69,35 @@ impl TestDatabase {
     /// # Panics
     /// If there is no such crate in this process, or a module cannot be published.
     pub fn new(package: &str) -> Self {
+        let mut database = Self::empty(package);
+        database.publish(package);
+        database
+    }
+
+    /// A database with the module of crate `package` as `schema/vN.json` says that it was published once: its tables, into which
+    /// [`put`](Self::put) adds rows, and none of its functions. [`publish`](Self::publish) migrates them.
+    ///
+    /// # Panics
+    /// If the schema is none of that module, or cannot be published.
+    pub fn of_version(package: &str, schema_json: &str) -> Self {
+        let mut database = Self::empty(package);
+        database.publish_artefact(former::artefact_of(schema_json)).unwrap_or_else(|problem| panic!("{problem}"));
+        let there = database.engine.catalog().module(&database.module).is_some();
+        assert!(there, "the schema is of another module than `{}`", database.module);
+        database
+    }
+
+    /// Adds a row to a table of a module as it was.
+    ///
+    /// # Panics
+    /// If the database is not of that version, or a constraint does not allow the row.
+    pub fn put<T: FormerTable>(&mut self, row: &T) {
+        let (module, function) = (self.module.as_str().into(), former::put_into(T::NAME).into());
+        let request = Request::Call { module, function, args: to_bytes(row), caller: self.caller };
+        self.step(request).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    fn empty(package: &str) -> Self {
         let mut database = Self {
             engine: engine(),
             reader: Reader::new(),
@@ -80,7 +110,6 @@ impl TestDatabase {
         };
         let made = database.step(Request::Genesis { node: [0; 16] });
         made.expect("invariant: a new database takes its genesis");
-        database.publish(package);
         database
     }
 
@@ -89,17 +118,32 @@ impl TestDatabase {
     /// # Panics
     /// If there is no such crate in this process, or a module cannot be published.
     pub fn publish(&mut self, package: &str) {
+        self.try_publish(package).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// As [`publish`](Self::publish), for what may be refused.
+    ///
+    /// # Errors
+    /// Why it was not published; nothing has changed.
+    ///
+    /// # Panics
+    /// If there is no such crate in this process.
+    pub fn try_publish(&mut self, package: &str) -> Result<(), Problem> {
         let package = find_package(package);
         for import in registry::describe(package).imports {
             if self.engine.catalog().module(&import.module).is_none() {
-                self.publish(&import.module.replace('_', "-"));
+                self.try_publish(&import.module.replace('_', "-"))?;
             }
         }
-        let artefact = module::artefact_of(package);
-        let loaded = NativeLoader.load(&artefact).unwrap_or_else(|error| panic!("{error}"));
-        let request = Request::Publish { artefact, loaded, caller: self.caller, options: PublishOptions::default() };
-        self.step(request).unwrap_or_else(|problem| panic!("{problem}"));
+        self.publish_artefact(module::artefact_of(package))
+    }
+
+    fn publish_artefact(&mut self, artefact: Vec<u8>) -> Result<(), Problem> {
+        let loaded = NativeLoader.load(&artefact).map_err(|error| error.problem)?;
+        let (caller, options) = (self.caller, PublishOptions::default());
+        self.step(Request::Publish { artefact, loaded, caller, options })?;
         self.run_events();
+        Ok(())
     }
 
     /// Who calls from now on: the local development identity of `name`.

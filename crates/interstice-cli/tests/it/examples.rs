@@ -19,7 +19,7 @@ fn every_example_is_built_run_and_replayed_by_one_command() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["bank", "caller", "chat", "hello", "reminders"]);
+    assert_eq!(names, ["bank", "caller", "chat", "hello", "inventory", "reminders", "shop"]);
     for name in names {
         let (stdout, stderr) = dev_once(&format!("examples/{name}"));
         assert!(stdout.starts_with("replay: identical, "), "{name}: {stdout}");

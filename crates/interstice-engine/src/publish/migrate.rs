@@ -17,6 +17,8 @@ use interstice_store::table::{IndexId, Table};
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::id::{Offset, TableId};
 use interstice_types::problem::Problem;
+use interstice_types::row::RowBytes;
+use interstice_types::schema::TableSchema;
 use interstice_types::schema::diff::former_column;
 use interstice_types::time::Timestamp;
 use std::sync::Arc;
@@ -65,7 +67,7 @@ fn change_table(tx: &mut WriteTx, plan: &TablePlan, module: &str) -> Result<Tabl
             tx.alter_table(id, Arc::clone(new), defaults.clone())?;
             begin_sequences(tx, old, id)?;
         }
-        Step::Clear | Step::Rows(_) | Step::Whole(_) => {
+        Step::Clear | Step::Rows(_) | Step::Whole { .. } => {
             tx.clear_table(id)?;
             tx.alter_table(id, Arc::clone(new), Vec::new())?;
         }
@@ -117,8 +119,15 @@ pub(super) fn run_code(
     for plan in plans {
         let Some(old) = &plan.old else { continue };
         execution = match &plan.step {
-            Step::Rows(stages) => code.rows(execution, old, (stages, &mut failures))?,
-            Step::Whole(function) => code.whole(execution, old, *function)?,
+            Step::Rows(stages) => {
+                let put = |execution: &mut Execution, row: &[u8]| execution.put_migrated(old.id(), row);
+                code.rows(execution, old, (stages, &mut failures), put)?
+            }
+            Step::Whole { stages, from, function } => {
+                let former;
+                (execution, former) = code.former(execution, old, (stages, from), &mut failures)?;
+                code.whole(execution, &former, *function)?
+            }
             Step::Create | Step::Alter { .. } | Step::Clear | Step::Drop => execution,
         };
     }
@@ -163,15 +172,19 @@ struct Code<'c> {
 }
 
 impl Code<'_> {
+    /// Takes each row through `stages` and gives it to `put`.
     fn rows(
         self,
         mut execution: Box<Execution>,
-        old: &SharedTable,
+        old: &Table,
         (stages, failures): (&[Stage], &mut Failures),
+        mut put: impl FnMut(&mut Execution, &[u8]) -> Result<(), WriteError>,
     ) -> Result<Box<Execution>, Problem> {
         for row in old.scan(IndexId::PRIMARY, &KeyRange::all(), false) {
             let result;
-            (execution, result) = self.row(execution, old, row, stages);
+            (execution, result) = self.row(execution, row, stages);
+            let result = result
+                .and_then(|migrated| put(&mut execution, &migrated).map_err(|error| problems::write_refused(&error)));
             if let Err(problem) = result {
                 failures.add(problems::migration_failed(old, row, problem))?;
             }
@@ -179,13 +192,33 @@ impl Code<'_> {
         Ok(execution)
     }
 
+    /// The table that a migration of the whole table reads.
+    fn former(
+        self,
+        execution: Box<Execution>,
+        old: &SharedTable,
+        (stages, from): (&[Stage], &Arc<TableSchema>),
+        failures: &mut Failures,
+    ) -> Result<(Box<Execution>, SharedTable), Problem> {
+        if stages.is_empty() {
+            return Ok((execution, old.clone()));
+        }
+        let mut rows = Vec::new();
+        let execution = self.rows(execution, old, (stages, failures), |_, row| {
+            rows.push(Ok(RowBytes::from(row)));
+            Ok(())
+        })?;
+        let table = Table::of_rows(old.id(), Arc::clone(old.module()), Arc::clone(from), rows);
+        let table = table.map_err(|error| problems::write_refused(&error.into()))?;
+        Ok((execution, SharedTable::new(table)))
+    }
+
     fn row(
         self,
         mut execution: Box<Execution>,
-        old: &SharedTable,
         row: &[u8],
         stages: &[Stage],
-    ) -> (Box<Execution>, Result<(), Problem>) {
+    ) -> (Box<Execution>, Result<Vec<u8>, Problem>) {
         execution.refuel();
         let mut bytes = row.to_vec();
         for stage in stages {
@@ -204,8 +237,7 @@ impl Code<'_> {
                 Err(problem) => return (execution, Err(problem)),
             }
         }
-        let put = execution.put_migrated(old.id(), &bytes).map_err(|error| problems::write_refused(&error));
-        (execution, put)
+        (execution, Ok(bytes))
     }
 
     fn whole(self, mut execution: Box<Execution>, old: &SharedTable, function: u32) -> Result<Box<Execution>, Problem> {

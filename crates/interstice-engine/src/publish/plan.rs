@@ -43,8 +43,16 @@ pub(crate) enum Step {
     Clear,
     /// The module's code says what becomes of each row.
     Rows(Vec<Stage>),
-    /// A function of the module reads the table as it was and writes it as it is to be.
-    Whole(u32),
+    /// A function of the module reads the table as it was and writes it as it is to be; what it reads comes of the rows by these
+    /// stages.
+    Whole {
+        /// None if it reads them as they are.
+        stages: Vec<Stage>,
+        /// The form in which it reads them.
+        from: Arc<TableSchema>,
+        /// Its number.
+        function: u32,
+    },
     /// It goes with all its rows.
     Drop,
 }
@@ -84,17 +92,18 @@ impl Step {
     /// The functions of the module that have a part in it.
     pub(crate) fn functions(&self) -> Vec<u32> {
         match self {
-            Step::Whole(function) => vec![*function],
-            Step::Rows(stages) => {
-                let called = stages.iter().filter_map(|stage| match stage {
-                    Stage::Call(function) => Some(*function),
-                    Stage::Rebuild(_) => None,
-                });
-                called.collect()
-            }
+            Step::Whole { stages, function, .. } => called(stages).chain([*function]).collect(),
+            Step::Rows(stages) => called(stages).collect(),
             Step::Create | Step::Alter { .. } | Step::Clear | Step::Drop => Vec::new(),
         }
     }
+}
+
+fn called(stages: &[Stage]) -> impl Iterator<Item = u32> {
+    stages.iter().filter_map(|stage| match stage {
+        Stage::Call(function) => Some(*function),
+        Stage::Rebuild(_) => None,
+    })
 }
 
 /// What a publish of `schema` does to the tables of its module, `old`: tables that others refer to come first, those that go last.
@@ -170,7 +179,7 @@ fn table_plan(old: Option<&SharedTable>, new: &TableSchema, schema: &Schema) -> 
     Ok(TablePlan { old: Some(table.clone()), new: Some(Arc::new(new.clone())), difference, step })
 }
 
-/// A migration that is declared for exactly this table as it is, or a chain of them that begins near it.
+/// A migration of the whole table, or of its rows, or a chain of them that begins near the table as it is.
 pub(crate) fn migration(old: &TableSchema, new: &TableSchema, schema: &Schema) -> Option<Step> {
     if old.fields() == new.fields() && old.primary_key == new.primary_key {
         return None;
@@ -180,14 +189,15 @@ pub(crate) fn migration(old: &TableSchema, new: &TableSchema, schema: &Schema) -
     let is_form = |from: &TableSchema| {
         (from.fields(), &from.primary_key, &from.indexes) == (old.fields(), &old.primary_key, &old.indexes)
     };
-    let whole = declared.iter().find(|declared| declared.to.is_none() && is_form(declared.from));
     let exactly = declared.iter().any(|declared| has_columns_of(old, declared.from));
     let is_needed = exactly || class_of_columns(old, new) >= Class::Declared;
-    match whole {
-        Some(whole) => Some(Step::Whole(whole.number)),
-        None if is_needed => way(old, new, &declared).map(Step::Rows),
-        None => None,
-    }
+    let wholes = declared.iter().filter(|declared| declared.to.is_none());
+    let mut wholes = wholes.filter_map(|whole| {
+        let stages = if is_form(whole.from) { Some(Vec::new()) } else { way(old, whole.from, &declared) };
+        let from = Arc::new(whole.from.clone());
+        stages.filter(|_| is_needed).map(|stages| Step::Whole { stages, from, function: whole.number })
+    });
+    wholes.next().or_else(|| is_needed.then(|| way(old, new, &declared).map(Step::Rows))?)
 }
 
 /// A migration of a table, as the module declares it.

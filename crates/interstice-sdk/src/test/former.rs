@@ -3,7 +3,9 @@
 use interstice_engine::execution::{Execution, HostError};
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory};
 use interstice_types::problem::Problem;
-use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, TableSchema};
+use interstice_types::schema::{
+    FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, TableSchema,
+};
 use interstice_types::ty::{Field, StructType, Type};
 use serde_json::Value;
 use std::sync::Arc;

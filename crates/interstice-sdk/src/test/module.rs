@@ -1,5 +1,6 @@
 //! Modules of this process: their code on this thread, the engine's execution as their host.
 
+use super::former;
 use crate::host::{Refused, Status};
 use crate::native::{Ending, HOST, Host};
 use crate::registry::{self, Package};
@@ -26,6 +27,9 @@ pub(super) struct NativeLoader;
 
 impl ModuleLoader for NativeLoader {
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
+        if let Some(former) = former::load(artefact) {
+            return former;
+        }
         let name = std::str::from_utf8(artefact).ok().and_then(|text| text.strip_prefix(ARTEFACT_PREFIX));
         let package = registry::packages().into_iter().find(|package| Some(package.name) == name);
         let unknown = || LoadError { problem: Problem::new("invalid-artefact", "no crate here has this artefact") };
