@@ -26,6 +26,7 @@ use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
 use meter::Meter;
 use scan::Scan;
+pub use scan::ScanRequest;
 use std::sync::Arc;
 
 /// The modules that an execution may call; an empty slot is a module that is running.

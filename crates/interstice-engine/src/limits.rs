@@ -41,4 +41,6 @@ pub mod charge {
     pub const SIXTEEN_BYTES: u64 = 1;
     /// Each row that a scan looks at.
     pub const SCANNED_ROW: u64 = 10;
+    /// Each condition on such a row.
+    pub const CONDITION: u64 = 10;
 }

@@ -55,6 +55,7 @@ pub fn write_refused(error: &WriteError) -> Problem {
         WriteError::Apply(ApplyError::DuplicateKey { .. }) => "duplicate-key",
         WriteError::Apply(ApplyError::NoSuchRow { .. }) => "no-such-row",
         WriteError::Apply(_) | WriteError::InvalidRow { .. } => "invalid-row",
+        WriteError::Check(_) => "check-failed",
         WriteError::RowTooLarge { .. } => "row-too-large",
         WriteError::TransactionTooLarge => "transaction-too-large",
         WriteError::SequenceExhausted { .. } => "sequence-exhausted",

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod check;
 mod datatype;
 mod function;
 mod import;

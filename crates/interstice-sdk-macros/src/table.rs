@@ -1,8 +1,9 @@
 //! `#[table]`: a row type, its schema and the methods of its indexes.
 
 use crate::attributes::{doc_of, optional, package, refuse_generics, take};
+use crate::check::{self, Check};
 use crate::datatype::{plain, struct_codec};
-use heck::ToSnakeCase;
+use heck::{ToShoutySnakeCase, ToSnakeCase};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -15,10 +16,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
     refuse_generics(&item.generics, "a table")?;
     let declared = Declared::read(args, &mut item)?;
     let codec = struct_codec(&item)?;
-    let table = declared.table(&item);
+    let table = declared.table(&item)?;
     let indexes = declared.index_methods(&item);
+    let columns = declared.column_constants(&item);
     let entry = declared.entry(&item);
-    Ok(quote! { #item #codec #table #indexes #entry })
+    Ok(quote! { #item #codec #table #indexes #columns #entry })
 }
 
 /// What stands in the parentheses of `#[table(…)]`.
@@ -89,6 +91,7 @@ struct Declared {
     /// Positions of its columns.
     primary_key: Vec<usize>,
     indexes: Vec<Index>,
+    checks: Vec<Check>,
 }
 
 struct Column {
@@ -119,7 +122,9 @@ impl Declared {
             return Err(syn::Error::new_spanned(&item.ident, "a row has named columns"));
         };
         let (mut columns, mut marks) = (Vec::new(), Vec::new());
+        let mut checks = check::take_all(&mut item.attrs)?;
         for field in &mut fields.named {
+            checks.extend(check::take_all(&mut field.attrs)?);
             let (column, mark) = read_field(field)?;
             columns.push(column);
             marks.push(mark);
@@ -151,19 +156,19 @@ impl Declared {
             indexes.push(Index { name: plain(name), columns, unique: *unique });
         }
         let name = args.name.as_ref().map_or_else(|| item.ident.to_string().to_snake_case(), LitStr::value);
-        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes })
+        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes, checks })
     }
 
     /// `impl Table`.
-    fn table(&self, item: &ItemStruct) -> TokenStream {
+    fn table(&self, item: &ItemStruct) -> syn::Result<TokenStream> {
         let (ident, name) = (&item.ident, &self.name);
         let indexes = indexes_ident(ident);
         let key = self.key_type(&self.primary_key);
         let key_fields = self.primary_key.iter().map(|index| format_ident!("{}", self.columns[*index].name));
         let module = optional(self.args.module.as_ref().map(|module| quote! { #module }));
         let has_sequences = self.columns.iter().any(|column| column.auto_inc);
-        let schema = self.schema();
-        quote! {
+        let schema = self.schema(ident)?;
+        Ok(quote! {
             impl ::interstice_sdk::table::Table for #ident {
                 type Key = #key;
                 type Indexes = #indexes;
@@ -179,10 +184,10 @@ impl Declared {
                     #(::interstice_sdk::datatype::Datatype::encode(&self.#key_fields, out);)*
                 }
             }
-        }
+        })
     }
 
-    fn schema(&self) -> TokenStream {
+    fn schema(&self, row: &Ident) -> syn::Result<TokenStream> {
         let Self { name, doc, .. } = self;
         let public = self.args.public;
         let columns = self.columns.iter().map(Column::schema);
@@ -198,7 +203,9 @@ impl Declared {
                 }
             }
         });
-        quote! {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name.clone()).collect();
+        let checks = self.checks.iter().map(|check| check.schema(row, &names)).collect::<syn::Result<Vec<_>>>()?;
+        Ok(quote! {
             ::interstice_sdk::generated::TableSchema {
                 name: #name.into(),
                 doc: #doc.into(),
@@ -206,9 +213,10 @@ impl Declared {
                 columns: ::std::vec![#(#columns),*],
                 primary_key: ::std::vec![#(#key),*],
                 indexes: ::std::vec![#(#indexes),*],
+                checks: ::std::vec![#(#checks),*],
                 ..::core::default::Default::default()
             }
-        }
+        })
     }
 
     /// The type that handles dereference to, with one method for each index.
@@ -233,6 +241,24 @@ impl Declared {
 
             #[allow(dead_code)]
             impl #indexes { #(#methods)* }
+        }
+    }
+
+    /// A constant for each column, to make filters of.
+    fn column_constants(&self, item: &ItemStruct) -> TokenStream {
+        let ident = &item.ident;
+        let constants = self.columns.iter().zip(0_u16..).map(|(column, number)| {
+            let (constant, ty) = (column.constant(), &column.ty);
+            let doc = format!("Column `{}`, to make filters of.", column.name);
+            quote! {
+                #[doc = #doc]
+                pub const #constant: ::interstice_sdk::column::Column<#ident, #ty> =
+                    ::interstice_sdk::column::Column::new(#number);
+            }
+        });
+        quote! {
+            #[allow(dead_code)]
+            impl #ident { #(#constants)* }
         }
     }
 
@@ -299,6 +325,11 @@ fn indexes_ident(row: &Ident) -> Ident {
 }
 
 impl Column {
+    /// The name of its constant.
+    fn constant(&self) -> Ident {
+        format_ident!("{}", self.name.to_shouty_snake_case())
+    }
+
     fn schema(&self) -> TokenStream {
         let Self { name, doc, ty, auto_inc, .. } = self;
         let default = optional(self.default.as_ref().map(|value| {

@@ -2,11 +2,11 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::guest::calls::{
-    call, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
+    call, count, delete, delete_where, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::native::{
-    call, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
+    call, count, delete, delete_where, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, update,
 };
 
 /// A constraint did not allow a write; [`last_error`] says which.

@@ -43,8 +43,9 @@
 //! 2. All randomness comes from the transaction's seed: `ctx.rng()` and `getrandom` are two streams of it.
 //! 3. The same module code runs in WebAssembly and natively (feature `test`), on the same dispatch.
 //!
-//! *Reading order*: [`mod@datatype`], [`key`], [`mod@table`], [`function`], [`registry`], [`context`], `host`, `guest`.
+//! *Reading order*: [`mod@datatype`], [`key`], [`column`], [`mod@table`], [`function`], [`registry`], [`context`], `host`, `guest`.
 
+pub mod column;
 pub mod context;
 pub mod datatype;
 pub mod function;
@@ -72,7 +73,7 @@ pub mod generated {
     pub use interstice_abi::header::Header;
     pub use interstice_types::schema::signature;
     pub use interstice_types::schema::{
-        ChangeKind, ColumnSchema, FunctionKind, FunctionSchema, IndexSchema, TableSchema,
+        ChangeKind, CheckSchema, ColumnSchema, FunctionKind, FunctionSchema, IndexSchema, TableSchema,
     };
     pub use interstice_types::ty::{EnumType, Field, Shape, StructType, Type, Variant};
     pub use inventory::submit;
@@ -85,6 +86,7 @@ pub mod generated {
 
 /// All that a module needs.
 pub mod prelude {
+    pub use crate::column::{Column, Filter};
     pub use crate::context::{Context, QueryContext, ReducerContext};
     pub use crate::datatype::Datatype;
     pub use crate::rows::Rows;

@@ -1,9 +1,10 @@
-//! Rows of a range, fetched batch by batch.
+//! Rows of a range, or those of them that a filter lets through, fetched batch by batch.
 
+use crate::column::Filter;
 use crate::datatype::{Datatype, Input};
 use crate::host;
 use crate::key::Span;
-use interstice_abi::header::encode_bounds;
+use interstice_abi::header::ScanRequest;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
@@ -17,7 +18,9 @@ pub struct Rows<T> {
     handle: u32,
     index: u16,
     bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    filter: Option<Filter<T>>,
     reverse: bool,
+    limit: u64,
     scan: Scan,
     batch: Vec<u8>,
     position: usize,
@@ -36,7 +39,9 @@ impl<T: Datatype> Rows<T> {
             handle,
             index,
             bounds: (span.lower, span.upper),
+            filter: None,
             reverse: false,
+            limit: u64::MAX,
             scan: Scan::NotOpen,
             batch: Vec::new(),
             position: 0,
@@ -44,14 +49,54 @@ impl<T: Datatype> Rows<T> {
         }
     }
 
-    /// The other way round. Call it before the first row is taken.
+    /// Only rows that the host finds `filter` to hold for, and those of earlier filters. For a closure write
+    /// `Iterator::filter(rows, …)`: it gets rows that have crossed the boundary.
     ///
     /// # Panics
-    /// If one was.
+    /// If a row was taken already.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter<T>) -> Self {
+        self.assert_not_open("filter");
+        self.filter = Some(match self.filter.take() {
+            Some(before) => before & filter,
+            None => filter,
+        });
+        self
+    }
+
+    /// The other way round.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
     pub fn reverse(mut self) -> Self {
-        assert!(matches!(self.scan, Scan::NotOpen), "`reverse` comes before the first row");
+        self.assert_not_open("reverse");
         self.reverse = !self.reverse;
         self
+    }
+
+    /// No more than so many rows: the host looks for no more.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
+    pub fn limit(mut self, count: u64) -> Self {
+        self.assert_not_open("limit");
+        self.limit = self.limit.min(count);
+        self
+    }
+
+    fn assert_not_open(&self, what: &str) {
+        assert!(matches!(self.scan, Scan::NotOpen), "`{what}` comes before the first row");
+    }
+
+    fn open(&self) -> u32 {
+        let (lower, upper) = &self.bounds;
+        let bounds = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
+        let filter = self.filter.as_ref().map(Filter::bytes).unwrap_or_default();
+        let mut request = Vec::new();
+        ScanRequest { bounds, filter: &filter, reverse: self.reverse, limit: self.limit }.encode(&mut request);
+        host::scan_open(self.handle, self.index, &request)
     }
 
     /// Fetches the next batch; false at the end.
@@ -60,10 +105,7 @@ impl<T: Datatype> Rows<T> {
             Scan::Done => return false,
             Scan::Open(scan) => (scan, BATCH_SIZE),
             Scan::NotOpen => {
-                let mut bounds = Vec::new();
-                let (lower, upper) = &self.bounds;
-                encode_bounds((lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice)), &mut bounds);
-                let scan = host::scan_open(self.handle, self.index, &bounds, self.reverse);
+                let scan = self.open();
                 self.scan = Scan::Open(scan);
                 (scan, FIRST_BATCH_SIZE)
             }

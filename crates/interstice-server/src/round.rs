@@ -1,11 +1,10 @@
 //! What the engine thread hands to the committer: frames to make durable, and what may leave once they are.
 
-use crate::ask::{Finished, Format, Invocation, Reply, Seat, Subscribe};
+use crate::ask::{Finished, Format, Invocation, Reply, Seat, SqlReply, Subscribe};
 use crate::session::Session;
 use interstice_engine::engine::Output;
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::Frame;
-use interstice_protocol::http::RowSet;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
@@ -61,7 +60,7 @@ pub(crate) enum Done {
 /// Something that only looks at a snapshot.
 pub(crate) enum Read {
     Query(Invocation, Seat),
-    Sql { text: String, reply: Reply<RowSet> },
+    Sql { text: String, reply: SqlReply },
 }
 
 impl Round {

@@ -1,5 +1,6 @@
 //! A transaction: the store moves in, changes are made and remembered, the store moves out.
 
+use crate::check::CheckFailed;
 use crate::store::Store;
 use crate::table::{ApplyError, Table};
 use interstice_types::change::Change;
@@ -44,6 +45,9 @@ pub enum WriteError {
         /// What is wrong with them.
         source: DecodeError,
     },
+    /// A check is false of the row.
+    #[error(transparent)]
+    Check(#[from] Box<CheckFailed>),
     /// More than [`MAX_ROW_SIZE`].
     #[error("a row of {size} bytes for table `{table}`, at most {MAX_ROW_SIZE} are allowed")]
     RowTooLarge {
@@ -85,8 +89,11 @@ impl WriteTx {
     /// # Errors
     /// [`WriteError`]: nothing was changed.
     pub fn insert(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
-        let mut row = self.admit(table, row)?;
+        let (mut row, checked) = self.admit(table, row)?;
         let moves = sequence_moves(self.table(table)?, &mut row)?;
+        if checked {
+            self.table(table)?.check(&row)?;
+        }
         let savepoint = self.savepoint();
         for (column, next) in moves {
             self.make(Change::Sequence { table, column, next, previous: 0 })?;
@@ -106,7 +113,10 @@ impl WriteTx {
     /// # Errors
     /// [`WriteError`]: nothing was changed.
     pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
-        let new = self.admit(table, row)?;
+        let (new, checked) = self.admit(table, row)?;
+        if checked {
+            self.table(table)?.check(&new)?;
+        }
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
             Some(Change::Update { old: Some(old), .. }) => Ok(old),
@@ -178,9 +188,10 @@ impl WriteTx {
         self.store.table(id).map(|table| &**table).ok_or(ApplyError::NoSuchTable { table: id })
     }
 
-    /// The canonical form of a row that the transaction has room for.
-    fn admit(&mut self, id: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+    /// The canonical form of a row that the transaction has room for, and whether its table has checks.
+    fn admit(&mut self, id: TableId, row: &[u8]) -> Result<(RowBytes, bool), WriteError> {
         let table = self.table(id)?;
+        let checked = table.has_checks();
         let name = || table.schema().name.clone();
         if row.len() > MAX_ROW_SIZE {
             return Err(WriteError::RowTooLarge { table: name(), size: row.len() });
@@ -191,7 +202,7 @@ impl WriteTx {
             return Err(WriteError::TransactionTooLarge);
         }
         self.written_size += row.len();
-        Ok(canonical)
+        Ok((canonical, checked))
     }
 
     /// Makes a change where it is going to stay: it is too large to be moved about.

@@ -15,6 +15,7 @@ pub(super) enum HostCall {
     ScanClose = 8,
     Call = 9,
     Log = 10,
+    DeleteWhere = 11,
 }
 
 /// Rolling XXH3-128: each step hashes its bytes with a seed made of what came before.

@@ -1,6 +1,7 @@
 //! Values of random types, through every representation, and bytes that are none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod filters;
 mod oracle;
 mod records;
 mod schemas;
