@@ -1,11 +1,13 @@
-//! The header in front of the arguments of `interstice_call`, and the bounds of `scan_open`.
+//! The header in front of the arguments of `interstice_call`, and what `scan_open` is asked for.
 //!
 //! ```text
 //! now i64 ─ caller 32 bytes ─ seed 16 bytes ─ stream u64 ─ offset hint u64
 //! length of the calling module's name u32 ─ name ─ argument bytes
 //! ```
 //!
-//! Bounds are two, each `kind u8` (0 none, 1 included, 2 excluded) ‖ `length u32` ‖ encoded values of the first columns.
+//! A scan: `flags u8` (bit 0: against the order) ‖ `limit u64` ‖ lower bound ‖ upper bound ‖ filter, or nothing. A bound:
+//! `kind u8` (0 none, 1 included, 2 excluded) ‖ `length u32` ‖ encoded values of the first columns. A filter: see
+//! [`Filter::encode`](interstice_types::filter::Filter::encode).
 
 use interstice_types::id::{Identity, Offset};
 use interstice_types::time::Timestamp;
@@ -64,25 +66,52 @@ impl<'h> Header<'h> {
 /// Lower and upper bound, as encoded values of the first columns of an index.
 pub type Bounds<'b> = (Bound<&'b [u8]>, Bound<&'b [u8]>);
 
-/// Appends the bytes of two bounds.
-pub fn encode_bounds(bounds: Bounds<'_>, out: &mut Vec<u8>) {
-    for bound in [bounds.0, bounds.1] {
-        let (kind, values) = match bound {
-            Bound::Unbounded => (0, &[][..]),
-            Bound::Included(values) => (1, values),
-            Bound::Excluded(values) => (2, values),
-        };
-        out.push(kind);
-        out.extend((values.len() as u32).to_le_bytes());
-        out.extend(values);
+/// What a scan is to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanRequest<'r> {
+    /// Rows with these keys.
+    pub bounds: Bounds<'r>,
+    /// Of those the rows that this filter lets through, as bytes; all of them if there are none.
+    pub filter: &'r [u8],
+    /// Against the order of the index.
+    pub reverse: bool,
+    /// No more than so many rows.
+    pub limit: u64,
+}
+
+/// The flag of a scan against the order of its index.
+const REVERSE: u8 = 1;
+
+impl<'r> ScanRequest<'r> {
+    /// Appends its bytes.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(if self.reverse { REVERSE } else { 0 });
+        out.extend(self.limit.to_le_bytes());
+        encode_bound(self.bounds.0, out);
+        encode_bound(self.bounds.1, out);
+        out.extend(self.filter);
+    }
+
+    /// Reads a request; `None` if the bytes are something else. What the filter says is not looked at.
+    pub fn decode(bytes: &'r [u8]) -> Option<Self> {
+        let (flags, rest) = bytes.split_first()?;
+        let (limit, rest) = rest.split_first_chunk()?;
+        let (lower, rest) = decode_bound(rest)?;
+        let (upper, filter) = decode_bound(rest)?;
+        let limit = u64::from_le_bytes(*limit);
+        (*flags <= REVERSE).then_some(Self { bounds: (lower, upper), filter, reverse: *flags == REVERSE, limit })
     }
 }
 
-/// Reads two bounds; `None` if the bytes are something else.
-pub fn decode_bounds(bytes: &[u8]) -> Option<Bounds<'_>> {
-    let (lower, rest) = decode_bound(bytes)?;
-    let (upper, rest) = decode_bound(rest)?;
-    rest.is_empty().then_some((lower, upper))
+fn encode_bound(bound: Bound<&[u8]>, out: &mut Vec<u8>) {
+    let (kind, values) = match bound {
+        Bound::Unbounded => (0, &[][..]),
+        Bound::Included(values) => (1, values),
+        Bound::Excluded(values) => (2, values),
+    };
+    out.push(kind);
+    out.extend((values.len() as u32).to_le_bytes());
+    out.extend(values);
 }
 
 fn decode_bound(bytes: &[u8]) -> Option<(Bound<&[u8]>, &[u8])> {
@@ -121,13 +150,19 @@ mod tests {
     }
 
     #[test]
-    fn bounds_go_there_and_back_and_others_are_none() {
+    fn a_scan_goes_there_and_back_and_others_are_none() {
         let bounds = (Bound::Included(&[1, 2][..]), Bound::Excluded(&[][..]));
+        let request = ScanRequest { bounds, filter: &[9, 8], reverse: true, limit: 7 };
         let mut bytes = Vec::new();
-        encode_bounds(bounds, &mut bytes);
-        assert_eq!(decode_bounds(&bytes), Some(bounds));
-        assert!((0..bytes.len()).all(|cut| decode_bounds(&bytes[..cut]).is_none()));
-        bytes[0] = 3;
-        assert_eq!(decode_bounds(&bytes), None);
+        request.encode(&mut bytes);
+        let golden = [&[1][..], &7_u64.to_le_bytes(), &[1, 2, 0, 0, 0, 1, 2], &[2, 0, 0, 0, 0], &[9, 8]].concat();
+        assert_eq!(bytes, golden);
+        assert_eq!(ScanRequest::decode(&bytes), Some(request));
+        assert!((0..bytes.len() - 2).all(|cut| ScanRequest::decode(&bytes[..cut]).is_none()));
+        for (position, byte) in [(0, 2), (9, 3)] {
+            let mut other = bytes.clone();
+            other[position] = byte;
+            assert_eq!(ScanRequest::decode(&other), None);
+        }
     }
 }

@@ -52,6 +52,8 @@ pub const INSERT: &str = "insert";
 pub const UPDATE: &str = "update";
 /// Removes a row.
 pub const DELETE: &str = "delete";
+/// Removes rows.
+pub const DELETE_WHERE: &str = "delete_where";
 /// Finds a row.
 pub const GET: &str = "get";
 /// Counts rows.
@@ -102,8 +104,14 @@ pub const HOST_CALLS: &[Signature] = &[
         Some(I32),
         "(handle, unique index, values, length, out, capacity): length of the row, or NOT_FOUND",
     ),
-    call(COUNT, &[I32], Some(I64), "(handle): rows"),
-    call(SCAN_OPEN, &[I32, I32, I32, I32, I32], Some(I32), "(handle, index, bounds, length, reverse): a scan"),
+    call(
+        DELETE_WHERE,
+        &[I32, I32, I32],
+        Some(I64),
+        "(handle, filter, length): rows that were removed, or REFUSED and none was",
+    ),
+    call(COUNT, &[I32, I32, I32], Some(I64), "(handle, filter, length): rows that it lets through; all without bytes"),
+    call(SCAN_OPEN, &[I32, I32, I32, I32], Some(I32), "(handle, index, request, length): a scan"),
     call(
         SCAN_NEXT,
         &[I32, I32, I32],

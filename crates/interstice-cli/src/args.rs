@@ -104,6 +104,9 @@ pub(crate) enum Command {
     Sql {
         /// The statement, `@file`, or `-` for stdin
         statement: String,
+        /// Show how it is answered: by which index, what is looked at, what comes out
+        #[arg(long)]
+        explain: bool,
         /// Ask a data directory instead of a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,

@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Modules(command) => modules::run(&node, command),
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
-        Command::Sql { statement, data } => sql::run(&node, data.as_deref(), statement),
+        Command::Sql { statement, explain: false, data } => sql::run(&node, data.as_deref(), statement),
+        Command::Sql { statement, explain: true, data } => sql::explain(&node, data.as_deref(), statement),
         Command::Subscribe { words, query: Some(query), count, .. } => {
             subscribe::query(&node, (query, words), *count, output)
         }

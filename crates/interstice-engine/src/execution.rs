@@ -28,6 +28,7 @@ use interstice_types::time::Timestamp;
 use interstice_types::transaction::Work;
 use meter::Meter;
 use scan::Scan;
+pub use scan::ScanRequest;
 use schedule_calls::Scheduled;
 use std::sync::Arc;
 
@@ -225,9 +226,14 @@ impl Execution {
         tx.insert_ahead(table, row).map(|_| ())
     }
 
-    /// Whether every row of a table names rows that are there.
-    pub(crate) fn check_references(&self, table: TableId) -> Result<(), WriteError> {
-        self.tables.tx().map_or(Ok(()), |tx| tx.check_references(table))
+    /// Whether every row of a table passes the checks with these numbers, and names rows that are there.
+    pub(crate) fn check_constraints(&self, table: TableId, checks: &[usize]) -> Result<(), WriteError> {
+        let tx = self.tables.tx().expect("invariant: a publish writes");
+        let rows = tx.store().table(table).expect("invariant: the table is there");
+        match checks.iter().find_map(|number| rows.first_failing(*number)) {
+            Some(failed) => Err(Box::new(failed).into()),
+            None => tx.check_references(table),
+        }
     }
 
     /// Logs a line, kept with the transaction's outcome and nowhere else.

@@ -46,4 +46,6 @@ pub mod charge {
     pub const FOLLOWED_ROW: u64 = 50;
     /// Each row that a scan looks at.
     pub const SCANNED_ROW: u64 = 10;
+    /// Each condition on such a row.
+    pub const CONDITION: u64 = 10;
 }

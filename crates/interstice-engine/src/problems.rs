@@ -64,6 +64,7 @@ pub fn write_refused(error: &WriteError) -> Problem {
         },
         WriteError::Apply(ApplyError::DoesNotConvert { .. }) => "does-not-convert",
         WriteError::Apply(_) | WriteError::InvalidRow { .. } => "invalid-row",
+        WriteError::Check(_) => "check-failed",
         WriteError::RowTooLarge { .. } => "row-too-large",
         WriteError::TransactionTooLarge => "transaction-too-large",
         WriteError::SequenceExhausted { .. } => "sequence-exhausted",

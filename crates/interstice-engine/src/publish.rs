@@ -138,7 +138,7 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
         module: position,
     };
     let mut execution = migrate::run_code(tx, &plans, stand, wish.options.max_failures)?;
-    migrate::check_references(&execution, &plans)?;
+    migrate::check_constraints(&execution, &plans)?;
     if let Some(init) = schema.functions.iter().position(|f| f.kind == FunctionKind::Init).filter(|_| first) {
         execution = run_init(execution, &catalog, (position, init as u32))?;
     }

@@ -52,6 +52,8 @@ pub mod route {
     pub const QUERY: &str = "/v1/query";
     /// POST [`SqlRequest`](super::SqlRequest), get [`RowSet`](super::RowSet).
     pub const SQL: &str = "/v1/sql";
+    /// POST [`SqlRequest`](super::SqlRequest), get [`Explained`](super::Explained).
+    pub const SQL_EXPLAIN: &str = "/v1/sql/explain";
     /// [`RowSet`](super::RowSet), behind it `/{module}/{table}`.
     pub const ROWS: &str = "/v1/rows";
     /// POST a [`Receipt`](crate::receipt::Receipt), get [`ReceiptChecked`](super::ReceiptChecked).
@@ -180,6 +182,28 @@ pub struct RowSet {
     pub columns: Vec<Field>,
     /// Each as many values as there are columns.
     pub rows: Vec<Vec<Json>>,
+}
+
+/// How a `SELECT` is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The newest transaction that it saw.
+    #[serde(with = "as_text")]
+    pub offset: Offset,
+    /// What serves it: `primary key`, or `index` and its name.
+    pub index: String,
+    /// What its keys are held to, as `room =` and `seq in a range`; nothing if all of them are walked.
+    pub keys: Vec<String>,
+    /// Whether they are walked backwards.
+    pub backwards: bool,
+    /// What is left to look at in each row, as SQL; `null` if nothing is.
+    pub filter: Option<String>,
+    /// What rows are sorted by afterwards.
+    pub sorted_by: Vec<String>,
+    /// Rows that were looked at.
+    pub examined: u64,
+    /// Rows that came out.
+    pub returned: u64,
 }
 
 /// That a receipt is not contradicted. One that is, is `history-diverged`.
@@ -326,6 +350,7 @@ shapes! {
     Called => "interstice.call/v1",
     Answer => "interstice.value/v1",
     RowSet => "interstice.rows/v1",
+    Explained => "interstice.explain/v1",
     Published => "interstice.publish/v1",
     PublishPlan => "interstice.publish-plan/v1",
     ReceiptChecked => "interstice.receipt/v1",
@@ -344,11 +369,10 @@ pub fn status_of(problem: &Problem) -> u16 {
     match &*problem.code {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
-        | "invalid-literal" | "invalid-selection" | "statement-too-long" | "not-subscribable" | "result-too-large" => {
-            400
-        }
-        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-route"
-        | "unknown-schedule" | "trimmed" => 404,
+        | "invalid-literal" | "types-differ" | "invalid-selection" | "statement-too-long" | "not-subscribable"
+        | "result-too-large" => 400,
+        "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-field"
+        | "unknown-variant" | "unknown-route" | "unknown-schedule" | "trimmed" => 404,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
         | "events-pending" | "schema-changed" | "breaks-importers" | "no-migration-path" | "destructive"
@@ -358,7 +382,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"
         | "undeclared-table" | "undeclared-call" | "out-of-bounds" | "invalid-answer" | "invalid-pointer"
-        | "too-many-scans" | "unreadable-log" | "snapshot-failed" => 500,
+        | "too-many-scans" | "invalid-scan" | "invalid-filter" | "unreadable-log" | "snapshot-failed" => 500,
         "unknown" | "unavailable" | "overloaded" | "disk-full" | "read-only" | "module-unavailable" | "host-fault" => {
             503
         }

@@ -5,6 +5,7 @@
 mod arguments;
 mod attributes;
 mod bindings;
+mod check;
 mod datatype;
 mod function;
 mod import;

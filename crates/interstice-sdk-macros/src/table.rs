@@ -1,9 +1,10 @@
 //! `#[table]`: a row type, its schema and the methods of its indexes.
 
 use crate::attributes::{doc_of, former_code, former_name, optional, package, refuse_generics, take};
+use crate::check::{self, Check};
 use crate::datatype::{plain, struct_codec};
 use crate::reference::{Reference, Referred};
-use heck::ToSnakeCase;
+use heck::{ToShoutySnakeCase, ToSnakeCase};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
@@ -16,10 +17,11 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
     refuse_generics(&item.generics, "a table")?;
     let declared = Declared::read(args, &mut item)?;
     let codec = struct_codec(&item)?;
-    let table = declared.table(&item);
+    let table = declared.table(&item)?;
     let indexes = declared.index_methods(&item);
+    let columns = declared.column_constants(&item);
     let entry = declared.entry(&item);
-    Ok(quote! { #item #codec #table #indexes #entry })
+    Ok(quote! { #item #codec #table #indexes #columns #entry })
 }
 
 /// What stands in the parentheses of `#[table(…)]`.
@@ -105,6 +107,7 @@ struct Declared {
     indexes: Vec<Index>,
     references: Vec<Reference>,
     renamed_from: Option<LitStr>,
+    checks: Vec<Check>,
 }
 
 struct Column {
@@ -137,7 +140,9 @@ impl Declared {
             return Err(syn::Error::new_spanned(&item.ident, "a row has named columns"));
         };
         let (mut columns, mut marks) = (Vec::new(), Vec::new());
+        let mut checks = check::take_all(&mut item.attrs)?;
         for field in &mut fields.named {
+            checks.extend(check::take_all(&mut field.attrs)?);
             let (column, mark) = read_field(field)?;
             columns.push(column);
             marks.push(mark);
@@ -181,11 +186,12 @@ impl Declared {
         index_references(&references, &primary_key, &mut indexes);
         let name = args.name.as_ref().map_or_else(|| item.ident.to_string().to_snake_case(), LitStr::value);
         let renamed_from = take(&mut item.attrs, "renamed")?.map(|attribute| former_name(&attribute)).transpose()?;
-        Ok(Self { name, doc: doc_of(&item.attrs), args, columns, primary_key, indexes, references, renamed_from })
+        let doc = doc_of(&item.attrs);
+        Ok(Self { args, name, doc, columns, primary_key, indexes, references, renamed_from, checks })
     }
 
     /// `impl Table`.
-    fn table(&self, item: &ItemStruct) -> TokenStream {
+    fn table(&self, item: &ItemStruct) -> syn::Result<TokenStream> {
         let (ident, name) = (&item.ident, &self.name);
         let indexes = indexes_ident(ident);
         let key = self.key_type(&self.primary_key);
@@ -195,8 +201,8 @@ impl Declared {
         let former = is_former.then(|| quote! { impl ::interstice_sdk::table::FormerTable for #ident {} });
         let named = self.references.iter().map(|reference| reference.check(&self.key_type(&reference.columns)));
         let has_sequences = self.columns.iter().any(|column| column.auto_inc);
-        let schema = self.schema();
-        quote! {
+        let schema = self.schema(ident)?;
+        Ok(quote! {
             impl ::interstice_sdk::table::Table for #ident {
                 type Key = #key;
                 type Indexes = #indexes;
@@ -216,10 +222,10 @@ impl Declared {
 
             #former
             #(#named)*
-        }
+        })
     }
 
-    fn schema(&self) -> TokenStream {
+    fn schema(&self, row: &Ident) -> syn::Result<TokenStream> {
         let Self { name, doc, .. } = self;
         let public = self.args.public;
         let columns = self.columns.iter().map(Column::schema);
@@ -238,7 +244,9 @@ impl Declared {
         let references = self.references.iter().map(Reference::schema);
         let renamed_from = former_code(self.renamed_from.as_ref());
         let durability = self.args.durability.clone().unwrap_or_else(|| format_ident!("Durable"));
-        quote! {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name.clone()).collect();
+        let checks = self.checks.iter().map(|check| check.schema(row, &names)).collect::<syn::Result<Vec<_>>>()?;
+        Ok(quote! {
             ::interstice_sdk::generated::TableSchema {
                 name: #name.into(),
                 renamed_from: #renamed_from,
@@ -249,8 +257,9 @@ impl Declared {
                 primary_key: ::std::vec![#(#key),*],
                 indexes: ::std::vec![#(#indexes),*],
                 references: ::std::vec![#(#references),*],
+                checks: ::std::vec![#(#checks),*],
             }
-        }
+        })
     }
 
     /// The type that handles dereference to, with one method for each index.
@@ -275,6 +284,24 @@ impl Declared {
 
             #[allow(dead_code)]
             impl #indexes { #(#methods)* }
+        }
+    }
+
+    /// A constant for each column, to make filters of.
+    fn column_constants(&self, item: &ItemStruct) -> TokenStream {
+        let ident = &item.ident;
+        let constants = self.columns.iter().zip(0_u16..).map(|(column, number)| {
+            let (constant, ty) = (column.constant(), &column.ty);
+            let doc = format!("Column `{}`, to make filters of.", column.name);
+            quote! {
+                #[doc = #doc]
+                pub const #constant: ::interstice_sdk::column::Column<#ident, #ty> =
+                    ::interstice_sdk::column::Column::new(#number);
+            }
+        });
+        quote! {
+            #[allow(dead_code)]
+            impl #ident { #(#constants)* }
         }
     }
 
@@ -354,6 +381,11 @@ fn indexes_ident(row: &Ident) -> Ident {
 }
 
 impl Column {
+    /// The name of its constant.
+    fn constant(&self) -> Ident {
+        format_ident!("{}", self.name.to_shouty_snake_case())
+    }
+
     fn schema(&self) -> TokenStream {
         let Self { name, doc, ty, auto_inc, .. } = self;
         let renamed_from = former_code(self.renamed_from.as_ref());

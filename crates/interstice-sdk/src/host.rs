@@ -2,13 +2,13 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::guest::calls::{
-    call, cancel, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, schedule,
-    update,
+    call, cancel, count, delete, delete_where, get, insert, last_error, log, raise, scan_close, scan_next, scan_open,
+    schedule, update,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::native::{
-    call, cancel, count, delete, get, insert, last_error, log, raise, scan_close, scan_next, scan_open, schedule,
-    update,
+    call, cancel, count, delete, delete_where, get, insert, last_error, log, raise, scan_close, scan_next, scan_open,
+    schedule, update,
 };
 
 /// A constraint did not allow a write; [`last_error`] says which.

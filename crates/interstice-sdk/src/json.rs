@@ -300,11 +300,13 @@ impl ser::SerializeMap for Parts<'_> {
 #[cfg(test)]
 mod tests {
     use super::to_json;
+    use interstice_types::filter::{Comparison, Filter, Operand, Operator, Place, Step};
     use interstice_types::schema::{
-        ChangeKind, ColumnSchema, Durability, FunctionKind, FunctionSchema, HandleSchema, Import, ImportedName,
-        IndexSchema, OnDelete, ReferenceSchema, Schema, TableAccess, TableRef, TableSchema,
+        ChangeKind, CheckSchema, ColumnSchema, Durability, FunctionKind, FunctionSchema, HandleSchema, Import,
+        ImportedName, IndexSchema, OnDelete, ReferenceSchema, Schema, TableAccess, TableRef, TableSchema,
     };
     use interstice_types::ty::{EnumType, Field, Shape, StructType, Type, Variant};
+    use interstice_types::value::Value;
 
     fn everything() -> Schema {
         let field = |name: &str, ty| Field { name: name.to_owned(), ty };
@@ -347,6 +349,7 @@ mod tests {
                     table: "u".to_owned(),
                     on_delete: OnDelete::SetNull,
                 }],
+                checks: vec![CheckSchema { expression: "a \"b\"".to_owned(), filter: filter() }],
             }],
             functions: vec![FunctionSchema {
                 name: "f".to_owned(),
@@ -359,6 +362,17 @@ mod tests {
             }],
             imports: vec![Import { module: "other".to_owned(), functions: vec![name.clone()], tables: vec![name] }],
         }
+    }
+
+    /// With every condition, operand and step.
+    fn filter() -> Filter {
+        let place =
+            Place::column(1).then(Step::Field(2)).then(Step::Inside).then(Step::Variant(3, 4)).then(Step::Length);
+        let with = Operand::Place(Place::column(0));
+        let compare = Filter::Compare(Comparison { place: place.clone(), operator: Operator::Less, with });
+        let value = Filter::compare(place.clone(), Operator::GreaterOrEqual, &Type::I16, &Value::I16(-2));
+        let not = Filter::Not(Box::new(Filter::IsNull(place.clone())));
+        Filter::Any(vec![Filter::All(vec![compare, value]), not, Filter::Is(place, 7)])
     }
 
     #[test]

@@ -43,8 +43,10 @@
 //! 2. All randomness comes from the transaction's seed: `ctx.rng()` and `getrandom` are two streams of it.
 //! 3. The same module code runs in WebAssembly and natively (feature `test`), on the same dispatch.
 //!
-//! *Reading order*: [`mod@datatype`], [`key`], [`mod@table`], [`function`], [`registry`], [`context`], [`schedule`], `host`, `guest`.
+//! *Reading order*: [`mod@datatype`], [`key`], [`column`], [`mod@table`], [`function`], [`registry`], [`context`], [`schedule`], `host`,
+//! `guest`.
 
+pub mod column;
 pub mod context;
 pub mod datatype;
 pub mod function;
@@ -74,8 +76,8 @@ pub mod generated {
     pub use interstice_types::schema::schedule::{Missed, Recurrence};
     pub use interstice_types::schema::signature;
     pub use interstice_types::schema::{
-        ChangeKind, ColumnSchema, Durability, FunctionKind, FunctionSchema, IndexSchema, OnDelete, ReferenceSchema,
-        TableSchema,
+        ChangeKind, CheckSchema, ColumnSchema, Durability, FunctionKind, FunctionSchema, IndexSchema, OnDelete,
+        ReferenceSchema, TableSchema,
     };
     pub use interstice_types::ty::{EnumType, Field, Shape, StructType, Type, Variant};
     pub use inventory::submit;
@@ -92,6 +94,7 @@ struct Guide;
 
 /// All that a module needs.
 pub mod prelude {
+    pub use crate::column::{Column, Filter};
     pub use crate::context::{Context, QueryContext, ReducerContext};
     pub use crate::datatype::Datatype;
     pub use crate::rows::Rows;

@@ -16,8 +16,9 @@ pub(crate) trait Host: Any {
     fn update(&mut self, handle: u32, row: &[u8]) -> Result<Result<(), Refused>, Ending>;
     fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<Vec<u8>>, Ending>;
     fn get(&mut self, handle: u32, index: u16, values: &[u8]) -> Result<Option<Vec<u8>>, Ending>;
-    fn count(&mut self, handle: u32) -> Result<u64, Ending>;
-    fn scan_open(&mut self, handle: u32, index: u16, bounds: &[u8], reverse: bool) -> Result<u32, Ending>;
+    fn delete_where(&mut self, handle: u32, filter: &[u8]) -> Result<Result<u64, Refused>, Ending>;
+    fn count(&mut self, handle: u32, filter: &[u8]) -> Result<u64, Ending>;
+    fn scan_open(&mut self, handle: u32, index: u16, request: &[u8]) -> Result<u32, Ending>;
     fn scan_next(&mut self, scan: u32, size: usize) -> Result<Vec<u8>, Ending>;
     fn scan_close(&mut self, scan: u32) -> Result<(), Ending>;
     fn call(&mut self, import: u32, args: &[u8]) -> Result<(Status, Vec<u8>), Ending>;
@@ -60,12 +61,16 @@ pub(crate) fn get<T>(handle: u32, index: u16, values: &[u8], read: impl FnOnce(&
     ask(|host| host.get(handle, index, values)).map(|row| read(&row))
 }
 
-pub(crate) fn count(handle: u32) -> u64 {
-    ask(|host| host.count(handle))
+pub(crate) fn delete_where(handle: u32, filter: &[u8]) -> Result<u64, Refused> {
+    ask(|host| host.delete_where(handle, filter))
 }
 
-pub(crate) fn scan_open(handle: u32, index: u16, bounds: &[u8], reverse: bool) -> u32 {
-    ask(|host| host.scan_open(handle, index, bounds, reverse))
+pub(crate) fn count(handle: u32, filter: &[u8]) -> u64 {
+    ask(|host| host.count(handle, filter))
+}
+
+pub(crate) fn scan_open(handle: u32, index: u16, request: &[u8]) -> u32 {
+    ask(|host| host.scan_open(handle, index, request))
 }
 
 pub(crate) fn scan_next(scan: u32, size: usize, batch: &mut Vec<u8>) {

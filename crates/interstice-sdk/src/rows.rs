@@ -1,9 +1,10 @@
-//! Rows of a range, fetched batch by batch.
+//! Rows of a range, or those of them that a filter lets through, fetched batch by batch.
 
+use crate::column::Filter;
 use crate::datatype::{Datatype, Input};
 use crate::host;
 use crate::key::Span;
-use interstice_abi::header::encode_bounds;
+use interstice_abi::header::ScanRequest;
 use std::marker::PhantomData;
 use std::ops::Bound;
 
@@ -17,14 +18,16 @@ pub struct Rows<T> {
     handle: u32,
     index: u16,
     bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+    filter: Option<Filter<T>>,
     reverse: bool,
-    scan: Scan,
+    limit: u64,
+    scan: State,
     batch: Vec<u8>,
     position: usize,
     row: PhantomData<T>,
 }
 
-enum Scan {
+enum State {
     NotOpen,
     Open(u32),
     Done,
@@ -36,35 +39,65 @@ impl<T: Datatype> Rows<T> {
             handle,
             index,
             bounds: (span.lower, span.upper),
+            filter: None,
             reverse: false,
-            scan: Scan::NotOpen,
+            limit: u64::MAX,
+            scan: State::NotOpen,
             batch: Vec::new(),
             position: 0,
             row: PhantomData,
         }
     }
 
-    /// The other way round. Call it before the first row is taken.
+    /// To be narrowed by a filter before they leave the host.
+    #[must_use]
+    pub fn scan(self) -> Scan<T> {
+        Scan { rows: self }
+    }
+
+    /// The other way round.
     ///
     /// # Panics
-    /// If one was.
+    /// If a row was taken already.
+    #[must_use]
     pub fn reverse(mut self) -> Self {
-        assert!(matches!(self.scan, Scan::NotOpen), "`reverse` comes before the first row");
+        self.assert_not_open("reverse");
         self.reverse = !self.reverse;
         self
+    }
+
+    /// No more than so many rows: the host looks for no more.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
+    pub fn limit(mut self, count: u64) -> Self {
+        self.assert_not_open("limit");
+        self.limit = self.limit.min(count);
+        self
+    }
+
+    fn assert_not_open(&self, what: &str) {
+        assert!(matches!(self.scan, State::NotOpen), "`{what}` comes before the first row");
+    }
+
+    fn open(&self) -> u32 {
+        let (lower, upper) = &self.bounds;
+        let bounds = (lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice));
+        let filter = self.filter.as_ref().map(Filter::bytes).unwrap_or_default();
+        let mut request = Vec::new();
+        ScanRequest { bounds, filter: &filter, reverse: self.reverse, limit: self.limit }.encode(&mut request);
+        host::scan_open(self.handle, self.index, &request)
     }
 
     /// Fetches the next batch; false at the end.
     fn fetch(&mut self) -> bool {
         let (scan, size) = match self.scan {
-            Scan::Done => return false,
-            Scan::Open(scan) => (scan, BATCH_SIZE),
-            Scan::NotOpen => {
-                let mut bounds = Vec::new();
-                let (lower, upper) = &self.bounds;
-                encode_bounds((lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice)), &mut bounds);
-                let scan = host::scan_open(self.handle, self.index, &bounds, self.reverse);
-                self.scan = Scan::Open(scan);
+            State::Done => return false,
+            State::Open(scan) => (scan, BATCH_SIZE),
+            State::NotOpen => {
+                let scan = self.open();
+                self.scan = State::Open(scan);
                 (scan, FIRST_BATCH_SIZE)
             }
         };
@@ -72,7 +105,7 @@ impl<T: Datatype> Rows<T> {
         host::scan_next(scan, size, &mut self.batch);
         if self.batch.is_empty() {
             host::scan_close(scan);
-            self.scan = Scan::Done;
+            self.scan = State::Done;
         }
         !self.batch.is_empty()
     }
@@ -93,9 +126,57 @@ impl<T: Datatype> Iterator for Rows<T> {
     }
 }
 
+/// Rows of which the host gives out only those that a filter holds for. Its own [`filter`](Self::filter) stands in the place of that
+/// of iterators, which gets rows that have left the host.
+pub struct Scan<T> {
+    rows: Rows<T>,
+}
+
+impl<T: Datatype> Scan<T> {
+    /// Only rows that `filter` holds for, and those of earlier filters.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter<T>) -> Self {
+        self.rows.assert_not_open("filter");
+        self.rows.filter = Some(match self.rows.filter.take() {
+            Some(before) => before & filter,
+            None => filter,
+        });
+        self
+    }
+
+    /// The other way round.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
+    pub fn reverse(self) -> Self {
+        Self { rows: self.rows.reverse() }
+    }
+
+    /// No more than so many rows: the host looks for no more.
+    ///
+    /// # Panics
+    /// If a row was taken already.
+    #[must_use]
+    pub fn limit(self, count: u64) -> Self {
+        Self { rows: self.rows.limit(count) }
+    }
+}
+
+impl<T: Datatype> Iterator for Scan<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.rows.next()
+    }
+}
+
 impl<T> Drop for Rows<T> {
     fn drop(&mut self) {
-        if let Scan::Open(scan) = self.scan {
+        if let State::Open(scan) = self.scan {
             host::scan_close(scan);
         }
     }

@@ -1,9 +1,10 @@
 //! Tables and the handles that a function declares to touch them: [`Read`], [`Insert`], [`Write`].
 
+use crate::column::Filter;
 use crate::datatype::{Datatype, Input};
 use crate::host;
 use crate::key::{Columns, Lookup, Span};
-use crate::rows::Rows;
+use crate::rows::{Rows, Scan};
 use crate::scratch;
 use interstice_types::schema::TableSchema;
 use std::fmt;
@@ -120,9 +121,20 @@ impl<T: Table> Read<T> {
         scan(self.indexes.handle(), PRIMARY, keys.into())
     }
 
+    /// All rows in the order of their primary keys, to be narrowed by [`filter`](Scan::filter), [`reverse`](Scan::reverse) and
+    /// [`limit`](Scan::limit) before they leave the host.
+    pub fn scan(&self) -> Scan<T> {
+        self.range(..).scan()
+    }
+
     /// How many rows there are.
     pub fn count(&self) -> u64 {
-        host::count(self.indexes.handle())
+        host::count(self.indexes.handle(), &[])
+    }
+
+    /// How many rows a condition holds for. The host looks at each.
+    pub fn count_where(&self, filter: Filter<T>) -> u64 {
+        host::count(self.indexes.handle(), &filter.bytes())
     }
 }
 
@@ -226,16 +238,15 @@ impl<T: Table> Write<T> {
         host::delete(self.handle(), &key.into().values, decoded)
     }
 
-    /// Removes all rows; returns how many there were.
+    /// Removes the rows that a condition holds for; returns how many there were. The host looks at each row. If a constraint
+    /// does not allow it the whole call is refused.
+    pub fn delete_where(&self, filter: Filter<T>) -> u64 {
+        host::delete_where(self.handle(), &filter.bytes()).unwrap_or_else(|_| host::raise())
+    }
+
+    /// Removes all rows; returns how many there were. If a constraint does not allow it the whole call is refused.
     pub fn clear(&self) -> u64 {
-        let (mut count, mut key) = (0, Vec::new());
-        for row in self.iter() {
-            key.clear();
-            row.encode_key(&mut key);
-            host::delete(self.handle(), &key, |_| ());
-            count += 1;
-        }
-        count
+        host::delete_where(self.handle(), &[]).unwrap_or_else(|_| host::raise())
     }
 }
 

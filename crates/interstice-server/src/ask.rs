@@ -5,7 +5,7 @@ use crate::standing::StandingQuery;
 use interstice_engine::module::Loaded;
 use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Snapshot;
-use interstice_protocol::http::{ChangeCounts, RowSet};
+use interstice_protocol::http::{ChangeCounts, Explained, RowSet};
 use interstice_protocol::receipt::Receipt;
 use interstice_types::id::{Identity, Offset, ScheduleId, TableId};
 use interstice_types::problem::Problem;
@@ -30,7 +30,7 @@ pub(crate) enum Ask {
     Query(Invocation, Seat),
     Sql {
         text: String,
-        reply: Reply<RowSet>,
+        reply: SqlReply,
     },
     /// Look at a snapshot.
     Look(Look),
@@ -97,6 +97,23 @@ pub(crate) enum Format {
 
 /// Carries one answer back to a waiting HTTP request.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// What is wanted of a `SELECT`, and where it goes.
+pub(crate) enum SqlReply {
+    Rows(Reply<RowSet>),
+    /// How it is answered.
+    Explained(Reply<Explained>),
+}
+
+impl SqlReply {
+    /// Whoever asked may have gone.
+    pub(crate) fn refuse(self, problem: Problem) {
+        match self {
+            Self::Rows(reply) => drop(reply.send(Err(problem))),
+            Self::Explained(reply) => drop(reply.send(Err(problem))),
+        }
+    }
+}
 
 /// Where the answer of a call or a query goes.
 pub(crate) enum Seat {

@@ -341,9 +341,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         let problem = problems::unavailable("the node has failed");
         match job.work {
             Work::Query(_, seat) => self.outbox.answer(job.session.as_ref(), seat, Err(problem)),
-            Work::Sql { reply, .. } => {
-                let _ = reply.send(Err(problem));
-            }
+            Work::Sql { reply, .. } => reply.refuse(problem),
             // Whoever waits for a look hears that it was dropped.
             Work::Initial { .. } | Work::Look(_) => {}
         }

@@ -1,6 +1,6 @@
 //! The reader thread: queries, SQL and initial rows, on snapshots, away from the engine and the committer.
 
-use crate::ask::{Ask, Batch, Finished, Format, Invocation, Look, Reply, Seat};
+use crate::ask::{Ask, Batch, Finished, Format, Invocation, Look, Seat, SqlReply};
 use crate::lifeline::FailOnPanic;
 use crate::node::Node;
 use crate::outbox::Outbox;
@@ -10,7 +10,6 @@ use crate::session::{InitialRows, Session};
 use crate::signatures::Signatures;
 use interstice::sql::Select;
 use interstice_engine::read::{Reader, Snapshot};
-use interstice_protocol::http::RowSet;
 use interstice_types::problem::Problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ pub(crate) struct Job {
 /// What to read.
 pub(crate) enum Work {
     Query(Invocation, Seat),
-    Sql { text: String, reply: Reply<RowSet> },
+    Sql { text: String, reply: SqlReply },
     Look(Look),
     Initial { id: u32, format: Format, select: Arc<Select> },
 }
@@ -70,9 +69,10 @@ impl ReaderThread<'_> {
                     seat => outbox.answer(session.as_ref(), seat, result),
                 }
             }
-            Work::Sql { text, reply } => {
-                // Whoever asked may have gone.
-                let _ = reply.send(reports::select(&snapshot, &text));
+            // Whoever asked may have gone.
+            Work::Sql { text, reply: SqlReply::Rows(reply) } => drop(reply.send(reports::select(&snapshot, &text))),
+            Work::Sql { text, reply: SqlReply::Explained(reply) } => {
+                drop(reply.send(reports::explain(&snapshot, &text)));
             }
             Work::Look(look) => look(&snapshot),
             Work::Initial { id, format, select } => {

@@ -14,9 +14,9 @@ use interstice_log::backup::Inventory;
 use interstice_log::segment::SegmentHeader;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
-    BackupSource, ChangeCounts, DivergenceFound, EndListed, FaultFound, FunctionCounted, LogStats, LogVerified,
-    PartCounted, ReplayChecked, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed, SegmentVerified,
-    SnapshotBuilt, SnapshotFound, SnapshotList, SnapshotListed,
+    BackupSource, ChangeCounts, DivergenceFound, EndListed, Explained, FaultFound, FunctionCounted, LogStats,
+    LogVerified, PartCounted, ReplayChecked, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed,
+    SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList, SnapshotListed,
 };
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
@@ -229,4 +229,22 @@ pub fn select(snapshot: &Snapshot, text: &str) -> Result<RowSet, Problem> {
     };
     let rows = select.rows(snapshot)?.iter().map(|row| to_json(row)).collect();
     Ok(RowSet { offset: newest(snapshot), columns: fields.to_vec(), rows })
+}
+
+/// How the `SELECT` in `text` is answered.
+///
+/// # Errors
+/// See [`Select::parse`]; `result-too-large`.
+pub fn explain(snapshot: &Snapshot, text: &str) -> Result<Explained, Problem> {
+    let found = Select::parse(text, snapshot)?.explain(snapshot)?;
+    Ok(Explained {
+        offset: newest(snapshot),
+        index: found.index,
+        keys: found.keys,
+        backwards: found.backwards,
+        filter: found.filter,
+        sorted_by: found.sorted_by,
+        examined: found.examined,
+        returned: found.returned,
+    })
 }

@@ -1,12 +1,11 @@
 //! What the engine thread hands to the committer: frames to make durable, and what may leave once they are.
 
-use crate::ask::{Finished, Format, Invocation, Look, Reply, Seat, Subscribe};
+use crate::ask::{Finished, Format, Invocation, Look, Reply, Seat, SqlReply, Subscribe};
 use crate::session::Session;
 use crate::standing::StandingQuery;
 use interstice_engine::engine::Output;
 use interstice_engine::read::Snapshot;
 use interstice_log::frame::Frame;
-use interstice_protocol::http::RowSet;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::sync::Arc;
@@ -67,7 +66,7 @@ pub(crate) enum Done {
 /// Something that only looks at a snapshot.
 pub(crate) enum Read {
     Query(Invocation, Seat),
-    Sql { text: String, reply: Reply<RowSet> },
+    Sql { text: String, reply: SqlReply },
     Look(Look),
 }
 

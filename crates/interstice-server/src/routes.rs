@@ -37,6 +37,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(&format!("{}/{{module}}/{{reducer}}", route::CALL), post(calls::call))
         .route(&format!("{}/{{module}}/{{query}}", route::QUERY), post(calls::query))
         .route(route::SQL, post(calls::sql))
+        .route(route::SQL_EXPLAIN, post(calls::explain))
         .route(&format!("{}/{{module}}/{{table}}", route::ROWS), get(calls::rows))
         .route(route::LOG_DUMP, get(history::dump))
         .route(route::LOG_STATS, get(history::stats))
@@ -156,6 +157,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::CALL,
         route::QUERY,
         route::SQL,
+        route::SQL_EXPLAIN,
         route::ROWS,
         route::RECEIPT,
         route::LOG_DUMP,

@@ -1,6 +1,6 @@
 //! Two native modules that do a little of everything: `bank`, and `audit`, which listens to it and calls it.
 
-use interstice_engine::execution::{Execution, HostError};
+use interstice_engine::execution::{Execution, HostError, ScanRequest};
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_store::table::IndexId;
 use interstice_types::codec::Reader;
@@ -290,7 +290,9 @@ fn total(_: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec
     /// Small, so that a scan takes several calls.
     const CAPACITY: usize = 256;
     run(execution, |e| {
-        let scan = e.scan_open(0, IndexId(2), (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), false)?;
+        let bounds = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+        let all = ScanRequest { bounds, filter: &[], reverse: false, limit: u64::MAX };
+        let scan = e.scan_open(0, IndexId(2), &all)?;
         let mut sum = 0_i64;
         loop {
             let mut rows = Vec::new();

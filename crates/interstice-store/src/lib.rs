@@ -12,10 +12,11 @@
 //! 3. The digest is the sum over the rows and sequences that are there, whatever happened before.
 //! 4. Aborting gives back the state before, sequences included.
 //!
-//! *Reading order*: [`store`], [`table`], [`tree`], [`mod@write`], [`range`], [`references`], [`digest`], [`alter`].
+//! *Reading order*: [`store`], [`table`], [`tree`], [`mod@write`], [`range`], [`references`], [`digest`], [`check`], [`alter`].
 #![forbid(unsafe_code)]
 
 pub mod alter;
+pub mod check;
 pub mod digest;
 pub mod range;
 pub mod references;

@@ -1,12 +1,13 @@
 //! One table: rows by primary key, further ordered indexes, sequences.
 
 use crate::alter::Unfit;
-use crate::digest;
 use crate::range::KeyRange;
 use crate::sequence;
 use crate::tree::{self, Tree, TreeBuilder, Value};
+use crate::{check, digest};
 use interstice_types::change::Change;
 use interstice_types::codec;
+use interstice_types::filter::Predicate;
 use interstice_types::id::TableId;
 use interstice_types::json;
 use interstice_types::key::Key;
@@ -37,6 +38,8 @@ pub struct Table {
     rows: Tree,
     indexes: Vec<Index>,
     sequences: Vec<Sequence>,
+    /// Of the schema, compiled.
+    checks: Arc<[Predicate]>,
     digest: u128,
 }
 
@@ -174,7 +177,8 @@ impl Table {
         let sequences: Vec<_> =
             columns.map(|(column, _)| Sequence { column: column as u16, next: FIRST_SEQUENCE_VALUE }).collect();
         let digest = sequences.iter().map(|s| digest::of_sequence(id, s.column, s.next)).fold(0, u128::wrapping_add);
-        Self { id, module, schema, layout, rows, indexes, sequences, digest }
+        let checks = check::compile(&schema, &layout).into();
+        Self { id, module, schema, layout, rows, indexes, sequences, checks, digest }
     }
 
     /// A table of `rows`, in any order, with sequences that begin. Rows must be canonical.
@@ -239,6 +243,12 @@ impl Table {
     /// Where the columns are in a row's bytes.
     pub fn layout(&self) -> &Arc<RowLayout> {
         &self.layout
+    }
+
+    /// The checks of its schema, in that order.
+    #[inline]
+    pub(crate) fn predicates(&self) -> &[Predicate] {
+        &self.checks
     }
 
     /// How many rows it has.

@@ -1,5 +1,6 @@
 //! A transaction: the store moves in, changes are made and remembered, the store moves out.
 
+use crate::check::CheckFailed;
 use crate::range::KeyRange;
 use crate::references::BrokenReference;
 use crate::sequence;
@@ -54,6 +55,9 @@ pub enum WriteError {
         /// What is wrong with them.
         source: DecodeError,
     },
+    /// A check is false of the row.
+    #[error(transparent)]
+    Check(#[from] Box<CheckFailed>),
     /// More than [`MAX_ROW_SIZE`].
     #[error("a row of {size} bytes for table `{table}`, at most {MAX_ROW_SIZE} are allowed")]
     RowTooLarge {
@@ -115,8 +119,11 @@ impl WriteTx {
     }
 
     fn insert_checked(&mut self, table: TableId, row: &[u8], in_order: bool) -> Result<&RowBytes, WriteError> {
-        let mut row = self.admit(table, row)?;
+        let (mut row, checked) = self.admit(table, row)?;
         let moves = sequence::fill(self.table(table)?, &mut row)?;
+        if checked {
+            self.table(table)?.check(&row)?;
+        }
         if in_order {
             self.check_named(table, &row)?;
         }
@@ -139,7 +146,10 @@ impl WriteTx {
     /// # Errors
     /// [`WriteError`]: nothing was changed.
     pub fn update(&mut self, table: TableId, row: &[u8]) -> Result<&RowBytes, WriteError> {
-        let new = self.admit(table, row)?;
+        let (new, checked) = self.admit(table, row)?;
+        if checked {
+            self.table(table)?.check(&new)?;
+        }
         self.check_named(table, &new)?;
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
@@ -297,9 +307,10 @@ impl WriteTx {
         self.store.table(id).map(|table| &**table).ok_or(ApplyError::NoSuchTable { table: id })
     }
 
-    /// The canonical form of a row that the transaction has room for.
-    fn admit(&mut self, id: TableId, row: &[u8]) -> Result<RowBytes, WriteError> {
+    /// The canonical form of a row that the transaction has room for, and whether its table has checks.
+    fn admit(&mut self, id: TableId, row: &[u8]) -> Result<(RowBytes, bool), WriteError> {
         let table = self.table(id)?;
+        let checked = table.has_checks();
         let name = || table.schema().name.clone();
         if row.len() > MAX_ROW_SIZE {
             return Err(WriteError::RowTooLarge { table: name(), size: row.len() });
@@ -310,7 +321,7 @@ impl WriteTx {
             return Err(WriteError::TransactionTooLarge);
         }
         self.written_size += row.len();
-        Ok(canonical)
+        Ok((canonical, checked))
     }
 
     /// Makes a change where it is going to stay: it is too large to be moved about.

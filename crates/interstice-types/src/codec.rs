@@ -56,6 +56,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// The byte that was read last; 0 if none was.
+    pub(crate) fn byte_before(&self) -> u8 {
+        self.position.checked_sub(1).map_or(0, |before| self.bytes[before])
+    }
+
     /// Bytes not yet read.
     #[inline]
     pub fn left(&self) -> usize {

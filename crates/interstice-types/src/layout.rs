@@ -66,16 +66,22 @@ impl RowLayout {
         Ok(canonical)
     }
 
+    /// The known position that is nearest before `column`, and the types of the values between it and that.
+    pub fn way_to(&self, column: usize) -> (usize, &[Type]) {
+        let known = column.min(self.fixed_positions.len() - 1);
+        (self.fixed_positions[known], &self.types[known..column])
+    }
+
     /// A reader at the first byte of `column`.
     ///
     /// # Panics
     /// If `row` is not a canonical row of this layout.
     #[inline]
     pub fn reader_at<'r>(&self, row: &'r [u8], column: usize) -> Reader<'r> {
-        let known = column.min(self.fixed_positions.len() - 1);
+        let (known, between) = self.way_to(column);
         let mut reader = Reader::new(row);
-        reader.take(self.fixed_positions[known], "a column").expect("invariant: stored rows are canonical");
-        for ty in &self.types[known..column] {
+        reader.take(known, "a column").expect("invariant: stored rows are canonical");
+        for ty in between {
             codec::skip(ty, &mut reader).expect("invariant: stored rows are canonical");
         }
         reader

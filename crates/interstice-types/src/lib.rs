@@ -15,7 +15,7 @@
 //! *Format*: rows and arguments are [borsh](https://borsh.io) (little endian, `u32` lengths, `u8` enum tags, fields in
 //! declaration order), with one extension: a NaN is stored as the canonical quiet NaN.
 //!
-//! *Reading order*: [`id`], [`ty`], [`value`], [`codec`], [`layout`], [`key`], [`json`], [`schema`], [`convert`], [`filter`],
+//! *Reading order*: [`id`], [`ty`], [`value`], [`codec`], [`layout`], [`key`], [`order`], [`json`], [`schema`], [`convert`], [`filter`],
 //! [`change`], [`transaction`], [`problem`], `calendar`.
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ pub mod id;
 pub mod json;
 pub mod key;
 pub mod layout;
+pub mod order;
 pub mod problem;
 pub mod row;
 pub mod schema;

@@ -10,6 +10,7 @@ pub mod signature;
 pub mod validate;
 pub mod words;
 
+use crate::filter::Filter;
 use crate::layout::RowLayout;
 use crate::ty::{Field, Type};
 use schedule::{Missed, Recurrence};
@@ -63,6 +64,9 @@ pub struct TableSchema {
     /// Rows of other tables of the module that rows of this one name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<ReferenceSchema>,
+    /// What must not be false of any row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSchema>,
 }
 
 /// How long the rows of a table are there.
@@ -83,6 +87,16 @@ impl Durability {
     fn is_durable(&self) -> bool {
         *self == Self::Durable
     }
+}
+
+/// A condition that must not be false of any row; one that is unknown, for nothing is there, stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSchema {
+    /// As its author says it.
+    pub expression: String,
+    /// What it says.
+    pub filter: Filter,
 }
 
 /// A foreign key: columns that hold the primary key of a row of another table, or of the same one.

@@ -228,6 +228,7 @@ fn likely_cause(module: &str) -> &'static str {
             "a dependency uses wasm-bindgen: switch off its `js` or `wasmbind` feature (often chrono, uuid, getrandom)"
         }
         "wasi_snapshot_preview1" => "it was built for a WASI target: build for wasm32-unknown-unknown",
+        IMPORT_MODULE => "it was built with another version of the SDK: build it anew with `interstice build`",
         "env" => "a dependency calls C functions that are not there",
         _ => "build it with `interstice build`",
     }

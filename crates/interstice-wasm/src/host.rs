@@ -1,9 +1,9 @@
 //! The host calls: bytes out of the guest's memory, one call of the execution, bytes back in.
 
 use crate::runtime::{MAX_TABLE_ELEMENTS, MAX_TABLES};
-use interstice_abi::header::decode_bounds;
+use interstice_abi::header::ScanRequest;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
-use interstice_engine::execution::{Execution, HostError, IndexId};
+use interstice_engine::execution::{self, Execution, HostError, IndexId};
 use interstice_engine::module::CallError;
 use interstice_types::id::ScheduleId;
 use interstice_types::problem::Problem;
@@ -262,10 +262,6 @@ fn link_rows(linker: &mut Linker<Host>) -> Result<()> {
             })
         },
     )?;
-    linker.func_wrap(IMPORT_MODULE, abi::COUNT, |caller: Caller<'_, Host>, handle: i32| {
-        let count = Guest::enter(caller)?.with(|execution| execution.count(handle as u32))?;
-        Ok(count.unwrap_or(0) as i64)
-    })?;
     Ok(())
 }
 
@@ -277,15 +273,36 @@ fn index_id(index: i32) -> IndexId {
 fn link_scans(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap(
         IMPORT_MODULE,
-        abi::SCAN_OPEN,
-        |caller: Caller<'_, Host>, handle: i32, index: i32, bounds: i32, length: i32, reverse: i32| {
+        abi::COUNT,
+        |caller: Caller<'_, Host>, handle: i32, filter: i32, length: i32| {
             let mut guest = Guest::enter(caller)?;
-            let bytes = guest.bytes((bounds, length))?;
-            let Some(bounds) = decode_bounds(&bytes) else {
-                return Err(guest.caller.data_mut().trap("invalid-bounds", "the bounds of a scan are not two bounds"));
+            let count =
+                guest.with_bytes((filter, length), |execution, filter| execution.count(handle as u32, filter))?;
+            Ok(count.unwrap_or(0) as i64)
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::DELETE_WHERE,
+        |caller: Caller<'_, Host>, handle: i32, filter: i32, length: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let delete = |execution: &mut Execution, filter: &[u8]| execution.delete_where(handle as u32, filter);
+            let deleted = guest.with_bytes((filter, length), delete)?;
+            Ok(deleted.map_or(i64::from(REFUSED), |count| count as i64))
+        },
+    )?;
+    linker.func_wrap(
+        IMPORT_MODULE,
+        abi::SCAN_OPEN,
+        |caller: Caller<'_, Host>, handle: i32, index: i32, request: i32, length: i32| {
+            let mut guest = Guest::enter(caller)?;
+            let bytes = guest.bytes((request, length))?;
+            let Some(request) = ScanRequest::decode(&bytes) else {
+                return Err(guest.caller.data_mut().trap("invalid-scan", "the bytes are not what a scan asks for"));
             };
-            let scan =
-                guest.with(|execution| execution.scan_open(handle as u32, index_id(index), bounds, reverse != 0))?;
+            let ScanRequest { bounds, filter, reverse, limit } = request;
+            let request = execution::ScanRequest { bounds, filter, reverse, limit };
+            let scan = guest.with(|execution| execution.scan_open(handle as u32, index_id(index), &request))?;
             Ok(scan.map_or(REFUSED, |scan| scan as i32))
         },
     )?;

@@ -5,21 +5,26 @@
 //! ```
 //!
 //! 1. `sqlparser` reads the text; everything that is not of this form is refused with its place (`sql/text.rs`).
-//! 2. The condition becomes a [`Filter`] on encoded rows (`sql/condition.rs`).
+//! 2. The condition becomes a [`Filter`](interstice_types::filter::Filter) on encoded rows (`sql/condition.rs`); a path such
+//!    as `body.image.width` leads into what a column holds (`sql/path.rs`).
 //! 3. The index is chosen that the filter and the order make the most of (`sql/plan.rs`).
 //! 4. Rows are looked at in its order, and no more of them than are needed.
 //!
 //! NULL sorts before every value, and no comparison with it holds.
 
 mod condition;
+mod dialect;
+mod explain;
+mod path;
 mod plan;
 mod statement;
 mod text;
 
+pub use explain::Explanation;
 use interstice_engine::read::Snapshot;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
-use interstice_types::filter::Filter;
+use interstice_types::filter::Predicate;
 use interstice_types::id::TableId;
 use interstice_types::layout::RowLayout;
 use interstice_types::problem::Problem;
@@ -42,10 +47,19 @@ pub struct Select {
     /// Of the rows that come out.
     fields: Arc<[Field]>,
     output: Output,
-    filter: Filter,
+    conditions: Compiled,
     plan: Plan,
     limit: Option<u64>,
     skip: u64,
+}
+
+/// Conditions, for encoded rows.
+#[derive(Debug)]
+struct Compiled {
+    /// The `WHERE`.
+    whole: Predicate,
+    /// What of it the plan leaves to be looked at.
+    rest: Predicate,
 }
 
 /// What becomes of the rows that are found.
@@ -148,7 +162,7 @@ impl Select {
     fn found<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = Found<'t>> {
         let rows = table.scan(self.plan.index, &self.plan.range, self.plan.reverse);
         rows.zip(1..).map(|(row, examined)| {
-            let wanted = self.plan.rest.holds(&self.layout, row);
+            let wanted = self.conditions.rest.holds(row);
             Found { row: wanted.then_some(row), examined }
         })
     }
@@ -188,7 +202,7 @@ impl Select {
 
     /// Whether a row of the table is in.
     pub fn matches(&self, row: &[u8]) -> bool {
-        self.filter.holds(&self.layout, row)
+        self.conditions.whole.holds(row)
     }
 
     /// A row of the table as a row of the columns.

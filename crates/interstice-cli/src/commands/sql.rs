@@ -1,10 +1,10 @@
-//! `sql`: one `SELECT`, on a node or a data directory.
+//! `sql`: one `SELECT`, or how it is answered, on a node or a data directory.
 
 use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::{Node, body};
 use crate::report::{Report, cell, columns};
-use interstice_protocol::http::{Envelope, RowSet, route};
+use interstice_protocol::http::{Envelope, Explained, RowSet, route};
 use interstice_server::reports;
 use serde_json::json;
 use std::io::Read;
@@ -21,6 +21,40 @@ pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<R
     };
     let rows: RowSet = body(&document)?;
     Ok(Report::new(document, rows_text(&rows)).items("rows"))
+}
+
+pub(crate) fn explain(node: &Node, data: Option<&Path>, statement: &str) -> Result<Report, Failure> {
+    let text = statement_text(statement)?;
+    let document = match data {
+        None => node.post(route::SQL_EXPLAIN, &json!({ "sql": text }))?,
+        Some(data) => {
+            let explained = reports::explain(&Directory::open(data)?.recover()?.snapshot(), &text)?;
+            serde_json::to_value(Envelope::new(explained)).expect("invariant: an explanation has a JSON form")
+        }
+    };
+    let explained: Explained = body(&document)?;
+    Ok(Report::new(document, explained_text(&explained)))
+}
+
+fn explained_text(explained: &Explained) -> String {
+    let keys = match explained.keys.as_slice() {
+        [] => "all".to_owned(),
+        keys => keys.join(", "),
+    };
+    let order = if explained.backwards { "backwards" } else { "forwards" };
+    let sorted_by = match explained.sorted_by.as_slice() {
+        [] => "nothing".to_owned(),
+        columns => columns.join(", "),
+    };
+    let line = |name: &str, value: String| vec![name.to_owned(), value];
+    columns(&[
+        line("served by", format!("{}, {order}", explained.index)),
+        line("keys", keys),
+        line("filter", explained.filter.clone().unwrap_or_else(|| "none".to_owned())),
+        line("sorted by", sorted_by),
+        line("rows looked at", explained.examined.to_string()),
+        line("rows returned", explained.returned.to_string()),
+    ])
 }
 
 fn statement_text(statement: &str) -> Result<String, Failure> {

@@ -26,6 +26,11 @@ fn what_was_acknowledged_is_there_after_kill_and_without_a_node() {
     let rows = node.run(&["sql", "select seq, body from chat.message order by seq desc", "-o", "json"]).ok().json();
     assert_eq!(rows["schema"], "interstice.rows/v1");
     assert_eq!(rows["rows"], json!([["2", {"tag": "Text", "value": "ho"}], ["1", {"tag": "Text", "value": "hi"}]]));
+    let explain = ["sql", "--explain", "select seq from chat.message where body.text = 'hi' and body is not image"];
+    let told = node.run(&[&explain[..], &["-o", "json"]].concat()).ok().json();
+    assert_eq!(told["schema"], "interstice.explain/v1");
+    assert_eq!(told["filter"], "body.Text = 'hi' AND NOT body IS Image");
+    assert_eq!((&told["examined"], &told["returned"]), (&json!(2), &json!(1)));
     let live = node.run(&["log", "dump", "-o", "jsonl"]).ok().stdout;
     node.run(&["log", "verify"]).ok();
     node.run(&["replay", "check"]).ok();
@@ -41,6 +46,8 @@ fn what_was_acknowledged_is_there_after_kill_and_without_a_node() {
     let latest = run(&["query", "chat.latest", "general", "1", "--data", data, "-o", "json"]).ok().json();
     assert_eq!(latest["value"][0]["body"]["value"], "ho");
     assert_eq!(run(&["sql", "select count(*) from chat.message", "--data", data]).ok().stdout, "count\n2\n");
+    let explained = run(&[&explain[..], &["--data", data]].concat()).ok().stdout;
+    assert!(explained.contains("rows looked at  2\nrows returned   1"), "{explained}");
     let schema = run(&["schema", "show", "chat", "--data", data, "-o", "yaml"]).ok().stdout;
     assert!(schema.contains("schema: interstice.schema/v1\n"), "{schema}");
 }

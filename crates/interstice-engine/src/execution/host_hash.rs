@@ -17,6 +17,7 @@ pub(super) enum HostCall {
     Log = 10,
     Schedule = 11,
     Cancel = 12,
+    DeleteWhere = 13,
 }
 
 /// Rolling XXH3-128: each step hashes its bytes with a seed made of what came before.

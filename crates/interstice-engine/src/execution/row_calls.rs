@@ -84,22 +84,10 @@ impl Execution {
         self.meter.note_row(row)?;
         Ok(row)
     }
-
-    /// How many rows a table has.
-    ///
-    /// # Errors
-    /// [`HostError`].
-    pub fn count(&mut self, handle: u32) -> Result<u64, HostError> {
-        self.meter.enter(HostCall::Count, u64::from(handle), &[])?;
-        let id = self.handle(handle, TableAccess::may_read)?;
-        let count = self.tables.table(id)?.count() as u64;
-        self.meter.note(count, &[]);
-        Ok(count)
-    }
 }
 
 #[cold]
-fn refused(meter: &mut Meter, error: WriteError) -> HostError {
+pub(super) fn refused(meter: &mut Meter, error: WriteError) -> HostError {
     meter.note(0, &[]);
     let problem = problems::write_refused(&error);
     match error {

@@ -134,14 +134,19 @@ pub(super) fn run_code(
     failures.end().map(|()| execution)
 }
 
-/// Whether every row names rows that are there, where that may have changed.
-pub(super) fn check_references(execution: &Execution, plans: &[TablePlan]) -> Result<(), Problem> {
+/// Whether every row passes the checks that are new, and names rows that are there.
+pub(super) fn check_constraints(execution: &Execution, plans: &[TablePlan]) -> Result<(), Problem> {
     if plans.iter().all(|plan| plan.difference.is_empty()) {
         return Ok(());
     }
-    let kept = plans.iter().filter(|plan| plan.new.is_some()).filter_map(|plan| plan.old.as_ref());
-    let checked = kept.into_iter().try_for_each(|table| execution.check_references(table.id()));
-    checked.map_err(|error| problems::write_refused(&error).hint("nothing was published"))
+    for plan in plans {
+        let (Some(old), Some(new)) = (&plan.old, &plan.new) else { continue };
+        let is_new = |number: &usize| !old.schema().checks.contains(&new.checks[*number]);
+        let numbers: Vec<_> = (0..new.checks.len()).filter(is_new).collect();
+        let checked = execution.check_constraints(old.id(), &numbers);
+        checked.map_err(|error| problems::write_refused(&error).hint("nothing was published"))?;
+    }
+    Ok(())
 }
 
 /// Rows that did not come through.

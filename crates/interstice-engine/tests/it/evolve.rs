@@ -1,7 +1,7 @@
 //! Publishes that find rows: what is applied, what is looked at, what the module's code says, what is refused.
 
 use interstice_engine::engine::{Engine, Input, Output, Request};
-use interstice_engine::execution::{Execution, HostError};
+use interstice_engine::execution::{Execution, HostError, ScanRequest};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_engine::publish::PublishOptions;
@@ -62,8 +62,9 @@ pub(crate) fn put(execution: &mut Execution, handle: u32, row: &[u8]) -> Result<
 
 /// Reads the table as it was through handle 0, and writes one row for all of it through handle 1.
 fn merge(execution: &mut Execution) -> Result<(), CallError> {
-    let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-    let scan = execution.scan_open(0, IndexId::PRIMARY, all, false).unwrap();
+    let bounds = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+    let all = ScanRequest { bounds, filter: &[], reverse: false, limit: u64::MAX };
+    let scan = execution.scan_open(0, IndexId::PRIMARY, &all).unwrap();
     let mut rows = Vec::new();
     execution.scan_next(scan, 1 << 16, &mut rows).unwrap();
     put(execution, 1, &row(1, &format!("{} bytes", rows.len())))

@@ -38,7 +38,7 @@ pub(crate) fn run(name: &str, execution: &mut Execution) -> Option<Result<(), Ca
         "add_both" => put(execution, 0, &row(0, "here")).and_then(|()| put(execution, 1, &row(0, "there"))),
         "heard" => put(execution, 0, &row(0, "heard")),
         "nothing" => Ok(()),
-        "ring" => put(execution, 0, &row(0, "bell")).map(|()| assert_eq!(execution.count(0), Ok(1))),
+        "ring" => put(execution, 0, &row(0, "bell")).map(|()| assert_eq!(execution.count(0, &[]), Ok(1))),
         _ => return None,
     })
 }

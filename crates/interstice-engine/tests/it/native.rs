@@ -172,7 +172,7 @@ fn trap(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer)
 }
 
 fn count(_: &Call<'_>, mut execution: Box<Execution>) -> (Box<Execution>, Answer) {
-    let result = execution.count(0).map(|count| count.to_le_bytes().to_vec()).map_err(ending);
+    let result = execution.count(0, &[]).map(|count| count.to_le_bytes().to_vec()).map_err(ending);
     (execution, result)
 }
 

@@ -22,8 +22,9 @@ mod raw {
             out: *mut u8,
             capacity: usize,
         ) -> i32;
-        pub(super) fn count(handle: u32) -> u64;
-        pub(super) fn scan_open(handle: u32, index: u32, bounds: *const u8, length: usize, reverse: u32) -> i32;
+        pub(super) fn delete_where(handle: u32, filter: *const u8, length: usize) -> i64;
+        pub(super) fn count(handle: u32, filter: *const u8, length: usize) -> u64;
+        pub(super) fn scan_open(handle: u32, index: u32, request: *const u8, length: usize) -> i32;
         pub(super) fn scan_next(scan: u32, out: *mut u8, capacity: usize) -> i32;
         pub(super) fn scan_close(scan: u32);
         pub(super) fn call(import: u32, args: *const u8, length: usize, out: *mut u8, capacity: usize) -> u64;
@@ -109,14 +110,20 @@ fn receive_row<T>(ask: impl FnOnce(*mut u8, usize) -> i32, read: impl FnOnce(&[u
     Some(read(&row))
 }
 
-pub(crate) fn count(handle: u32) -> u64 {
-    // SAFETY: no pointers.
-    unsafe { raw::count(handle) }
+pub(crate) fn delete_where(handle: u32, filter: &[u8]) -> Result<u64, Refused> {
+    // SAFETY: the filter is readable.
+    let count = unsafe { raw::delete_where(handle, filter.as_ptr(), filter.len()) };
+    u64::try_from(count).map_err(|_| Refused)
 }
 
-pub(crate) fn scan_open(handle: u32, index: u16, bounds: &[u8], reverse: bool) -> u32 {
-    // SAFETY: the bounds are readable.
-    let scan = unsafe { raw::scan_open(handle, u32::from(index), bounds.as_ptr(), bounds.len(), u32::from(reverse)) };
+pub(crate) fn count(handle: u32, filter: &[u8]) -> u64 {
+    // SAFETY: the filter is readable.
+    unsafe { raw::count(handle, filter.as_ptr(), filter.len()) }
+}
+
+pub(crate) fn scan_open(handle: u32, index: u16, request: &[u8]) -> u32 {
+    // SAFETY: the request is readable.
+    let scan = unsafe { raw::scan_open(handle, u32::from(index), request.as_ptr(), request.len()) };
     u32::try_from(scan).unwrap_or_else(|_| raise())
 }
 

@@ -4,8 +4,8 @@ use super::former;
 use crate::host::{Refused, Status};
 use crate::native::{Ending, HOST, Host};
 use crate::registry::{self, Package};
-use interstice_abi::header::{Header, decode_bounds};
-use interstice_engine::execution::{Execution, HostError, IndexId};
+use interstice_abi::header::{Header, ScanRequest};
+use interstice_engine::execution::{self, Execution, HostError, IndexId};
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_types::id::ScheduleId;
 use interstice_types::problem::Problem;
@@ -148,16 +148,22 @@ impl Host for EngineHost {
         self.insist(result)
     }
 
-    fn count(&mut self, handle: u32) -> Result<u64, Ending> {
-        let result = self.execution().count(handle);
+    fn delete_where(&mut self, handle: u32, filter: &[u8]) -> Result<Result<u64, Refused>, Ending> {
+        let result = self.execution().delete_where(handle, filter);
+        self.settle(result)
+    }
+
+    fn count(&mut self, handle: u32, filter: &[u8]) -> Result<u64, Ending> {
+        let result = self.execution().count(handle, filter);
         self.insist(result)
     }
 
-    fn scan_open(&mut self, handle: u32, index: u16, bounds: &[u8], reverse: bool) -> Result<u32, Ending> {
-        let Some(bounds) = decode_bounds(bounds) else {
-            return Err(end(trapped("invalid-bounds", "the bounds of a scan are not two bounds".to_owned())));
+    fn scan_open(&mut self, handle: u32, index: u16, request: &[u8]) -> Result<u32, Ending> {
+        let Some(ScanRequest { bounds, filter, reverse, limit }) = ScanRequest::decode(request) else {
+            return Err(end(trapped("invalid-scan", "the bytes are not what a scan asks for".to_owned())));
         };
-        let result = self.execution().scan_open(handle, IndexId(index), bounds, reverse);
+        let request = execution::ScanRequest { bounds, filter, reverse, limit };
+        let result = self.execution().scan_open(handle, IndexId(index), &request);
         self.insist(result)
     }
 

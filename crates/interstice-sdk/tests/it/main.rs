@@ -1,6 +1,8 @@
 //! Everything that a module may declare, in one module, on the real engine.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod checks;
+mod filters;
 mod module;
 mod schedules;
 

@@ -1,7 +1,7 @@
 //! Calls, queries and SQL over HTTP.
 
 use super::{Answered, Refusal, answer, caller, envelope, read_json};
-use crate::ask::{Ask, Batch, Finished, Returns, Seat};
+use crate::ask::{Ask, Batch, Finished, Returns, Seat, SqlReply};
 use crate::intake::invocation_of_json;
 use crate::node::Node;
 use crate::outbox::answer_to_json;
@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use interstice_engine::catalog::Catalog;
-use interstice_protocol::http::{Answer, Called, ChangeCounts, RowSet, SqlRequest};
+use interstice_protocol::http::{Answer, Called, ChangeCounts, Explained, RowSet, SqlRequest};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_types::id::TableId;
 use interstice_types::problem::Problem;
@@ -74,8 +74,17 @@ pub(super) async fn sql(State(node): State<Arc<Node>>, body: Body) -> Answered<R
 
 async fn select(node: &Node, text: String) -> Result<RowSet, Problem> {
     let (reply, receiver) = oneshot::channel();
+    let reply = SqlReply::Rows(reply);
     node.submit(Batch::of_one(Ask::Sql { text, reply })).map_err(|(_, problem)| problem)?;
     answer(receiver).await
+}
+
+pub(super) async fn explain(State(node): State<Arc<Node>>, body: Body) -> Answered<Explained> {
+    let SqlRequest { sql: text } = read_json(body).await?;
+    let (reply, receiver) = oneshot::channel();
+    let reply = SqlReply::Explained(reply);
+    node.submit(Batch::of_one(Ask::Sql { text, reply })).map_err(|(_, problem)| problem)?;
+    Ok(envelope(answer(receiver).await?))
 }
 
 #[derive(Deserialize)]

@@ -31,7 +31,7 @@ pub(crate) const SCHEMA: &str = r#"{"module":"guest","version":"1.0.0","tables":
 
 const TEXT: &str = r#"(module
     (import "interstice_1" "insert" (func $insert (param i32 i32 i32 i32 i32) (result i32)))
-    (import "interstice_1" "count" (func $count (param i32) (result i64)))
+    (import "interstice_1" "count" (func $count (param i32 i32 i32) (result i64)))
     (import "interstice_1" "result" (func $result (param i32 i32)))
     (import "interstice_1" "abort" (func $abort (param i32 i32)))
     (memory (export "memory") 2 2)
@@ -55,7 +55,7 @@ const TEXT: &str = r#"(module
         ;; boom
         (unreachable))
         ;; count
-        (i64.store (i32.const 5000) (call $count (i32.const 0)))
+        (i64.store (i32.const 5000) (call $count (i32.const 0) (i32.const 0) (i32.const 0)))
         (call $result (i32.const 5000) (i32.const 8))
         (return (i32.const 0)))
         ;; fail

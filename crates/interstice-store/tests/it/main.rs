@@ -4,6 +4,7 @@
 mod alter;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
+mod check;
 mod instructions;
 mod references;
 mod tree;

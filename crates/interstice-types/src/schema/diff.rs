@@ -3,7 +3,7 @@
 //! Tables and columns are the same if they have the same name, or if the new one says that it was renamed from the old one. A name
 //! that is there counts before one that it was renamed from: what was renamed long ago may go on saying so.
 
-use super::{ColumnSchema, FunctionSchema, IndexSchema, Schema, TableSchema, signature};
+use super::{CheckSchema, ColumnSchema, FunctionSchema, IndexSchema, Schema, TableSchema, signature};
 use crate::convert::{Fit, fit};
 use crate::ty::Type;
 use std::fmt;
@@ -228,6 +228,7 @@ fn differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
     }
     found.extend(index_differences(old, new));
     found.extend(reference_differences(old, new));
+    found.extend(check_differences(old, new));
     if old.public != new.public {
         let word = |public: bool| if public { "public" } else { "private" };
         found.push(changed("access", arrow(word(old.public), word(new.public)), Class::Safe));
@@ -367,6 +368,23 @@ fn reference_differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference
         class: Class::Safe,
     }));
     found
+}
+
+/// A check is new if there was none of these words on these columns.
+fn check_differences(old: &TableSchema, new: &TableSchema) -> Vec<Difference> {
+    let one = |sign, check: &CheckSchema, class| Difference {
+        sign,
+        item: "check".to_owned(),
+        detail: format!("`{}`", check.expression),
+        class,
+    };
+    // A filter names columns by their numbers: among other columns it says something else.
+    let columns = |table: &TableSchema| table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let is_kept = |check: &CheckSchema| columns(old) == columns(new) && old.checks.contains(check);
+    let added = new.checks.iter().filter(|check| !is_kept(check));
+    let gone = old.checks.iter().filter(|check| new.checks.iter().all(|other| other.expression != check.expression));
+    let added = added.map(|check| one(Sign::Added, check, Class::Checked));
+    added.chain(gone.map(|check| one(Sign::Removed, check, Class::Safe))).collect()
 }
 
 fn function_differences(old: &Schema, new: &Schema) -> Vec<FunctionDifference> {

@@ -1,5 +1,6 @@
 //! The rules of a schema, all checked at once.
 
+mod checks;
 mod references;
 
 use super::schedule::Recurrence;
@@ -18,6 +19,10 @@ pub const MAX_ITEMS: usize = 1024;
 pub const MAX_COLUMNS: usize = 256;
 /// Most indexes of a table.
 pub const MAX_INDEXES: usize = 32;
+/// Most checks of a table.
+pub const MAX_CHECKS: usize = 64;
+/// Longest expression of a check, in bytes.
+pub const MAX_EXPRESSION_SIZE: usize = 1024;
 
 /// A rule that a schema breaks: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +99,7 @@ impl Check<'_> {
             self.columns_exist(table, &place, &index.columns);
         }
         self.references(&place, table);
+        self.checks(&place, table);
         for column in &table.columns {
             let place = format!("{place}, column `{}`", column.name);
             self.ty(&place, &column.ty);

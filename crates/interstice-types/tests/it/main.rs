@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calendar;
+mod filters;
 mod oracle;
 mod records;
 mod schemas;

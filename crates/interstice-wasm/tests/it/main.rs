@@ -73,7 +73,7 @@ fn what_the_signature_does_not_name_is_refused() {
             "(drop (call $insert (i32.const 9) (i32.const 1024) (i32.const 16) (i32.const 0) (i32.const 0)))",
         ),
         ("not-permitted", "(drop (call $update (i32.const 0) (i32.const 1024) (i32.const 16)))"),
-        ("not-permitted", "(drop (call $count (i32.const 0)))"),
+        ("not-permitted", "(drop (call $count (i32.const 0) (i32.const 0) (i32.const 0)))"),
         (
             "invalid-pointer",
             "(drop (call $insert (i32.const 0) (i32.const -8) (i32.const 16) (i32.const 0) (i32.const 0)))",

@@ -32,7 +32,7 @@ pub(crate) fn text(body: &str) -> String {
         r#"(module
     (import "interstice_1" "insert" (func $insert (param i32 i32 i32 i32 i32) (result i32)))
     (import "interstice_1" "update" (func $update (param i32 i32 i32) (result i32)))
-    (import "interstice_1" "count" (func $count (param i32) (result i64)))
+    (import "interstice_1" "count" (func $count (param i32 i32 i32) (result i64)))
     (import "interstice_1" "scan_next" (func $scan_next (param i32 i32 i32) (result i32)))
     (import "interstice_1" "call" (func $nested (param i32 i32 i32 i32 i32) (result i64)))
     (import "interstice_1" "result" (func $result (param i32 i32)))

@@ -1,11 +1,12 @@
 //! Conditions: an expression becomes a [`Filter`] on encoded rows.
 //!
-//! A `NOT` is pushed down to the comparisons on the way: there, and only there, a comparison with NULL must not hold
-//! whichever way round it is asked.
+//! A `NOT` is pushed down to the comparisons on the way, so that an index may serve what is left. A path such as `body.image.width`
+//! leads into what a column holds: see `path`.
 
+use super::path::Found;
 use super::statement::Reading;
 use super::text::{at, unsupported};
-use interstice_types::filter::{Filter, Operator};
+use interstice_types::filter::{Comparison, Filter, Operand, Operator, Step};
 use interstice_types::json;
 use interstice_types::problem::Problem;
 use interstice_types::ty::Type;
@@ -15,6 +16,9 @@ use sqlparser::ast::{BinaryOperator, Expr, Spanned, UnaryOperator, Value as Lite
 
 /// Deepest nesting of a condition.
 const MAX_DEPTH: usize = 64;
+
+/// The operator that stands for `IS` with the name of a variant.
+pub(super) const IS_VARIANT: &str = "IS";
 
 /// Reads the conditions of one statement.
 pub(super) struct Conditions<'r> {
@@ -28,7 +32,7 @@ impl<'r> Conditions<'r> {
 
     /// The filter of a `WHERE`; everything passes where there is none.
     pub(super) fn filter(&self, condition: Option<&Expr>) -> Result<Filter, Problem> {
-        condition.map_or(Ok(Filter::All(Vec::new())), |condition| self.convert(condition, false, MAX_DEPTH))
+        condition.map_or(Ok(Filter::everything()), |condition| self.convert(condition, false, MAX_DEPTH))
     }
 
     fn convert(&self, expr: &Expr, negated: bool, depth: usize) -> Result<Filter, Problem> {
@@ -42,6 +46,9 @@ impl<'r> Conditions<'r> {
                 let parts = chain(expr, op).into_iter().map(|part| self.convert(part, negated, depth));
                 let parts = parts.collect::<Result<Vec<_>, _>>()?;
                 Ok(if (*op == BinaryOperator::And) == negated { Filter::Any(parts) } else { flat_all(parts) })
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::Custom(word), right } if word == IS_VARIANT => {
+                self.is_variant(left, right, negated)
             }
             Expr::BinaryOp { left, op, right } => self.comparison(expr, (left, op, right), negated),
             Expr::IsNull(inner) => self.is_null(inner, negated),
@@ -62,19 +69,30 @@ impl<'r> Conditions<'r> {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.flag(expr, negated),
             Expr::Value(value) if matches!(value.value, Literal::Boolean(_)) => {
                 let holds = value.value == Literal::Boolean(!negated);
-                Ok(if holds { Filter::All(Vec::new()) } else { Filter::Any(Vec::new()) })
+                Ok(if holds { Filter::everything() } else { Filter::nothing() })
             }
             other => Err(unsupported(self.reading.text, "this condition", other.span())),
         }
     }
 
-    /// A `bool` column as a condition.
+    /// A `bool` as a condition.
     fn flag(&self, expr: &Expr, negated: bool) -> Result<Filter, Problem> {
-        let column = self.reading.column(expr)?;
-        match &self.reading.schema.columns[usize::from(column)].ty {
-            ty @ Type::Bool => Ok(Filter::compare(column, Operator::Equal, ty, &Value::Bool(!negated))),
+        let found = self.reading.place(expr)?.held();
+        match found.ty {
+            Type::Bool => Ok(Filter::compare(found.place, Operator::Equal, &Type::Bool, &Value::Bool(!negated))),
             _ => Err(unsupported(self.reading.text, "a column that is not a `bool` as a condition", expr.span())),
         }
+    }
+
+    /// `place IS variant`.
+    fn is_variant(&self, place: &Expr, variant: &Expr, negated: bool) -> Result<Filter, Problem> {
+        let found = self.reading.place(place)?.held();
+        let Expr::Identifier(name) = variant else {
+            return Err(unsupported(self.reading.text, "anything but the name of a variant here", variant.span()));
+        };
+        let tag = self.reading.variant(&found, name)?;
+        let is = Filter::Is(found.place, tag);
+        Ok(if negated { Filter::Not(Box::new(is)) } else { is })
     }
 
     fn comparison(
@@ -92,47 +110,55 @@ impl<'r> Conditions<'r> {
             BinaryOperator::GtEq => Operator::GreaterOrEqual,
             other => return Err(unsupported(self.reading.text, &format!("`{other}`"), whole.span())),
         };
-        if is_column(left) {
-            self.compare(left, operator, right, negated)
-        } else {
-            self.compare(right, operator.flipped(), left, negated)
+        match (is_column(left), is_column(right)) {
+            (true, true) => self.compare_places(whole, (left, operator, right), negated),
+            (true, false) => self.compare(left, operator, right, negated),
+            (false, _) => self.compare(right, operator.flipped(), left, negated),
         }
     }
 
-    /// `column operator value`, or its opposite; neither holds where either side is NULL.
-    fn compare(&self, column: &Expr, operator: Operator, value: &Expr, negated: bool) -> Result<Filter, Problem> {
-        let number = self.reading.column(column)?;
-        let named = &self.reading.schema.columns[usize::from(number)];
-        if matches!(value, Expr::Value(literal) if literal.value == Literal::Null) {
-            return Ok(Filter::Any(Vec::new()));
+    /// `place operator place`, or its opposite.
+    fn compare_places(
+        &self,
+        whole: &Expr,
+        (left, operator, right): (&Expr, Operator, &Expr),
+        negated: bool,
+    ) -> Result<Filter, Problem> {
+        let (left, right) = (self.reading.place(left)?.held(), self.reading.place(right)?.held());
+        if left.ty != right.ty {
+            let text = format!("`{whole}` compares {} with {}", left.ty, right.ty);
+            return Err(at(Problem::new("types-differ", text), self.reading.text, whole.span()));
         }
-        let operator = if negated { opposite(operator) } else { operator };
-        let inner = if let Type::Option(inner) = &named.ty { inner } else { &named.ty };
-        let parsed = literal(value, inner).ok_or_else(|| {
-            let text = format!("`{value}` is not a value of column `{}`, which holds {}", named.name, named.ty);
+        let operator = if negated { operator.opposite() } else { operator };
+        Ok(Filter::Compare(Comparison { place: left.place, operator, with: Operand::Place(right.place) }))
+    }
+
+    /// `place operator value`, or its opposite; neither holds where either side is NULL.
+    fn compare(&self, column: &Expr, operator: Operator, value: &Expr, negated: bool) -> Result<Filter, Problem> {
+        let found = self.reading.place(column)?;
+        if matches!(value, Expr::Value(literal) if literal.value == Literal::Null) {
+            return Ok(Filter::nothing());
+        }
+        let operator = if negated { operator.opposite() } else { operator };
+        let ty = found.ty;
+        let Found { place, ty: held } = found.held();
+        let parsed = literal(value, held).ok_or_else(|| {
+            let text = format!("`{value}` is not a value of column `{column}`, which holds {ty}");
             at(Problem::new("invalid-literal", text), self.reading.text, value.span())
         })?;
-        if !matches!(named.ty, Type::Option(_)) {
-            return Ok(Filter::compare(number, operator, &named.ty, &parsed));
-        }
-        let present = Value::Option(Some(Box::new(parsed)));
-        let comparison = Filter::compare(number, operator, &named.ty, &present);
-        let is_null = Filter::IsNull { column: number };
-        Ok(if operator == Operator::Equal {
-            comparison
-        } else {
-            Filter::All(vec![comparison, Filter::Not(Box::new(is_null))])
-        })
+        Ok(Filter::compare(place, operator, held, &parsed))
     }
 
     fn is_null(&self, expr: &Expr, negated: bool) -> Result<Filter, Problem> {
-        let column = self.reading.column(expr)?;
-        let optional = matches!(self.reading.schema.columns[usize::from(column)].ty, Type::Option(_));
-        Ok(match (optional, negated) {
-            (true, false) => Filter::IsNull { column },
-            (true, true) => Filter::Not(Box::new(Filter::IsNull { column })),
-            (false, false) => Filter::Any(Vec::new()),
-            (false, true) => Filter::All(Vec::new()),
+        let Found { place, ty } = self.reading.place(expr)?;
+        let may_be_missing = matches!(ty, Type::Option(_))
+            || place.steps.iter().any(|step| matches!(step, Step::Inside | Step::Variant(..)));
+        let is_null = Filter::IsNull(place);
+        Ok(match (may_be_missing, negated) {
+            (true, false) => is_null,
+            (true, true) => Filter::Not(Box::new(is_null)),
+            (false, false) => Filter::nothing(),
+            (false, true) => Filter::everything(),
         })
     }
 }
@@ -162,17 +188,6 @@ fn flat_all(parts: Vec<Filter>) -> Filter {
 
 fn is_column(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
-}
-
-fn opposite(operator: Operator) -> Operator {
-    match operator {
-        Operator::Equal => Operator::NotEqual,
-        Operator::NotEqual => Operator::Equal,
-        Operator::Less => Operator::GreaterOrEqual,
-        Operator::LessOrEqual => Operator::Greater,
-        Operator::Greater => Operator::LessOrEqual,
-        Operator::GreaterOrEqual => Operator::Less,
-    }
 }
 
 /// The value that `expr` writes, as one of `ty`: by the one mapping from JSON.

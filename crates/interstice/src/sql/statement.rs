@@ -1,11 +1,13 @@
 //! From the parser's tree to a [`Select`]: names are resolved, everything of another form is refused.
 
 use super::condition::Conditions;
+use super::dialect::IntersticeSql;
 use super::plan::{Plan, Wish};
 use super::text::{at, syntax, unsupported};
-use super::{Output, Select};
+use super::{Compiled, Output, Select};
 use interstice_engine::read::Snapshot;
 use interstice_store::table::Table;
+use interstice_types::filter::{Filter, Predicate};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{SYSTEM_MODULE, TableSchema};
 use interstice_types::ty::{Field, Type};
@@ -13,7 +15,6 @@ use sqlparser::ast::{
     self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause, OrderBy, OrderByKind,
     OrderBySort, Query, SelectItem, SetExpr, Spanned, Statement, TableFactor, TableWithJoins, Value,
 };
-use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use std::sync::Arc;
 
@@ -37,15 +38,24 @@ pub(super) fn understand(text: &str, snapshot: &Snapshot) -> Result<Select, Prob
     let reading = Reading { text, schema: &schema, name };
     let (output, fields) = reading.output(&select.projection)?;
     let filter = Conditions::new(&reading).filter(select.selection.as_ref())?;
+    let predicate = compiled(&filter, table)?;
     let order = reading.order(query.order_by.as_ref())?;
     let (limit, skip) = reading.limits(query.limit_clause.as_ref())?;
     let plan = Plan::choose(table, &Wish { filter: &filter, order: &order });
+    let rest = compiled(&plan.rest, table)?;
     let layout = Arc::clone(table.layout());
-    Ok(Select { table: table.id(), layout, fields: fields.into(), output, filter, plan, limit, skip })
+    let conditions = Compiled { whole: predicate, rest };
+    Ok(Select { table: table.id(), layout, fields: fields.into(), output, conditions, plan, limit, skip })
+}
+
+/// # Errors
+/// If there are more conditions than a filter may have.
+fn compiled(filter: &Filter, table: &Table) -> Result<Predicate, Problem> {
+    Predicate::new(filter, table.layout()).map_err(|error| Problem::new("invalid-sql", error.to_string()))
 }
 
 fn parse(text: &str) -> Result<Box<Query>, Problem> {
-    let parser = Parser::new(&GenericDialect {}).with_recursion_limit(MAX_DEPTH).try_with_sql(text);
+    let parser = Parser::new(&IntersticeSql).with_recursion_limit(MAX_DEPTH).try_with_sql(text);
     let statements = parser.and_then(|mut parser| parser.parse_statements());
     let mut statements = statements.map_err(|error| syntax(text, &error))?;
     let problem =
@@ -159,11 +169,15 @@ impl Reading<'_> {
 
     /// The number of the column that `expr` names.
     pub(super) fn column(&self, expr: &Expr) -> Result<u16, Problem> {
-        let ident = match expr {
-            Expr::Identifier(ident) => ident,
-            Expr::CompoundIdentifier(parts) if self.names_this_table(parts) => &parts[parts.len() - 1],
-            other => return Err(unsupported(self.text, "anything but a column here", other.span())),
-        };
+        let found = self.place(expr)?;
+        if !found.place.steps.is_empty() {
+            return Err(unsupported(self.text, "a part of a column here", expr.span()));
+        }
+        Ok(found.place.column)
+    }
+
+    /// The number of the column with this name.
+    pub(super) fn column_named(&self, ident: &Ident) -> Result<u16, Problem> {
         self.schema.column(&ident.value).ok_or_else(|| {
             let names = self.schema.columns.iter().map(|column| column.name.as_str());
             let text = format!("table `{}` has no column `{}`", self.name, ident.value);
@@ -171,13 +185,6 @@ impl Reading<'_> {
             let problem = Problem::new("unknown-column", text).did_you_mean(&ident.value, names);
             at(problem.hint(format!("its columns are {list}")), self.text, ident.span)
         })
-    }
-
-    /// `table.column` or `module.table.column`.
-    fn names_this_table(&self, parts: &[Ident]) -> bool {
-        let qualifier: Vec<_> = parts[..parts.len() - 1].iter().map(|part| part.value.as_str()).collect();
-        let qualifier = qualifier.join(".");
-        qualifier == self.name || self.name.split_once('.').is_some_and(|(_, table)| qualifier == table)
     }
 
     fn order(&self, order: Option<&OrderBy>) -> Result<Vec<(u16, bool)>, Problem> {

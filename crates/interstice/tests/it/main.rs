@@ -8,3 +8,4 @@ mod planted;
 mod planted_again;
 mod snapshots;
 mod sql;
+mod sql_paths;

@@ -29,7 +29,16 @@ impl ModuleLoader for Tables {
         let json = r#"{"module": "chat", "version": "1.0.0", "functions": [], "tables": [{"name": "message", "primary_key": [0],
             "columns": [{"name": "id", "type": "u64"}, {"name": "room", "type": "string"}, {"name": "seq", "type": "u32"},
                 {"name": "score", "type": {"option": "i32"}}, {"name": "seen", "type": "bool"}],
-            "indexes": [{"name": "by_room", "columns": [1, 2]}, {"name": "score", "columns": [3]}]}]}"#;
+            "indexes": [{"name": "by_room", "columns": [1, 2]}, {"name": "score", "columns": [3]}]},
+            {"name": "post", "primary_key": [0], "columns": [{"name": "id", "type": "u64"},
+                {"name": "body", "type": {"enum": {"name": "Body", "variants": [
+                    {"name": "Text", "shape": "tuple", "fields": [{"name": "0", "type": "string"}]},
+                    {"name": "Image", "shape": "struct",
+                        "fields": [{"name": "url", "type": "string"}, {"name": "width", "type": "u32"}]},
+                    {"name": "Nothing", "shape": "unit"}]}}},
+                {"name": "price", "type": {"option": {"struct": {"name": "Price",
+                    "fields": [{"name": "currency", "type": "string"}, {"name": "amount", "type": {"option": "i64"}}]}}}},
+                {"name": "least", "type": "i64"}]}]}"#;
         let schema: Schema = serde_json::from_str(json).unwrap();
         Ok(Loaded { schema, factory: Arc::new(Tables) })
     }
@@ -57,7 +66,7 @@ impl Row {
     }
 }
 
-fn snapshot(rows: &[Row]) -> Snapshot {
+pub(crate) fn snapshot_of(table: &str, rows: impl IntoIterator<Item = Vec<u8>>) -> Snapshot {
     let mut engine = Engine::new(Arc::new(Tables), Limits::default());
     let loaded = Tables.load(&[]).unwrap();
     let publish =
@@ -66,13 +75,17 @@ fn snapshot(rows: &[Row]) -> Snapshot {
         engine.step(Input { now: Timestamp(n as i64), seed: [n as u8; 16], request }).reply.unwrap();
     }
     let mut snapshot = engine.snapshot();
-    let table = snapshot.catalog.table("chat", "message").unwrap();
+    let table = snapshot.catalog.table("chat", table).unwrap();
     let mut tx = snapshot.store.clone().begin();
     for row in rows {
-        tx.insert(table, &row.bytes()).unwrap();
+        tx.insert(table, &row).unwrap();
     }
     snapshot.store = tx.commit().0;
     snapshot
+}
+
+fn snapshot(rows: &[Row]) -> Snapshot {
+    snapshot_of("message", rows.iter().map(Row::bytes))
 }
 
 /// A condition, as text and as what it means.
