@@ -196,3 +196,46 @@ fn clock(cron: &LitStr, tz: Option<&LitStr>) -> syn::Result<TokenStream> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the compiler says of a reducer with these arguments; the kind if it has nothing to say.
+    fn said(args: TokenStream) -> String {
+        let item = syn::parse2(quote! { fn tick() {} }).expect("a function");
+        let kind = syn::parse2::<Args>(args).and_then(|args| args.kind(Flavour::Reducer, &item));
+        kind.map_or_else(|error| error.to_string(), |kind| kind.to_string())
+    }
+
+    #[test]
+    fn times_become_a_schedule() {
+        let every = said(quote! { every = "5m", missed = skip });
+        assert!(every.contains("300000000i64") && every.contains("Skip"), "{every}");
+        let cron = said(quote! { cron = "0 3 * * *", tz = "Europe/Paris" });
+        assert!(cron.contains("\"Europe/Paris\"") && cron.contains("Once"), "{cron}");
+        assert!(said(quote! { cron = "@daily", missed = all }).contains("\"UTC\""));
+    }
+
+    #[test]
+    fn what_says_no_time_is_refused_in_words() {
+        for (args, words) in [
+            (quote! { every = "5 minutes" }, "`5 minutes` is no span of time"),
+            (quote! { every = "0s" }, "too short"),
+            (quote! { every = "40000d" }, "longer than"),
+            (quote! { cron = "61 3 * * *" }, "`61 3 * * *` is no cron expression"),
+            (quote! { cron = "0 0 30 2 *" }, "never comes"),
+            (quote! { cron = "0 3 * * *", tz = "Paris" }, "there is no time zone `Paris`"),
+            (quote! { every = "5m", cron = "0 3 * * *" }, "not both"),
+            (quote! { every = "5m", tz = "UTC" }, "belongs to `cron"),
+            (quote! { missed = skip }, "belongs to `every"),
+            (quote! { every = "5m", missed = never }, "`skip`, `once` or `all`"),
+            (quote! { every = "5m", on = init }, "called by nothing else"),
+            (quote! { every = "5m", access = internal }, "called by nothing else"),
+            (quote! { evry = "5m" }, "a reducer takes"),
+        ] {
+            let said = said(args);
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}

@@ -2,6 +2,25 @@
 //!
 //! Beside each reducer that others may call, `#[reducer]` makes a type of the same name. Its arguments are a chain of pairs that ends
 //! with `()`, for a macro sees types and not which of them are handles; a tuple is a chain of the same types.
+//!
+//! ```compile_fail,E0277
+//! use interstice_sdk::prelude::*;
+//!
+//! #[reducer]
+//! fn ring(text: String) {}
+//!
+//! #[reducer]
+//! fn set(ctx: &ReducerContext) {
+//!     ctx.schedule::<ring>(Duration::from_secs(1), (7_u32,)); // not a text
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! use interstice_sdk::prelude::*;
+//!
+//! #[reducer(every = "5m")]
+//! fn tick(text: String) {} // nobody gives it one
+//! ```
 
 use crate::datatype::Datatype;
 use crate::registry::FunctionEntry;

@@ -5,6 +5,7 @@
 mod evolve;
 mod lifetimes;
 mod native;
+mod schedules;
 
 use interstice_engine::engine::{Engine, Request};
 use interstice_engine::limits::Limits;

@@ -6,7 +6,7 @@ use interstice_engine::execution::{Execution, HostError, IndexId};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{Call, CallError, HOST_FAULT, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_engine::publish::PublishOptions;
-use interstice_types::id::{Identity, to_hex};
+use interstice_types::id::{Identity, ScheduleId, to_hex};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{Schema, signature};
 use interstice_types::time::Timestamp;
@@ -27,6 +27,16 @@ impl ModuleLoader for NativeLoader {
             b"outer" => (outer(), OUTER),
             b"chain" => (chain(), CHAIN),
             b"shaky" => (chain(), SHAKY),
+            b"alarm" => (alarm(r#"[{"name":"value","type":"u64"}]"#, "ring"), ALARM),
+            b"alarm with text" => (alarm(r#"[{"name":"value","type":"string"}]"#, "ring"), ALARM),
+            b"alarm without ring" => (alarm("[]", "rang"), ALARM),
+            b"clock" => (timed("clock", r#"{"cron":{"expression":"0 3 * * *","zone":"Europe/Paris"}}"#), IDLE),
+            b"interval" => (timed("interval", r#"{"every":{"micros":3600000000}}"#), IDLE),
+            b"shorter interval" => (timed("interval", r#"{"every":{"micros":60000000}}"#), IDLE),
+            b"shaky interval" => (timed("interval", r#"{"every":{"micros":3600000000}}"#), STUMBLING),
+            b"no interval" => {
+                (schema(r#"{"module":"interval","version":"1.0.0","tables":[],"functions":[]}"#), NOTHING)
+            }
             _ => return Err(LoadError { problem: Problem::new("invalid-artefact", "unknown") }),
         };
         Ok(Loaded { schema, factory: Arc::new(Native(functions)) })
@@ -132,6 +142,71 @@ const CHAIN: &[Function] = &[add, add];
 
 /// The same on a host that cannot always run it.
 const SHAKY: &[Function] = &[shake, add];
+
+/// `ring` adds a row; the others make it ring, or try to. Numbers are as they stand here.
+fn alarm(args: &str, ring: &str) -> Schema {
+    let reducer = |name: &str| format!(r#"{{"name":"{name}","kind":"reducer","args":[],"returns":"unit"}}"#);
+    let set = ["set", "set_query", "set_two_and_fail", "set_unknown", "set_wrong", "unset_one_and_set"].map(reducer);
+    schema(&format!(
+        r#"{{"module":"alarm","version":"1.0.0","tables":[{{"name":"bell",{COLUMNS}}}],"functions":[
+        {{"name":"count","kind":"query","handles":[{{"table":"bell","access":"read"}}],"args":[],"returns":"u64"}},
+        {{"name":"{ring}","kind":"internal","handles":[{{"table":"bell","access":"insert"}}],"args":{args},"returns":"unit"}},
+        {}]}}"#,
+        set.join(",")
+    ))
+}
+
+const ALARM: &[Function] = &[
+    count,
+    add,
+    |_, execution| set(execution, 1, &[7; 8]),
+    |_, execution| set(execution, 0, &[]),
+    |_, execution| {
+        let (execution, first) = set(execution, 1, &[7; 8]);
+        let (execution, second) = set(execution, 1, &[7; 8]);
+        let both = first.and(second).and(Err(CallError::Refused(Problem::new("no", "on purpose"))));
+        (execution, both)
+    },
+    |_, execution| set(execution, 90, &[7; 8]),
+    |_, execution| set(execution, 1, &[7; 7]),
+    |_, mut execution| {
+        assert_eq!((0..100).filter(|id| execution.cancel(ScheduleId(*id)).unwrap()).take(1).count(), 1);
+        set(execution, 1, &[7; 8])
+    },
+];
+
+/// Has a function run at time 100.
+fn set(mut execution: Box<Execution>, function: u32, args: &[u8]) -> (Box<Execution>, Answer) {
+    let result = execution.schedule(function, Timestamp(100), args).map(|_| Vec::new()).map_err(ending);
+    (execution, result)
+}
+
+/// A module with one function that runs by itself.
+fn timed(module: &str, times: &str) -> Schema {
+    schema(&format!(
+        r#"{{"module":"{module}","version":"1.0.0","tables":[],"functions":[
+        {{"name":"tick","kind":{{"schedule":{{"times":{times}}}}},"returns":"unit"}}]}}"#
+    ))
+}
+
+const IDLE: &[Function] = &[idle];
+
+const STUMBLING: &[Function] = &[stumble];
+
+const NOTHING: &[Function] = &[];
+
+fn idle(_: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Answer) {
+    (execution, Ok(Vec::new()))
+}
+
+/// How often the host still fails under a schedule.
+pub(crate) static STUMBLES: AtomicU32 = AtomicU32::new(0);
+
+fn stumble(_: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Answer) {
+    let fails = STUMBLES.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+    let answer = if fails { Err(CallError::Trapped(Problem::new(HOST_FAULT, "on purpose"))) } else { Ok(Vec::new()) };
+    (execution, answer)
+}
 
 /// How often the host still fails.
 pub(crate) static FAULTS: AtomicU32 = AtomicU32::new(0);
