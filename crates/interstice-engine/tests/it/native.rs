@@ -30,6 +30,7 @@ impl ModuleLoader for NativeLoader {
             b"alarm" => (alarm(r#"[{"name":"value","type":"u64"}]"#, "ring"), ALARM),
             b"alarm with text" => (alarm(r#"[{"name":"value","type":"string"}]"#, "ring"), ALARM),
             b"alarm without ring" => (alarm("[]", "rang"), ALARM),
+            b"ringer" => (ringer(), RINGER),
             b"clock" => (timed("clock", r#"{"cron":{"expression":"0 3 * * *","zone":"Europe/Paris"}}"#), IDLE),
             b"interval" => (timed("interval", r#"{"every":{"micros":3600000000}}"#), IDLE),
             b"shorter interval" => (timed("interval", r#"{"every":{"micros":60000000}}"#), IDLE),
@@ -174,6 +175,28 @@ const ALARM: &[Function] = &[
         set(execution, 1, &[7; 8])
     },
 ];
+
+/// Has `alarm` make schedules: twice in calls that fail, then in one that does not.
+fn ringer() -> Schema {
+    let alarm = alarm(r#"[{"name":"value","type":"u64"}]"#, "ring");
+    let import = |name: &str| {
+        let (_, function) = alarm.function(name).unwrap();
+        format!(r#"{{"name":"{name}","signature":"{}"}}"#, to_hex(&signature::of_function(function)))
+    };
+    schema(&format!(
+        r#"{{"module":"ringer","version":"1.0.0","tables":[],"functions":[
+        {{"name":"insist","kind":"reducer","args":[],"returns":"unit"}}],
+        "imports":[{{"module":"alarm","functions":[{}],"tables":[]}}]}}"#,
+        ["set", "set_two_and_fail"].map(import).join(",")
+    ))
+}
+
+const RINGER: &[Function] = &[|_, execution| {
+    let (execution, first) = execution.call(1, &[]);
+    let (execution, second) = execution.call(1, &[]);
+    assert!(first.is_err() && second.is_err());
+    execution.call(0, &[])
+}];
 
 /// Has a function run at time 100.
 fn set(mut execution: Box<Execution>, function: u32, args: &[u8]) -> (Box<Execution>, Answer) {
