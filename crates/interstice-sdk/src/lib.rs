@@ -43,8 +43,8 @@
 //! 2. All randomness comes from the transaction's seed: `ctx.rng()` and `getrandom` are two streams of it.
 //! 3. The same module code runs in WebAssembly and natively (feature `test`), on the same dispatch.
 //!
-//! *Reading order*: [`mod@datatype`], [`key`], [`column`], [`mod@table`], [`function`], [`registry`], [`context`], [`schedule`], `host`,
-//! `guest`.
+//! *Reading order*: [`mod@datatype`], [`key`], [`mod@column`], [`mod@table`], [`function`], [`registry`], [`context`], [`schedule`],
+//! `host`, `guest`.
 
 pub mod column;
 pub mod context;

@@ -5,6 +5,7 @@ use crate::native::{NativeLoader, Node, STUMBLES};
 use interstice_engine::engine::{Engine, Input, Output, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{HOST_FAULT, ModuleLoader};
+use interstice_engine::publish::PublishOptions;
 use interstice_engine::recheck::Verdict;
 use interstice_engine::system;
 use interstice_types::change::Change;
@@ -23,7 +24,7 @@ fn at(node: &mut Node, micros: i64, request: Request) -> Output {
 fn publish(node: &mut Node, artefact: &[u8]) {
     let (artefact, caller) = (artefact.to_vec(), Identity::default());
     let loaded = NativeLoader.load(&artefact).unwrap();
-    node.step(Request::Publish { artefact, loaded, caller }).reply.unwrap();
+    node.step(Request::Publish { artefact, loaded, caller, options: PublishOptions::default() }).reply.unwrap();
 }
 
 /// Every transaction comes out the same again, and gives the same engine.

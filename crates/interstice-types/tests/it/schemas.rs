@@ -1,5 +1,6 @@
 //! Schemas: all broken rules at once, and signatures that see what matters only.
 
+use interstice_types::schema::diff::{Class, SchemaDifference};
 use interstice_types::schema::validate::validate;
 use interstice_types::schema::{FunctionKind, FunctionSchema, HandleSchema, Schema, TableAccess, TableRef, signature};
 use serde_json::json;
@@ -79,4 +80,41 @@ fn a_signature_sees_shapes_and_not_words() {
     assert_eq!(signature::of_function(function), signature::of_function(&documented));
     let longer = FunctionSchema { args: Vec::new(), ..function.clone() };
     assert_ne!(signature::of_function(function), signature::of_function(&longer));
+}
+
+fn with_checks(checks: serde_json::Value) -> Schema {
+    let mut schema = good();
+    schema.tables[0].checks = serde_json::from_value(checks).unwrap();
+    schema
+}
+
+#[test]
+fn a_check_must_fit_its_columns_and_stand_there_once() {
+    let id = json!({"compare": {"place": {"column": 0}, "operator": "less", "with": {"value": "0500000000000000"}}});
+    let text = json!({"is_null": {"column": 1, "steps": ["inside"]}});
+    let fits = json!([{"expression": "id < 5", "filter": id}, {"expression": "text.is_none()", "filter": text}]);
+    assert_eq!(validate(&with_checks(fits)), []);
+    let wrong = json!([
+        {"expression": "id < 5", "filter": {"is_null": {"column": 2}}},
+        {"expression": "id < 5", "filter": id},
+        {"expression": "", "filter": id},
+    ]);
+    let said: Vec<_> = validate(&with_checks(wrong)).into_iter().map(|violation| violation.message).collect();
+    assert_eq!(
+        said,
+        ["there is no column 2", "the check stands there twice", "a check of 0 bytes, 1 to 1024 are allowed"]
+    );
+}
+
+#[test]
+fn a_new_check_takes_a_look_at_every_row_and_one_that_goes_takes_nothing() {
+    let id = json!({"compare": {"place": {"column": 0}, "operator": "less", "with": {"value": "0500000000000000"}}});
+    let checked = with_checks(json!([{"expression": "id < 5", "filter": id}]));
+    let class = |old: &Schema, new: &Schema| SchemaDifference::between(old, new).class();
+    assert_eq!(class(&good(), &checked), Some(Class::Checked));
+    assert_eq!(class(&checked, &good()), Some(Class::Safe));
+    assert_eq!(class(&checked, &checked), None);
+    let other = json!({"compare": {"place": {"column": 0}, "operator": "less", "with": {"value": "0600000000000000"}}});
+    let changed = with_checks(json!([{"expression": "id < 6", "filter": other}]));
+    assert_eq!(class(&checked, &changed), Some(Class::Checked));
 }

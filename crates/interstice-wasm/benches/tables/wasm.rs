@@ -1,0 +1,83 @@
+//! The engine with a module, without a log: calls that do one thing, or so many.
+
+use super::{FILTERED, MANY, Operation, ROWS, Subject};
+use interstice_engine::engine::{Engine, Input, Request};
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_engine::publish::PublishOptions;
+use interstice_types::id::Identity;
+use interstice_types::time::Timestamp;
+use interstice_wasm::runtime::Runtime;
+use std::sync::Arc;
+
+/// A scan of a million rows that a module decodes takes more than a call has by default.
+const FUEL: u64 = 2_000_000_000;
+
+pub(super) struct Module {
+    engine: Engine,
+    caller: Identity,
+    inputs: u64,
+}
+
+impl Module {
+    pub(super) fn new(artefact: &[u8]) -> Self {
+        let loader: Arc<dyn ModuleLoader> = Arc::new(Runtime::new().unwrap_or_else(|error| panic!("{error}")));
+        let loaded = loader.load(artefact).map_err(|error| error.problem).unwrap();
+        let caller = Identity::of_name("owner");
+        let limits = Limits { fuel: FUEL, ..Limits::default() };
+        let mut this = Self { engine: Engine::new(loader, limits), caller, inputs: 0 };
+        this.step(Request::Genesis { node: [0; 16] });
+        let options = PublishOptions::default();
+        this.step(Request::Publish { artefact: artefact.to_vec(), loaded, caller, options });
+        for function in ["insert", "insert_indexed"] {
+            for from in (0..ROWS).step_by(MANY as usize) {
+                this.call(function, &[from, MANY]);
+            }
+        }
+        this
+    }
+
+    fn step(&mut self, request: Request) -> Vec<u8> {
+        self.inputs += 1;
+        let seed = u128::from(self.inputs).to_le_bytes();
+        self.engine.step(Input { now: Timestamp(self.inputs as i64), seed, request }).reply.unwrap()
+    }
+
+    /// A call with numbers for arguments; returns the number that it answers, or 0.
+    fn call(&mut self, function: &str, args: &[u64]) -> u64 {
+        let args = args.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.call_with(function, args)
+    }
+
+    fn call_with(&mut self, function: &str, args: Vec<u8>) -> u64 {
+        let (module, function) = ("tables".into(), function.into());
+        let answer = self.step(Request::Call { module, function, args, caller: self.caller });
+        answer.try_into().map_or(0, u64::from_le_bytes)
+    }
+
+    fn calls(&mut self, function: &str, (from, count, many): (u64, u64, u64), all: &[u64]) -> u64 {
+        let firsts = (from..from + count).step_by(many as usize);
+        firsts.map(|first| self.call(function, &[&[first, many.min(from + count - first)], all].concat())).sum()
+    }
+}
+
+impl Subject for Module {
+    fn run(&mut self, operation: Operation, from: u64, count: u64, many: u64) -> u64 {
+        let numbers = (from, count, many);
+        match operation {
+            Operation::Insert => self.calls("insert", numbers, &[]),
+            Operation::InsertAscending => self.calls("insert_ascending", numbers, &[]),
+            Operation::Lookup => self.calls("lookup", numbers, &[ROWS]),
+            Operation::Update => self.calls("update", numbers, &[ROWS]),
+            Operation::Delete => self.calls("delete", numbers, &[]),
+            Operation::Range => self.calls("range", numbers, &[ROWS]),
+            Operation::Index => self.calls("by_index", numbers, &[]),
+            Operation::Filter => self.call_with("filter", FILTERED.to_le_bytes().to_vec()),
+            Operation::Scan => self.call("scan", &[]),
+        }
+    }
+
+    fn remove_ascending(&mut self, from: u64, count: u64) {
+        self.calls("delete_ascending", (from, count, MANY), &[]);
+    }
+}
