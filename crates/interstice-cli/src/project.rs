@@ -115,6 +115,7 @@ impl Project {
         let started = Instant::now();
         // Others may build a project of the same name into the same directory: what Cargo wrote is read before they do.
         let _lock = self.lock_builds()?;
+        self.forget_namesake()?;
         let file = self.compile()?;
         let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
         let mut schema = Runtime::new()?.describe(&wasm)?;
@@ -136,6 +137,25 @@ impl Project {
         let lock = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path));
         let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
         locked.map_err(|error| Failure::file(&path, &error))
+    }
+
+    /// Takes away what was built of another project whose crate has the same name: Cargo tells by its age alone whether that is what
+    /// this project comes to, for the file is called like the crate and nothing else.
+    fn forget_namesake(&self) -> Result<(), Failure> {
+        let library = self.package.targets.iter().find(|target| target.kind.contains(&TargetKind::CDyLib));
+        let name = library.expect("invariant: a module is a library").name.replace('-', "_");
+        let directory = self.directory_for_builds();
+        let (of, manifest) = (directory.join(format!("{name}.manifest")), self.package.manifest_path.as_str());
+        if std::fs::read_to_string(&of).is_ok_and(|last| last == manifest) {
+            return Ok(());
+        }
+        let built = directory.join(TARGET).join("release/deps").join(format!("{name}.wasm"));
+        let gone = std::fs::remove_file(&built).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        });
+        gone.map_err(|error| Failure::file(&built, &error))?;
+        std::fs::write(&of, manifest).map_err(|error| Failure::file(&of, &error))
     }
 
     /// Apart from the project's own builds: other flags would make Cargo build everything anew at each turn.

@@ -26,6 +26,8 @@ pub struct Catalog {
     raises_events: Vec<bool>,
     /// For each table id, whether its rows are in no log.
     ephemeral: Vec<bool>,
+    /// Whether there is one.
+    has_ephemeral: bool,
     /// `interstice.schedule`.
     schedules: Option<TableId>,
 }
@@ -140,6 +142,7 @@ impl Catalog {
         for table in store.tables() {
             self.ephemeral[table.id().0 as usize] = table.schema().durability == Durability::Ephemeral;
         }
+        self.has_ephemeral = self.ephemeral.contains(&true);
         for reducer in &found {
             let id = reducer.table.0 as usize;
             self.raises_events[id] = true;
@@ -216,7 +219,7 @@ impl Catalog {
 
     /// Whether there is a table whose rows are in no log.
     pub fn has_ephemeral(&self) -> bool {
-        self.ephemeral.contains(&true)
+        self.has_ephemeral
     }
 
     /// Whether the rows of `table` are in no log.

@@ -125,6 +125,7 @@ pub struct Finished {
 
 impl Execution {
     /// A transaction.
+    #[inline]
     pub fn write(
         tx: WriteTx,
         instances: Instances,
@@ -157,6 +158,7 @@ impl Execution {
         Self::new(Tables::Read(store), instances, catalog, limits, surroundings)
     }
 
+    #[inline]
     fn new(
         tables: Tables,
         instances: Instances,

@@ -105,8 +105,8 @@ impl Args {
             (Some((event, None)), None) if event == "init" => Ok(quote! { #kind::Init }),
             (Some((event, Some(table))), None) => event_kind(event, table),
             (Some((event, None)), None) => Err(unknown_event(event)),
-            (Some((event, _)), Some(_)) => {
-                Err(syn::Error::new(event.span(), "nobody calls an event reducer: leave `access` out"))
+            (Some(_), Some(access)) => {
+                Err(syn::Error::new(access.span(), "nobody calls an event reducer: leave `access` out"))
             }
         }
     }

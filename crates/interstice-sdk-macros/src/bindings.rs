@@ -49,7 +49,8 @@ pub(crate) fn schema_in(file: &str, hint: &str) -> Result<(Value, TokenStream), 
     let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let text = std::fs::read_to_string(root.join(file))
         .map_err(|error| format!("`{file}` cannot be read ({error}): write it with `{hint}`"))?;
-    let schema: Value = serde_json::from_str(&text).map_err(|error| format!("`{file}` is not JSON: {error}"))?;
+    let schema: Value = serde_json::from_str(&text)
+        .map_err(|error| format!("`{file}` is not JSON ({error}): write it anew with `{hint}`"))?;
     // In an envelope, as the command prints it, or bare.
     let schema = schema.get("module").filter(|module| module.is_object()).unwrap_or(&schema).clone();
     let path = format!("/{file}");

@@ -44,6 +44,7 @@ pub(crate) fn struct_codec(item: &ItemStruct) -> syn::Result<TokenStream> {
     let types: Vec<_> = fields.named.iter().map(|field| &field.ty).collect();
     let ty = types.iter().map(|ty| on_type(ty, &quote! { ty() }));
     let decode = types.iter().map(|ty| on_type(ty, &quote! { decode(input) }));
+    let encode = names.iter().zip(&types).map(|(name, ty)| on_type(ty, &quote! { encode(&self.#name, out) }));
     Ok(quote! {
         impl ::interstice_sdk::datatype::Datatype for #ident {
             fn ty() -> ::interstice_sdk::generated::Type {
@@ -54,7 +55,7 @@ pub(crate) fn struct_codec(item: &ItemStruct) -> syn::Result<TokenStream> {
             }
 
             fn encode(&self, out: &mut ::std::vec::Vec<u8>) {
-                #(::interstice_sdk::datatype::Datatype::encode(&self.#names, out);)*
+                #(#encode;)*
             }
 
             fn decode(input: &mut ::interstice_sdk::datatype::Input<'_>) -> Self {

@@ -206,6 +206,8 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
         Flavour::Reducer => quote! { ::interstice_sdk::context::ReducerContext },
         Flavour::Query => quote! { ::interstice_sdk::context::QueryContext },
     };
+    let answer =
+        quote_spanned! { item.sig.output.span() => ::interstice_sdk::function::Answer::give(#ident(#(#passes),*)) };
     // What no parameter asks for is not put together.
     let asked = params.iter().any(|param| matches!(param, Parameter::Context));
     let context = asked.then(|| quote! { let context = #context::new(header); });
@@ -219,7 +221,7 @@ fn call(flavour: Flavour, item: &ItemFn, params: &[Parameter]) -> TokenStream {
             #[allow(unused_variables, unused_mut)]
             let mut params = ::interstice_sdk::function::Params::new(args);
             #(#takes)*
-            ::interstice_sdk::function::Answer::give(#ident(#(#passes),*))
+            #answer
         }
     }
 }

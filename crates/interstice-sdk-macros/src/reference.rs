@@ -28,9 +28,9 @@ impl Parse for Referred {
             input.parse::<Token![=]>()?;
             let word: Ident = input.parse()?;
             on_delete = match word.to_string().as_str() {
-                "restrict" => format_ident!("Restrict"),
-                "cascade" => format_ident!("Cascade"),
-                "set_null" => format_ident!("SetNull"),
+                "restrict" => Ident::new("Restrict", word.span()),
+                "cascade" => Ident::new("Cascade", word.span()),
+                "set_null" => Ident::new("SetNull", word.span()),
                 _ => return Err(syn::Error::new(word.span(), "`on_delete` is `restrict`, `cascade` or `set_null`")),
             };
         }
@@ -62,9 +62,16 @@ impl Reference {
 
     /// Does not compile if the columns do not hold the other table's primary key.
     pub(crate) fn check(&self, columns: &TokenStream) -> TokenStream {
-        let table = &self.to.table;
+        let Referred { table, on_delete } = &self.to;
+        // Of several columns one is enough; the rules of the schema see to that.
+        let nulled = (on_delete == "SetNull" && self.columns.len() == 1).then(|| {
+            quote_spanned! { on_delete.span() =>
+                const _: fn() = || ::interstice_sdk::table::may_be_null::<#columns>();
+            }
+        });
         quote_spanned! { table.span() =>
             const _: fn() = || ::interstice_sdk::table::refers::<#columns, #table>();
+            #nulled
         }
     }
 }

@@ -6,14 +6,15 @@ use crate::datatype::{plain, struct_codec};
 use crate::reference::{Reference, Referred};
 use heck::{ToShoutySnakeCase, ToSnakeCase};
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Field, Fields, Ident, ItemStruct, Lit, LitStr, Token, parenthesized};
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, ExprLit, Field, Fields, Ident, Item, ItemStruct, Lit, LitStr, Token, parenthesized};
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let args: Args = syn::parse2(args)?;
-    let mut item: ItemStruct = syn::parse2(item)?;
+    let mut item = row_struct(syn::parse2(item)?)?;
     refuse_generics(&item.generics, "a table")?;
     let declared = Declared::read(args, &mut item)?;
     let codec = struct_codec(&item)?;
@@ -22,6 +23,13 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenS
     let columns = declared.column_constants(&item);
     let entry = declared.entry(&item);
     Ok(quote! { #item #codec #table #indexes #columns #entry })
+}
+
+fn row_struct(item: Item) -> syn::Result<ItemStruct> {
+    match item {
+        Item::Struct(item) => Ok(item),
+        other => Err(syn::Error::new_spanned(other, "`#[table]` stands on a struct: its fields are the columns")),
+    }
 }
 
 /// What stands in the parentheses of `#[table(…)]`.
@@ -83,15 +91,20 @@ impl Parse for Args {
 
 fn value(input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse::<Token![=]>()?;
-    input.parse()
+    input.parse().map_err(|error: syn::Error| syn::Error::new(error.span(), "say it as text: `name = \"…\"`"))
 }
 
 fn columns(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     let inner;
-    parenthesized!(inner in input);
+    let parentheses = parenthesized!(inner in input);
     let names = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?;
     if names.is_empty() {
-        return Err(inner.error("name at least one column"));
+        return Err(syn::Error::new(parentheses.span.join(), "name at least one column"));
+    }
+    if let Some((_, twice)) =
+        names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|n| n == *name))
+    {
+        return Err(syn::Error::new(twice.span(), format!("`{twice}` stands there twice")));
     }
     Ok(names.into_iter().collect())
 }
@@ -127,7 +140,7 @@ struct Index {
 
 /// What the attributes of one field say.
 struct FieldMarks {
-    primary_key: bool,
+    primary_key: Option<Attribute>,
     unique: bool,
     index: bool,
     references: Option<Referred>,
@@ -152,7 +165,7 @@ impl Declared {
             let found = columns.iter().position(|column| column.name == plain(name));
             found.ok_or_else(|| syn::Error::new(name.span(), format!("no column `{name}`: there are {}", names())))
         };
-        let marked: Vec<_> = (0..columns.len()).filter(|index| marks[*index].primary_key).collect();
+        let marked: Vec<_> = (0..columns.len()).filter(|index| marks[*index].primary_key.is_some()).collect();
         let primary_key = match (args.primary_key.take(), marked.as_slice()) {
             (Some(names), []) => names.iter().map(position).collect::<syn::Result<_>>()?,
             (None, [_]) => marked,
@@ -161,9 +174,9 @@ impl Declared {
                     "a table needs a primary key: `#[primary_key]` on a column, or `#[table(primary_key(a, b))]`";
                 return Err(syn::Error::new_spanned(&item.ident, text));
             }
-            _ => {
+            (_, [.., last]) => {
                 let text = "one primary key: for a composite one write `#[table(primary_key(a, b))]` and nothing on the columns";
-                return Err(syn::Error::new_spanned(&item.ident, text));
+                return Err(syn::Error::new_spanned(&marks[*last].primary_key, text));
             }
         };
         let single = |index: usize, unique| Index { name: columns[index].name.clone(), columns: vec![index], unique };
@@ -198,6 +211,7 @@ impl Declared {
         let key_fields = self.primary_key.iter().map(|index| format_ident!("{}", self.columns[*index].name));
         let module = optional(self.args.module.as_ref().map(|module| quote! { #module }));
         let is_former = self.args.former;
+        let sequences = self.columns.iter().filter(|column| column.auto_inc).map(Column::counts);
         let former = is_former.then(|| quote! { impl ::interstice_sdk::table::FormerTable for #ident {} });
         let named = self.references.iter().map(|reference| reference.check(&self.key_type(&reference.columns)));
         let has_sequences = self.columns.iter().any(|column| column.auto_inc);
@@ -222,6 +236,7 @@ impl Declared {
 
             #former
             #(#named)*
+            #(#sequences)*
         })
     }
 
@@ -293,10 +308,10 @@ impl Declared {
         let constants = self.columns.iter().zip(0_u16..).map(|(column, number)| {
             let (constant, ty) = (column.constant(), &column.ty);
             let doc = format!("Column `{}`, to make filters of.", column.name);
+            let new = quote_spanned! { ty.span() => ::interstice_sdk::column::Column::new(#number) };
             quote! {
                 #[doc = #doc]
-                pub const #constant: ::interstice_sdk::column::Column<#ident, #ty> =
-                    ::interstice_sdk::column::Column::new(#number);
+                pub const #constant: ::interstice_sdk::column::Column<#ident, #ty> = #new;
             }
         });
         quote! {
@@ -386,12 +401,20 @@ impl Column {
         format_ident!("{}", self.name.to_shouty_snake_case())
     }
 
+    /// Does not compile if there are no numbers to count in.
+    fn counts(&self) -> TokenStream {
+        let ty = &self.ty;
+        quote_spanned! { ty.span() => const _: fn() = || ::interstice_sdk::table::counts::<#ty>(); }
+    }
+
     fn schema(&self) -> TokenStream {
         let Self { name, doc, ty, auto_inc, .. } = self;
         let renamed_from = former_code(self.renamed_from.as_ref());
         let default = optional(self.default.as_ref().map(|value| {
             let value = match value {
-                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => quote! { ::core::convert::Into::into(#text) },
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+                    quote_spanned! { text.span() => ::interstice_sdk::table::DefaultText::of(#text) }
+                }
                 other => quote! { #other },
             };
             quote! {{
@@ -422,7 +445,7 @@ fn read_field(field: &mut Field) -> syn::Result<(Column, FieldMarks)> {
     }
     let default = take(attrs, "default")?.map(|attribute| attribute.parse_args()).transpose()?;
     let marks = FieldMarks {
-        primary_key: primary_key.is_some(),
+        primary_key,
         unique: take(attrs, "unique")?.is_some(),
         index: take(attrs, "index")?.is_some(),
         references: take(attrs, "references")?.map(|attribute| attribute.parse_args()).transpose()?,

@@ -64,6 +64,60 @@ impl<K> Refers<K> for Option<K> {}
 #[doc(hidden)]
 pub fn refers<C: Refers<T::Key>, T: Table>() {}
 
+/// What a column counts in that is marked `#[auto_inc]`.
+#[diagnostic::on_unimplemented(
+    message = "`auto_inc` counts in `u32`, `u64`, `i32` or `i64`, not in `{Self}`",
+    label = "nothing to count in",
+    note = "give the column one of these types, or leave `auto_inc` out and say each key yourself"
+)]
+pub trait Sequence {}
+
+impl Sequence for u32 {}
+impl Sequence for u64 {}
+impl Sequence for i32 {}
+impl Sequence for i64 {}
+
+/// Compiles only if a sequence may give a column its numbers.
+#[doc(hidden)]
+pub fn counts<T: Sequence>() {}
+
+/// A column that may hold nothing.
+#[diagnostic::on_unimplemented(
+    message = "`on_delete = set_null` needs a column that may hold nothing, and `{Self}` may not",
+    label = "nothing cannot stand in a `{Self}`",
+    note = "make the column an `Option<{Self}>`, or say `restrict` or `cascade`"
+)]
+pub trait Nullable {}
+
+impl<T> Nullable for Option<T> {}
+
+/// Compiles only if a column may be emptied when what it refers to is deleted.
+#[doc(hidden)]
+pub fn may_be_null<C: Nullable>() {}
+
+/// What text may be a default of.
+#[diagnostic::on_unimplemented(
+    message = "text is no default of a column of `{Self}`",
+    label = "another type than the column's",
+    note = "write a value of the column's type: `#[default(0)]`, `#[default(false)]`, `#[default(None)]`"
+)]
+pub trait DefaultText {
+    /// The value.
+    fn of(text: &str) -> Self;
+}
+
+impl DefaultText for String {
+    fn of(text: &str) -> Self {
+        text.to_owned()
+    }
+}
+
+impl DefaultText for Option<String> {
+    fn of(text: &str) -> Self {
+        Some(text.to_owned())
+    }
+}
+
 /// What a table's generated index methods hang on.
 pub trait Indexes {
     /// Of the handle with this number.

@@ -74,8 +74,8 @@ pub enum BrokenReference {
 }
 
 impl References {
-    /// Of these tables: a reference leads to the table of its name in the same module.
-    pub(crate) fn of<'t>(tables: impl Iterator<Item = &'t SharedTable> + Clone) -> Self {
+    /// Of these tables, `None` if there are none: a reference leads to the table of its name in the same module.
+    pub(crate) fn of<'t>(tables: impl Iterator<Item = &'t SharedTable> + Clone) -> Option<Self> {
         let mut this = Self::default();
         for table in tables.clone().filter(|table| !table.schema().references.is_empty()) {
             for reference in &table.schema().references {
@@ -90,13 +90,12 @@ impl References {
                 this.tables.entry(to.id()).or_default().into.push(link);
             }
         }
-        this
+        (!this.tables.is_empty()).then_some(this)
     }
 
     /// Those from and to a table.
-    #[inline]
     pub(crate) fn links(&self, table: TableId) -> Option<&Links> {
-        if self.tables.is_empty() { None } else { self.tables.get(&table) }
+        self.tables.get(&table)
     }
 }
 

@@ -1,7 +1,7 @@
 //! All tables as one value.
 
 use crate::alter;
-use crate::references::References;
+use crate::references::{Links, References};
 use crate::table::{ApplyError, Table};
 use crate::write::WriteTx;
 use interstice_types::change::Change;
@@ -17,7 +17,10 @@ pub type SharedTable = Arc<Table>;
 pub struct Store {
     /// By id; an id is never used again.
     tables: Arc<Vec<Option<SharedTable>>>,
-    references: Arc<References>,
+    /// None if no row of any table refers to another.
+    references: Option<Arc<References>>,
+    /// Whether rows of some table end with their transaction.
+    has_events: bool,
     digest: u128,
 }
 
@@ -53,9 +56,15 @@ impl Store {
         TableId(self.tables.len() as u32)
     }
 
+    /// The references from and to a table.
+    #[inline]
+    pub(crate) fn links(&self, table: TableId) -> Option<&Links> {
+        self.references.as_ref()?.links(table)
+    }
+
     /// Where references lead.
-    pub(crate) fn references(&self) -> &Arc<References> {
-        &self.references
+    pub(crate) fn references(&self) -> Option<&Arc<References>> {
+        self.references.as_ref()
     }
 
     /// Sum over all rows and sequences.
@@ -78,6 +87,9 @@ impl Store {
 
     /// Takes the rows of event tables away that `changes` have put there.
     pub(crate) fn end_events(&mut self, changes: &[Change]) {
+        if !self.has_events {
+            return;
+        }
         let added = changes.iter().filter(|change| matches!(change, Change::Insert { .. } | Change::Update { .. }));
         for id in added.map(Change::table) {
             let over =
@@ -159,9 +171,11 @@ impl Store {
         self.apply_one(&mut inverse, scratch).expect("invariant: the inverse of the last change fits");
     }
 
-    /// Works out anew where references lead.
+    /// Works out anew where references lead, and whose rows end with their transaction.
     fn link(&mut self) {
-        self.references = Arc::new(References::of(self.tables()));
+        self.references = References::of(self.tables()).map(Arc::new);
+        let has_events = self.tables().any(|table| table.schema().durability == Durability::Event);
+        self.has_events = has_events;
     }
 
     fn put(&mut self, id: TableId, table: Option<Table>) {

@@ -9,10 +9,17 @@ use interstice_types::id::{ScheduleId, TableId};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, signature};
 use interstice_types::time::Timestamp;
-use std::collections::BTreeMap;
 
 /// By how many the schedules of each module, by its position, have become more or fewer in a transaction.
-pub(super) type Scheduled = BTreeMap<usize, i64>;
+pub(super) type Scheduled = Vec<(usize, i64)>;
+
+fn count_of(scheduled: &mut Scheduled, module: usize) -> &mut i64 {
+    let position = scheduled.iter().position(|(other, _)| *other == module).unwrap_or_else(|| {
+        scheduled.push((module, 0));
+        scheduled.len() - 1
+    });
+    &mut scheduled[position].1
+}
 
 impl Execution {
     /// Has reducer `function` of the running module run at `due`, once; a time in the past is now.
@@ -27,7 +34,7 @@ impl Execution {
         let table = self.schedules()?;
         let tx = self.tables.tx_mut()?;
         let pending = self.surroundings.schedules.count(&row.module);
-        let scheduled = self.scheduled.entry(module).or_default();
+        let scheduled = count_of(&mut self.scheduled, module);
         if pending.saturating_add_signed(*scheduled) >= self.limits.schedules {
             self.meter.note(0, &[]);
             return Err(HostError::Refused(too_many(&row.module, self.limits.schedules)));
@@ -79,7 +86,7 @@ impl Execution {
         let found = own_schedule(tx, table, id).filter(|row| row.module == *name);
         if let Some(row) = &found {
             row.delete(tx, table).map_err(|error| HostError::Trapped(problems::write_refused(&error)))?;
-            *self.scheduled.entry(module).or_default() -= 1;
+            *count_of(&mut self.scheduled, module) -= 1;
         }
         self.meter.note(u64::from(found.is_some()), &[]);
         Ok(found.is_some())

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checks;
+mod compile_errors;
 mod filters;
 mod module;
 mod schedules;

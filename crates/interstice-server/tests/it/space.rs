@@ -2,6 +2,7 @@
 
 use crate::support::{Answer, Node, SCHEMA, call, count, start_on, watching_schema};
 use interstice_log::local::MIN_SEGMENT_SIZE;
+use interstice_log::storage::Storage;
 use interstice_log::storage::hooked::{HookedStorage, Operation};
 use interstice_log::storage::memory::MemoryStorage;
 use interstice_protocol::request::Request;
@@ -174,10 +175,14 @@ fn events_wait_for_space_and_are_delivered_then() {
 #[test]
 fn a_transaction_of_more_than_half_a_segment_that_finds_none_is_unknown_and_ends_the_node() {
     let inner = MemoryStorage::default();
+    start_on(inner.clone(), MIN_SEGMENT_SIZE).0.stop().unwrap();
+    // A next segment that was made ahead is taken away again.
+    for spare in inner.list().unwrap().iter().filter(|name| name.starts_with("spare-")) {
+        inner.remove(spare).unwrap();
+    }
     let (storage, full) = storage(&inner, true);
-    full.store(false, SeqCst);
-    let node = start_on(storage, MIN_SEGMENT_SIZE);
     full.store(true, SeqCst);
+    let node = start_on(storage, MIN_SEGMENT_SIZE);
     node.publish(SCHEMA);
     assert_eq!(fill(&node, 50).0, 200);
     let mut socket = node.connect();

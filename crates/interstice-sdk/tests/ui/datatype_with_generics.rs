@@ -1,0 +1,10 @@
+//! Datatype with generics.
+
+use interstice_sdk::prelude::*;
+
+#[datatype]
+pub struct Pair<T> {
+    pub one: T,
+}
+
+fn main() {}

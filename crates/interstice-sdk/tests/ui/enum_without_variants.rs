@@ -1,0 +1,8 @@
+//! Enum without variants.
+
+use interstice_sdk::prelude::*;
+
+#[datatype]
+pub enum Never {}
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! Import without a name.
+
+interstice_sdk::import!(inventory);
+
+fn main() {}

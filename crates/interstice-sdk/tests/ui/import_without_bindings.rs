@@ -1,0 +1,5 @@
+//! Import without bindings.
+
+interstice_sdk::import!("inventory");
+
+fn main() {}

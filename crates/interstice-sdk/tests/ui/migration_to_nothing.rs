@@ -1,0 +1,21 @@
+//! Migration to nothing.
+
+use interstice_sdk::prelude::*;
+
+mod v1 {
+    use interstice_sdk::prelude::*;
+
+    #[table(former, name = "account")]
+    pub struct Account {
+        #[primary_key]
+        pub id: u64,
+        pub title: String,
+    }
+}
+
+#[migration(from = 1)]
+fn rename(old: v1::Account) {
+    let _ = old;
+}
+
+fn main() {}

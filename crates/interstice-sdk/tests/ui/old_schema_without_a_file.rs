@@ -1,0 +1,5 @@
+//! Old schema without a file.
+
+interstice_sdk::old_schema!(v1 = "schema/v1.json");
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! Reducer access unknown.
+
+use interstice_sdk::prelude::*;
+
+#[reducer(access = admin)]
+fn tick() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Reducer borrows.
+
+use interstice_sdk::prelude::*;
+
+#[reducer]
+fn greet(name: &str) {
+    let _ = name;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Reducer fails with text of io.
+
+use interstice_sdk::prelude::*;
+
+#[reducer]
+fn open() -> Result<(), std::io::Error> {
+    Ok(())
+}
+
+fn main() {}

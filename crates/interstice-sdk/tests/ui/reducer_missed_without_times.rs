@@ -1,0 +1,8 @@
+//! Reducer missed without times.
+
+use interstice_sdk::prelude::*;
+
+#[reducer(missed = skip)]
+fn tick() {}
+
+fn main() {}

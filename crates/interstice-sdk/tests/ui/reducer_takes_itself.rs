@@ -1,0 +1,12 @@
+//! Reducer takes itself.
+
+use interstice_sdk::prelude::*;
+
+struct Room;
+
+impl Room {
+    #[reducer]
+    fn open(&self) {}
+}
+
+fn main() {}

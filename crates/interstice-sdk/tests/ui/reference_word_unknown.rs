@@ -1,0 +1,21 @@
+//! Reference word unknown.
+
+use interstice_sdk::prelude::*;
+
+#[table]
+pub struct Account {
+    #[primary_key]
+    pub id: u64,
+    pub name: String,
+    pub balance: i64,
+}
+
+#[table]
+pub struct Row {
+    #[primary_key]
+    pub id: u64,
+    #[references(Account, on_update = cascade)]
+    pub owner: u64,
+}
+
+fn main() {}
