@@ -225,7 +225,7 @@ impl Catalog {
     /// Whether the rows of `table` are in no log.
     #[inline]
     pub fn is_ephemeral(&self, table: TableId) -> bool {
-        self.ephemeral.get(table.0 as usize).copied().unwrap_or(false)
+        self.has_ephemeral && self.ephemeral.get(table.0 as usize).copied().unwrap_or(false)
     }
 
     /// Whether some event reducer listens to `table`.

@@ -150,7 +150,9 @@ impl WriteTx {
         if checked {
             self.table(table)?.check(&new)?;
         }
-        self.check_named(table, &new)?;
+        if self.store.references().is_some() {
+            self.check_named(table, &new)?;
+        }
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
             Some(Change::Update { old: Some(old), .. }) => Ok(old),
@@ -210,7 +212,6 @@ impl WriteTx {
         Ok(())
     }
 
-    #[inline]
     fn check_named(&self, table: TableId, row: &[u8]) -> Result<(), WriteError> {
         let Some(links) = self.store.links(table) else { return Ok(()) };
         for link in &links.out {

@@ -4,7 +4,7 @@ use interstice_sdk::prelude::*;
 
 #[reducer]
 fn now() -> std::time::SystemTime {
-    todo!()
+    std::time::SystemTime::now()
 }
 
 fn main() {}
