@@ -78,16 +78,30 @@ fn a_copy_with_everything_renamed_works_the_same() {
     assert!(stderr.contains("interstice query moor_log.newest_first 3"), "{stderr}");
 }
 
+/// Builds a project into the directory that all of the workspace are built into; returns the artefact's hash.
+fn built_hash(project: &Path) -> String {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let mut command = interstice(&["build", project.to_str().unwrap(), "-o", "json"]);
+    let output = command.env("CARGO_TARGET_DIR", target).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    document["blake3"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn an_artefact_does_not_depend_on_where_it_was_built() {
-    let hash = |directory: &Path| {
-        let output = interstice(&["build", directory.to_str().unwrap(), "-o", "json"]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-        document["blake3"].as_str().unwrap().to_owned()
-    };
     let project = root().join("examples/hello");
-    let first = hash(&project);
+    let first = built_hash(&project);
     Command::new("touch").arg(project.join("src/lib.rs")).status().unwrap();
-    assert_eq!(hash(&project), first);
+    assert_eq!(built_hash(&project), first);
+}
+
+#[test]
+fn a_project_of_the_same_name_is_another_project() {
+    let louder = copy_of("examples/hello", |text| text.replace("Hello, ", "HELLO, "));
+    let project = root().join("examples/hello");
+    let (first, loud) = (built_hash(&project), built_hash(louder.path()));
+    assert_ne!(first, loud);
+    for _ in 0..2 {
+        assert_eq!((built_hash(&project), built_hash(louder.path())), (first.clone(), loud.clone()));
+    }
 }
