@@ -1,8 +1,11 @@
 //! A module whose tables change from version to version, with rows in them, as its author goes about it.
 
-use crate::support::{Node, copy_of};
+use crate::support::{Node, build, copy_files, copy_of, interstice, run};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
 
 fn edit(project: &Path, change: impl FnOnce(String) -> String) {
     let file = project.join("src/lib.rs");
@@ -185,4 +188,92 @@ fn a_former_version_comes_back_where_its_tables_fit() {
     assert_eq!(node.run(&["sql", "select volume from hello.greeting"]).exit, 1);
     node.run(&["modules", "rollback", "hello", "--to", "4"]).refused(1, "unknown-version");
     node.run(&["replay", "check"]).ok();
+}
+
+/// Greets many at once.
+const FILL: &str = r#"
+#[reducer]
+fn fill(ctx: &ReducerContext, greetings: Insert<Greeting>, from: u64, to: u64) {
+    for number in from..to {
+        greetings.insert(Greeting { id: 0, text: format!("Hello, {number}!"), name: "all".to_owned(), said_at: ctx.now() });
+    }
+}
+"#;
+
+/// A node that has many greetings, and the next version of their module, which makes all of them anew.
+fn many_greetings(data: &Path) -> (tempfile::TempDir, std::path::PathBuf) {
+    let node = Node::start(data);
+    let project = copy_of("examples/hello", |text| text);
+    let path = project.path().to_str().unwrap();
+    edit(project.path(), |source| source + FILL);
+    node.publish(path);
+    for from in (0..GREETINGS).step_by(10_000) {
+        node.run(&["call", "hello.fill", &from.to_string(), &(from + 10_000).to_string()]).ok();
+    }
+    edit(project.path(), |source| split(source.replace(FILL, "")));
+    node.run(&["migrate", "new", path]).ok();
+    let migration = MIGRATION.replace("        volume: old.volume,\n        answered_at: old.answered_at,\n", "");
+    edit(project.path(), |source| source + &migration);
+    let next = data.with_extension("wasm");
+    std::fs::copy(build(path), &next).unwrap();
+    assert_eq!(node.terminate(), Some(0));
+    (project, next)
+}
+
+const GREETINGS: u64 = 100_000;
+
+/// Rows with the columns of the version before and after, and how many migrations were recorded.
+fn state(node: &Node) -> (String, String) {
+    let told = |sql: &str| node.run(&["sql", sql, "-o", "jsonl"]).stdout;
+    let rows = told("select count(*) from hello.greeting where text = 'Hello, 77777!'");
+    let new = told("select count(*) from hello.greeting where rest = '77777!'");
+    let all = told("select count(*) from hello.greeting");
+    let migrations = told("select module, name, rows from interstice.migration");
+    (format!("{rows}{new}"), format!("{all}{migrations}"))
+}
+
+/// Whenever the node is killed: the table is as it was, or as it is to be, and the record of the migration says which.
+#[test]
+fn a_migration_is_whole_or_has_not_begun_whatever_kills_the_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (_project, next) = many_greetings(&data);
+    let next = next.to_str().unwrap();
+    let copy = |number: u32| {
+        let copy = directory.path().join(format!("copy-{number}"));
+        copy_files(&data, &copy);
+        copy
+    };
+    let whole = copy(0);
+    let node = Node::start(&whole);
+    let before = state(&node);
+    let started = Instant::now();
+    node.run(&["publish", next]).ok();
+    let elapsed = started.elapsed();
+    let after = state(&node);
+    node.kill();
+    assert_ne!(before, after);
+    let mut found = BTreeSet::new();
+    for number in 1..=12 {
+        let data = copy(number);
+        let node = Node::start(&data);
+        let mut publish = interstice(&["publish", next]);
+        let publish = publish.env("INTERSTICE_SERVER", &node.url).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut publish = publish.spawn().unwrap();
+        std::thread::sleep(elapsed * (number - 1) / 8);
+        node.kill();
+        let acknowledged = publish.wait().unwrap().success();
+        run(&["log", "verify", "--data", data.to_str().unwrap()]).ok();
+        let node = Node::start(&data);
+        let state = state(&node);
+        assert!(state == before || state == after, "kill {number}: {state:?} is neither {before:?} nor {after:?}");
+        assert!(!acknowledged || state == after, "kill {number}: what was acknowledged is gone");
+        found.insert(state == after);
+        // What was begun and lost is published as if nothing had been; what was done is done once.
+        node.run(&["publish", next]).ok();
+        assert_eq!(self::state(&node), after, "kill {number}");
+        node.kill();
+        std::fs::remove_dir_all(&data).unwrap();
+    }
+    assert_eq!(found.len(), 2, "killed too early each time, or too late: {found:?}");
 }
