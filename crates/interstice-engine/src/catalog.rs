@@ -1,12 +1,13 @@
 //! The catalog: modules in force with every name resolved to a number, worked out from the system tables.
 
 use crate::execution::FORMER;
-use crate::module::ModuleFactory;
+use crate::module::{CallError, ModuleFactory};
 use crate::problems;
 use crate::system::{self, ModuleRow};
 use interstice_store::store::Store;
 use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::layout::RowLayout;
+use interstice_types::problem::Problem;
 use interstice_types::schema::{
     ChangeKind, Durability, FunctionKind, FunctionSchema, HandleSchema, SYSTEM_MODULE, Schema, TableAccess, TableRef,
 };
@@ -78,6 +79,12 @@ impl Catalog {
     pub(crate) fn place(&self, module: usize, function: u32) -> String {
         let entry = &self.modules[module];
         problems::place(&entry.schema.module, &entry.functions[function as usize].schema.name)
+    }
+
+    /// A call of a function ended with this.
+    pub(crate) fn call_failed(&self, module: usize, function: u32, error: CallError) -> Problem {
+        let schema = &self.modules[module].functions[function as usize].schema;
+        problems::call_failed(schema, error).at(self.place(module, function))
     }
 
     /// Works the catalog out from the system tables; keeps the factories of artefacts that `before` had loaded.

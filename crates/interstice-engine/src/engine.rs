@@ -336,7 +336,7 @@ impl Engine {
         let (store, changes) = finished.tx.expect("invariant: a call is a transaction").commit();
         (self.store, self.instances) = (store, finished.instances);
         let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
-        self.last_changed.note_unlogged(&changes, rests_on);
+        self.last_changed.note(&changes, rests_on);
         self.unlogged = self.unlogged.saturating_add(u32::from(!changes.is_empty()));
         let unlogged = Unlogged { changes, next_offset: self.next_offset, number: self.unlogged };
         Output { transaction: None, unlogged, reply: Ok(answer), rests_on, log: finished.log }
@@ -382,7 +382,7 @@ impl Engine {
             flags: if finished.touched_ephemeral { FLAG_TOUCHED_EPHEMERAL } else { 0 },
         };
         self.advance(&transaction, &transaction.changes);
-        self.last_changed.note_unlogged(&unlogged, self.next_offset);
+        self.last_changed.note(&unlogged, self.next_offset);
         let unlogged = Unlogged { changes: unlogged, next_offset: self.next_offset, number: 0 };
         Output { rests_on: self.next_offset, transaction: Some(transaction), unlogged, reply, log: finished.log }
     }
@@ -412,13 +412,7 @@ impl Engine {
     }
 
     pub(crate) fn problem_of(&self, target: Target, error: CallError) -> Problem {
-        let entry = &self.catalog.modules()[target.module];
-        let function = &entry.functions[target.function as usize].schema;
-        let problem = match error {
-            CallError::Returned(bytes) => problems::typed_error(function, &bytes),
-            CallError::Refused(problem) | CallError::Trapped(problem) => problem,
-        };
-        problem.at(problems::place(&entry.schema.module, &function.name)).hint("nothing was written")
+        self.catalog.call_failed(target.module, target.function, error).hint("nothing was written")
     }
 
     pub(crate) fn function_name(&self, target: Target) -> String {

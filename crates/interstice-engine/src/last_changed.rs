@@ -29,21 +29,11 @@ impl LastChanged {
         if matches!(transaction.cause, Cause::Genesis { .. } | Cause::Configure | Cause::Publish { .. }) {
             self.catalog = count;
         }
-        if changes.is_empty() {
-            return;
-        }
-        let tables = Arc::make_mut(&mut self.tables);
-        for change in changes {
-            let id = change.table().0 as usize;
-            if tables.len() <= id {
-                tables.resize(id + 1, 0);
-            }
-            tables[id] = count;
-        }
+        self.note(changes, count);
     }
 
-    /// Takes note of changes that are in no log, and that rest on so many offsets.
-    pub(crate) fn note_unlogged(&mut self, changes: &[Change], rests_on: Offset) {
+    /// Takes note of changes that rest on so many offsets.
+    pub(crate) fn note(&mut self, changes: &[Change], rests_on: Offset) {
         if changes.is_empty() {
             return;
         }

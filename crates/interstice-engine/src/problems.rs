@@ -1,5 +1,6 @@
 //! The engine's problems: one function for each, so that codes and words stand in one place.
 
+use crate::module::CallError;
 use crate::publish::stub;
 use interstice_store::alter::Unfit;
 use interstice_store::references::BrokenReference;
@@ -132,8 +133,16 @@ pub(crate) fn unfit(unfit: &Unfit) -> Problem {
     Problem::new("does-not-convert", unfit.to_string())
 }
 
+/// A call of `function` ended with this.
+pub(crate) fn call_failed(function: &FunctionSchema, error: CallError) -> Problem {
+    match error {
+        CallError::Returned(bytes) => typed_error(function, &bytes),
+        CallError::Refused(problem) | CallError::Trapped(problem) => problem,
+    }
+}
+
 /// A function's typed error: its code is the variant's name, its line the variant's message, its data the whole.
-pub fn typed_error(function: &FunctionSchema, bytes: &[u8]) -> Problem {
+fn typed_error(function: &FunctionSchema, bytes: &[u8]) -> Problem {
     let Some(ty) = &function.error else {
         return Problem::new("rejected", "the function returned an error that it does not declare");
     };

@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Moment, instantiate};
 use crate::execution::{Execution, Finished, Surroundings};
 use crate::imports;
-use crate::module::{CallError, Loaded};
+use crate::module::Loaded;
 use crate::problems;
 use crate::read::Snapshot;
 use crate::system::{self, ModuleRow};
@@ -25,7 +25,7 @@ use interstice_types::schema::diff::TableDifference;
 use interstice_types::schema::{FunctionKind, Schema, TableSchema, validate};
 use interstice_types::transaction::Cause;
 use migrate::Stand;
-use plan::TablePlan;
+use plan::{Step, TablePlan};
 use std::sync::Arc;
 
 /// A publish that is ready to commit.
@@ -87,18 +87,20 @@ impl Snapshot {
 
 /// The functions of `schema` that say what becomes of rows of a table from `old` to `new`, in their order.
 pub fn migrations_between(old: &TableSchema, new: &TableSchema, schema: &Schema) -> Vec<String> {
-    let functions = plan::migration(old, new, schema).map(|step| step.functions()).unwrap_or_default();
-    functions.into_iter().map(|function| schema.functions[function as usize].name.clone()).collect()
+    plan::migration(old, new, schema).map(|step| migrations(&step, schema)).unwrap_or_default()
+}
+
+fn migrations(step: &Step, schema: &Schema) -> Vec<String> {
+    step.functions().into_iter().map(|function| schema.functions[function as usize].name.clone()).collect()
 }
 
 fn report(plan: &TablePlan, store: &Store, schema: &Schema) -> TableReport {
     let row = plan.old.as_ref().and_then(|table| system::table_row(store, table.id()));
-    let name = |function: u32| schema.functions[function as usize].name.clone();
     TableReport {
         difference: plan.difference.clone(),
         from_version: row.map(|row| row.version),
         rows: plan.old.as_ref().map_or(0, |table| table.count() as u64),
-        migrations: plan.step.functions().into_iter().map(name).collect(),
+        migrations: migrations(&plan.step, schema),
     }
 }
 
@@ -198,16 +200,6 @@ fn run_init(
     (module, function): (usize, u32),
 ) -> Result<Box<Execution>, Problem> {
     let (execution, result) = execution.invoke(module, function, &[]);
-    match result {
-        Ok(_) => Ok(execution),
-        Err(error) => {
-            let entry = &catalog.modules()[module];
-            let schema = &entry.functions[function as usize].schema;
-            let problem = match error {
-                CallError::Returned(bytes) => problems::typed_error(schema, &bytes),
-                CallError::Refused(problem) | CallError::Trapped(problem) => problem,
-            };
-            Err(problem.at(problems::place(&entry.schema.module, &schema.name)).hint("nothing was published"))
-        }
-    }
+    let problem = |error| catalog.call_failed(module, function, error).hint("nothing was published");
+    result.map(|_| execution).map_err(problem)
 }

@@ -5,7 +5,7 @@ use crate::engine::{Engine, instantiate};
 use crate::execution::{Execution, Instances, Surroundings};
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
-use crate::module::{CallError, ModuleLoader};
+use crate::module::ModuleLoader;
 use crate::problems;
 use crate::schedule::Pending;
 use interstice_store::store::Store;
@@ -112,9 +112,6 @@ impl Reader {
         let execution = Execution::read(snapshot.store.clone(), instances, catalog, snapshot.limits, surroundings);
         let (execution, result) = execution.invoke(found.position, found.number, args);
         self.instances = execution.finish().instances;
-        result.map_err(|error| match error {
-            CallError::Returned(bytes) => problems::typed_error(&found.function().schema, &bytes),
-            CallError::Refused(problem) | CallError::Trapped(problem) => problem,
-        })
+        result.map_err(|error| problems::call_failed(&found.function().schema, error))
     }
 }

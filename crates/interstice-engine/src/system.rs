@@ -259,7 +259,17 @@ impl TableRow {
 
 /// All rows of `interstice.table`, in the order of ids.
 pub fn table_rows(store: &Store) -> Vec<TableRow> {
-    let rows = rows(store, TABLE).into_iter().map(|values| match &values[..] {
+    rows(store, TABLE).iter().map(|values| table_row_of(values)).collect()
+}
+
+/// The row of `interstice.table` of this table.
+pub fn table_row(store: &Store, id: TableId) -> Option<TableRow> {
+    let table = store.table(TABLE)?;
+    table.get(&Key::new(&id.0.to_be_bytes())).map(|row| table_row_of(&values_of(table, row)))
+}
+
+fn table_row_of(values: &[Value]) -> TableRow {
+    match values {
         // A store that was made by a node that did not count versions has none.
         [Value::U32(id), Value::String(module), Value::String(name), version @ ..] => TableRow {
             id: TableId(*id),
@@ -268,13 +278,7 @@ pub fn table_rows(store: &Store) -> Vec<TableRow> {
             version: if let [Value::U32(version)] = version { *version } else { 1 },
         },
         _ => panic!("invariant: the columns of interstice.table"),
-    });
-    rows.collect()
-}
-
-/// The row of `interstice.table` of this table.
-pub fn table_row(store: &Store, id: TableId) -> Option<TableRow> {
-    table_rows(store).into_iter().find(|row| row.id == id)
+    }
 }
 
 /// Takes the row of a table that is gone out of `interstice.table`.
@@ -329,7 +333,7 @@ pub fn artefact(store: &Store, hash: &[u8; 32]) -> Option<Vec<u8>> {
     let table = store.table(ARTEFACT)?;
     let key = Key::new(&json::key_of(&Type::Bytes, &Value::Bytes(hash.to_vec())));
     let row = table.get(&key)?;
-    match codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical").pop() {
+    match values_of(table, row).pop() {
         Some(Value::Bytes(bytes)) => Some(bytes),
         _ => panic!("invariant: the columns of interstice.artefact"),
     }
@@ -469,8 +473,11 @@ fn identity_in(row: &[u8]) -> Identity {
 fn rows(store: &Store, id: TableId) -> Vec<Vec<Value>> {
     let Some(table) = store.table(id) else { return Vec::new() };
     let all = table.scan(IndexId::PRIMARY, &interstice_store::range::KeyRange::all(), false);
-    all.map(|row| codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical"))
-        .collect()
+    all.map(|row| values_of(table, row)).collect()
+}
+
+fn values_of(table: &Table, row: &[u8]) -> Vec<Value> {
+    codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical")
 }
 
 /// Values by the names of their columns. A store that was made by a node that did not know a column does without it.

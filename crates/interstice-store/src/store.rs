@@ -174,8 +174,7 @@ impl Store {
     /// Works out anew where references lead, and whose rows end with their transaction.
     fn link(&mut self) {
         self.references = References::of(self.tables()).map(Arc::new);
-        let has_events = self.tables().any(|table| table.schema().durability == Durability::Event);
-        self.has_events = has_events;
+        self.has_events = self.tables.iter().flatten().any(|table| table.schema().durability == Durability::Event);
     }
 
     fn put(&mut self, id: TableId, table: Option<Table>) {

@@ -2,7 +2,7 @@
 
 use crate::check::CheckFailed;
 use crate::range::KeyRange;
-use crate::references::BrokenReference;
+use crate::references::{BrokenReference, Links};
 use crate::sequence;
 use crate::store::Store;
 use crate::table::{ApplyError, IndexId, Table};
@@ -150,9 +150,7 @@ impl WriteTx {
         if checked {
             self.table(table)?.check(&new)?;
         }
-        if self.store.references().is_some() {
-            self.check_named(table, &new)?;
-        }
+        self.check_named(table, &new)?;
         self.make(Change::Update { table, old: None, new })?;
         match self.changes.last() {
             Some(Change::Update { old: Some(old), .. }) => Ok(old),
@@ -212,8 +210,12 @@ impl WriteTx {
         Ok(())
     }
 
+    #[inline]
     fn check_named(&self, table: TableId, row: &[u8]) -> Result<(), WriteError> {
-        let Some(links) = self.store.links(table) else { return Ok(()) };
+        self.store.links(table).map_or(Ok(()), |links| self.check_links(links, row))
+    }
+
+    fn check_links(&self, links: &Links, row: &[u8]) -> Result<(), WriteError> {
         for link in &links.out {
             link.check(self.table(link.from)?, self.table(link.to)?, row).map_err(Box::new)?;
         }

@@ -8,7 +8,6 @@ use super::plan::{Stage, Step, TablePlan};
 use crate::catalog::Catalog;
 use crate::execution::{Execution, Instances, Surroundings};
 use crate::limits::Limits;
-use crate::module::CallError;
 use crate::problems;
 use crate::system::{self, MigrationRow, TableRow};
 use interstice_store::range::KeyRange;
@@ -234,7 +233,7 @@ impl Code<'_> {
                 Stage::Call(function) => {
                     let result;
                     (execution, result) = execution.invoke(self.module, *function, &bytes);
-                    result.map_err(|error| self.problem(*function, error))
+                    result.map_err(|error| self.catalog.call_failed(self.module, *function, error))
                 }
             };
             match result {
@@ -250,17 +249,7 @@ impl Code<'_> {
         execution.show_former(Some(old.clone()));
         let (mut execution, result) = execution.invoke(self.module, function, &[]);
         execution.show_former(None);
-        let failed = |error| problems::table_migration_failed(old, self.problem(function, error));
-        result.map_err(failed).map(|_| execution)
-    }
-
-    fn problem(self, function: u32, error: CallError) -> Problem {
-        let entry = &self.catalog.modules()[self.module];
-        let schema = &entry.functions[function as usize].schema;
-        let problem = match error {
-            CallError::Returned(bytes) => problems::typed_error(schema, &bytes),
-            CallError::Refused(problem) | CallError::Trapped(problem) => problem,
-        };
-        problem.at(problems::place(&entry.schema.module, &schema.name))
+        let problem = |error| self.catalog.call_failed(self.module, function, error);
+        result.map(|_| execution).map_err(|error| problems::table_migration_failed(old, problem(error)))
     }
 }

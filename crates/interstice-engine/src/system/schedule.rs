@@ -3,12 +3,11 @@
 //! A row that a reducer made is gone once it has run. One that a module declares stays, and has its next time after each run. The
 //! index `by_due` gives the first that is due; those that are paused stand behind all others in it.
 
-use super::{Values, encode, named, system_table, table};
+use super::{Values, encode, named, system_table, table, values_of};
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 use interstice_store::table::{IndexId, Table};
 use interstice_store::write::{WriteError, WriteTx};
-use interstice_types::codec;
 use interstice_types::id::{ScheduleId, TableId};
 use interstice_types::schema::signature::Signature;
 use interstice_types::schema::{IndexSchema, TableSchema};
@@ -71,7 +70,7 @@ pub(crate) fn find_table(store: &Store) -> Option<TableId> {
 
 impl ScheduleRow {
     fn decode(table: &Table, row: &[u8]) -> Self {
-        let values = codec::decode_all(table.layout().types(), row).expect("invariant: stored rows are canonical");
+        let values = values_of(table, row);
         let Ok(
             [
                 Value::Bool(declared),
