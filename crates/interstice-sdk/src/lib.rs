@@ -50,6 +50,8 @@ pub mod column;
 pub mod context;
 pub mod datatype;
 pub mod function;
+#[cfg(doctest)]
+mod guide;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod host;
@@ -87,10 +89,6 @@ pub mod generated {
         interstice_types::id::to_hex(&crate::datatype::to_bytes(value))
     }
 }
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide/schedules.md")]
-struct Guide;
 
 /// All that a module needs.
 pub mod prelude {
