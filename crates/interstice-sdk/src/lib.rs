@@ -50,10 +50,10 @@ pub mod column;
 pub mod context;
 pub mod datatype;
 pub mod function;
-#[cfg(doctest)]
-mod guide;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+#[cfg(doctest)]
+mod guide;
 mod host;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod json;

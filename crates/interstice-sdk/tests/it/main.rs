@@ -4,6 +4,7 @@
 mod checks;
 mod compile_errors;
 mod filters;
+mod guide;
 mod module;
 mod schedules;
 
