@@ -1,6 +1,6 @@
 //! Module code on the real engine and store, natively: several callers, events, schedules, time that the test moves, crash and reopen.
 //!
-//! ```
+//! ```test_harness
 //! use interstice_sdk::prelude::*;
 //! use interstice_sdk::test::TestDatabase;
 //!
@@ -15,15 +15,15 @@
 //!     words.insert(Word { text });
 //! }
 //!
-//! # fn main() {
-//! let mut db = TestDatabase::new(env!("CARGO_PKG_NAME"));
-//! db.call::<()>("say", ("hello",)).unwrap();
-//! assert_eq!(db.rows::<Word>()[0].text, "hello");
-//! let again = db.call::<()>("say", ("hello",)).unwrap_err();
-//! assert_eq!(again.code, "duplicate-key");
-//! db.reopen();
-//! assert_eq!(db.rows::<Word>().len(), 1);
-//! # }
+//! #[interstice_sdk::test]
+//! fn a_word_is_said_once(db: &mut TestDatabase) {
+//!     db.call::<()>("say", ("hello",)).unwrap();
+//!     assert_eq!(db.rows::<Word>()[0].text, "hello");
+//!     let again = db.call::<()>("say", ("hello",)).unwrap_err();
+//!     assert_eq!(again.code, "duplicate-key");
+//!     db.reopen();
+//!     assert_eq!(db.rows::<Word>().len(), 1);
+//! }
 //! ```
 
 mod former;
@@ -52,6 +52,88 @@ use std::sync::Arc;
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// A database in memory that runs modules of this process.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct Egg {
+///     #[primary_key(auto_inc)]
+///     pub id: u64,
+///     pub laid: Timestamp,
+///     pub by: Identity,
+/// }
+///
+/// #[reducer]
+/// fn lay(ctx: &ReducerContext, eggs: Insert<Egg>) -> u64 {
+///     info!("an egg");
+///     let egg = eggs.insert(Egg { id: 0, laid: ctx.now(), by: ctx.caller() });
+///     ctx.schedule::<hatch>(Duration::from_hours(1), (egg.id,));
+///     egg.id
+/// }
+///
+/// #[reducer(access = internal)]
+/// fn hatch(eggs: Write<Egg>, id: u64) -> Result<(), String> {
+///     eggs.delete(id).filter(|egg| egg.id != 2).ok_or("it was a stone".to_owned())?;
+///     Ok(())
+/// }
+///
+/// #[query]
+/// fn count(eggs: Read<Egg>) -> u64 {
+///     eggs.count()
+/// }
+///
+/// #[test]
+/// fn eggs_hatch() {
+///     let mut db = TestDatabase::new(env!("CARGO_PKG_NAME")); // what `#[interstice_sdk::test]` gives
+///     let hen = db.act_as("hen");
+///     assert_eq!(db.call::<u64>("lay", ()), Ok(1));
+///     assert_eq!(db.call::<u64>("lay", ()), Ok(2));
+///     assert_eq!(db.query::<u64>("count", ()), Ok(2));
+///     let egg = &db.rows::<Egg>()[0];
+///     assert!(egg.by == hen && egg.laid < db.now());
+///     assert_eq!(db.take_log()[0].text, "an egg");
+///
+///     db.reopen(); // a crash: what was committed is there, what is due is still due
+///     assert_eq!(db.next_due(), Some(egg.laid.saturating_add(Duration::from_hours(1))));
+///     db.advance(Duration::from_mins(10));
+///     assert_eq!(db.rows::<Egg>().len(), 2);
+///     db.reopen_after(Duration::from_hours(2)); // nobody was there
+///     assert_eq!(db.rows::<Egg>().len(), 1);
+///     assert_eq!(db.dead_letters()[0].problem.message, "it was a stone");
+///
+///     db.publish(env!("CARGO_PKG_NAME")); // the same version again changes nothing
+///     assert!(db.try_publish(env!("CARGO_PKG_NAME")).is_ok());
+///     assert_eq!(db.next_due(), None);
+///     assert!(db.assert_replays() > 5);
+/// }
+/// ```
+///
+/// Of modules as they were, [`of_version`](Self::of_version) and [`put`](Self::put):
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// interstice_sdk::old_schema!(v1 = "schema/v1.json");
+///
+/// #[table(public)]
+/// pub struct User {
+///     #[primary_key]
+///     pub id: u64,
+///     pub name: String,
+///     #[default(100)]
+///     pub points: u32,
+/// }
+///
+/// #[test]
+/// fn points_are_given() {
+///     let v1 = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schema/v1.json"));
+///     let mut db = TestDatabase::of_version(env!("CARGO_PKG_NAME"), v1);
+///     db.put(&v1::User { id: 1, name: "ada".to_owned() });
+///     db.publish(env!("CARGO_PKG_NAME"));
+///     assert_eq!(db.rows::<User>()[0].points, 100);
+/// }
+/// ```
 pub struct TestDatabase {
     engine: Engine,
     reader: Reader,
