@@ -47,6 +47,15 @@ pub(crate) enum Command {
         #[arg(default_value = ".")]
         path: PathBuf,
     },
+    /// Run a project's tests natively and by the compiled module, which must do the same at every step
+    Test {
+        /// The project
+        #[arg(default_value = ".")]
+        path: PathBuf,
+        /// For `cargo test`, as in `-- --release my_test`
+        #[arg(last = true, value_name = "WORDS")]
+        words: Vec<String>,
+    },
     /// Build, start a node, publish, and show what commits
     Dev {
         /// The projects

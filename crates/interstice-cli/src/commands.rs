@@ -20,6 +20,7 @@ mod snapshot;
 mod sql;
 mod status;
 mod subscribe;
+mod test;
 
 use crate::args::{Args, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
     let node = Node::new(&args.server, args.act_as.as_deref());
     match &args.command {
         Command::Build { path } => build::run(path, output),
+        Command::Test { path, words } => test::run(path, words, output),
         Command::Dev { paths, once, data, listen } => {
             let options = dev::Options { once: *once, data, listen: *listen, act_as: args.act_as.as_deref() };
             dev::run(paths, &options, output)

@@ -82,6 +82,22 @@ impl Project {
         Ok(Self { metadata, package })
     }
 
+    /// The projects at `paths`, each behind those that its demonstration and its tests need, each once.
+    pub(crate) fn open_with_needs(paths: &[PathBuf]) -> Result<Vec<Self>, Failure> {
+        let mut projects: Vec<Self> = Vec::new();
+        for path in paths {
+            let project = Self::open(path)?;
+            let needs = project.demo()?.needs;
+            let needs: Vec<_> = needs.iter().map(|need| project.directory().join(need)).collect();
+            for needed in Self::open_with_needs(&needs)?.into_iter().chain([project]) {
+                if !projects.iter().any(|known| known.is_same(&needed)) {
+                    projects.push(needed);
+                }
+            }
+        }
+        Ok(projects)
+    }
+
     /// What its demonstration does, if it says so.
     pub(crate) fn demo(&self) -> Result<Demo, Failure> {
         let demo = self.package.metadata.get("interstice").and_then(|interstice| interstice.get("demo"));
@@ -95,7 +111,7 @@ impl Project {
     }
 
     /// Whether both are one project.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         self.package.id == other.package.id
     }
 
@@ -106,7 +122,12 @@ impl Project {
 
     /// The directory that it is in.
     pub(crate) fn directory(&self) -> &Path {
-        self.package.manifest_path.parent().expect("invariant: a manifest is in a directory").as_std_path()
+        self.manifest().parent().expect("invariant: a manifest is in a directory")
+    }
+
+    /// Its `Cargo.toml`.
+    pub(crate) fn manifest(&self) -> &Path {
+        self.package.manifest_path.as_std_path()
     }
 
     /// Builds the module; a name other than the crate's may be given.
@@ -159,7 +180,7 @@ impl Project {
     }
 
     /// Apart from the project's own builds: other flags would make Cargo build everything anew at each turn.
-    fn directory_for_builds(&self) -> PathBuf {
+    pub(crate) fn directory_for_builds(&self) -> PathBuf {
         self.metadata.target_directory.as_std_path().join("interstice")
     }
 
@@ -171,7 +192,7 @@ impl Project {
         {
             command.args(["--config", &format!("profile.release.{setting}")]);
         }
-        command.arg("--manifest-path").arg(&self.package.manifest_path);
+        command.arg("--manifest-path").arg(self.manifest());
         command.arg("--target-dir").arg(self.directory_for_builds());
         command.env("CARGO_ENCODED_RUSTFLAGS", Self::flags().join("\x1f")).env_remove("RUSTFLAGS");
         // What a surrounding `cargo run` sets for its own build is not meant for this one.

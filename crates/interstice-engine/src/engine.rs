@@ -50,6 +50,7 @@ pub struct Input {
 }
 
 /// What to do.
+#[derive(Clone)]
 pub enum Request {
     /// Make the system tables: the first input of a new log.
     Genesis {

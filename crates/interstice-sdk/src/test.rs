@@ -26,32 +26,36 @@
 //! }
 //! ```
 
+mod agreement;
+mod compiled;
 mod former;
 mod module;
+mod run;
 
 use crate::datatype::{Datatype, Input, encode_str, from_bytes, to_bytes};
 use crate::registry::{self, Package};
 use crate::table::{FormerTable, Table};
-use interstice_engine::engine::{Engine, Input as EngineInput, Output, Request};
+use compiled::Compiled;
+use interstice_engine::engine::{Input as EngineInput, Request};
 use interstice_engine::execution::{IndexId, LogLine};
-use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
 use interstice_engine::publish::PublishOptions;
-use interstice_engine::read::Reader;
-use interstice_engine::recheck::Verdict;
 use interstice_engine::system::{self, DeadLetter};
 use interstice_store::range::KeyRange;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::time::{Duration, Timestamp};
-use interstice_types::transaction::Transaction;
 use module::NativeLoader;
+use run::Run;
 use std::sync::Arc;
 
 /// When the clock of a test begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 
 /// A database in memory that runs modules of this process.
+///
+/// With the feature `test-wasm`, and the environment variable `INTERSTICE_TEST_WASM` naming a directory with the modules'
+/// artefacts, it is two: everything is done a second time by the compiled modules, and a test fails where they differ in an answer,
+/// a changed row or a line of the log. `interstice test` sets that up.
 ///
 /// ```test_harness
 /// # use interstice_sdk::prelude::*;
@@ -135,9 +139,8 @@ const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 /// }
 /// ```
 pub struct TestDatabase {
-    engine: Engine,
-    reader: Reader,
-    transactions: Vec<Transaction>,
+    native: Run,
+    compiled: Option<Compiled>,
     module: String,
     caller: Identity,
     now: Timestamp,
@@ -163,8 +166,10 @@ impl TestDatabase {
     /// If the schema is none of that module, or cannot be published.
     pub fn of_version(package: &str, schema_json: &str) -> Self {
         let mut database = Self::empty(package);
-        database.publish_artefact(former::artefact_of(schema_json)).unwrap_or_else(|problem| panic!("{problem}"));
-        let there = database.engine.catalog().module(&database.module).is_some();
+        let artefact = former::artefact_of(schema_json);
+        let compiled = database.compiled.is_some().then(|| artefact.clone());
+        database.publish_artefacts(artefact, compiled).unwrap_or_else(|problem| panic!("{problem}"));
+        let there = database.native.engine().catalog().module(&database.module).is_some();
         assert!(there, "the schema is of another module than `{}`", database.module);
         database
     }
@@ -181,9 +186,8 @@ impl TestDatabase {
 
     fn empty(package: &str) -> Self {
         let mut database = Self {
-            engine: engine(),
-            reader: Reader::new(),
-            transactions: Vec::new(),
+            native: Run::new(Arc::new(NativeLoader)),
+            compiled: Compiled::of_environment(),
             module: module_name(package),
             caller: Identity::of_name("owner"),
             now: BEGINNING,
@@ -213,17 +217,24 @@ impl TestDatabase {
     pub fn try_publish(&mut self, package: &str) -> Result<(), Problem> {
         let package = find_package(package);
         for import in registry::describe(package).imports {
-            if self.engine.catalog().module(&import.module).is_none() {
+            if self.native.engine().catalog().module(&import.module).is_none() {
                 self.try_publish(&import.module.replace('_', "-"))?;
             }
         }
-        self.publish_artefact(module::artefact_of(package))
+        let compiled = self.compiled.as_ref().map(|compiled| compiled.artefact_of(&module_name(package.name)));
+        self.publish_artefacts(module::artefact_of(package), compiled)
     }
 
-    fn publish_artefact(&mut self, artefact: Vec<u8>) -> Result<(), Problem> {
-        let loaded = NativeLoader.load(&artefact).map_err(|error| error.problem)?;
+    fn publish_artefacts(&mut self, native: Vec<u8>, compiled: Option<Vec<u8>>) -> Result<(), Problem> {
         let (caller, options) = (self.caller, PublishOptions::default());
-        self.step(Request::Publish { artefact, loaded, caller, options })?;
+        let request = |run: &Run, artefact: Vec<u8>| {
+            let loaded = run.load(&artefact)?;
+            Ok::<_, Problem>(Request::Publish { artefact, loaded, caller, options })
+        };
+        let native = request(&self.native, native)?;
+        let compiled = self.compiled.as_ref().zip(compiled);
+        let compiled = compiled.map(|(compiled, artefact)| request(&compiled.run, artefact)).transpose()?;
+        self.step_each(native, compiled)?;
         self.run_events();
         Ok(())
     }
@@ -257,9 +268,12 @@ impl TestDatabase {
     /// Why there is no answer.
     pub fn query<R: Datatype>(&mut self, function: &str, args: impl Arguments) -> Result<R, Problem> {
         let (module, function) = self.split(function);
-        let snapshot = self.engine.snapshot();
-        let answer = self.reader.query(&snapshot, (&module, &function), &args.to_bytes(), self.caller)?;
-        Ok(from_bytes(&answer))
+        let (args, caller) = (args.to_bytes(), self.caller);
+        let answer = self.native.query((&module, &function), &args, caller);
+        if let Some(compiled) = &mut self.compiled {
+            agreement::assert_answers(&function, &answer, &compiled.run.query((&module, &function), &args, caller));
+        }
+        Ok(from_bytes(&answer?))
     }
 
     /// All rows of a table in the order of their primary keys.
@@ -268,8 +282,8 @@ impl TestDatabase {
     /// If the table is not there.
     pub fn rows<T: Table>(&self) -> Vec<T> {
         let module = T::MODULE.unwrap_or(&self.module);
-        let id = self.engine.catalog().table(module, T::NAME);
-        let table = id.and_then(|id| self.engine.store().table(id));
+        let engine = self.native.engine();
+        let table = engine.catalog().table(module, T::NAME).and_then(|id| engine.store().table(id));
         let table = table.unwrap_or_else(|| panic!("there is no table `{module}.{}`", T::NAME));
         let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false);
         rows.map(|row| T::decode(&mut Input::new(row))).collect()
@@ -300,12 +314,12 @@ impl TestDatabase {
 
     /// When the next schedule is due; `None` if there is none.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.engine.next_wakeup()
+        self.native.engine().next_wakeup()
     }
 
     /// Events and schedules whose reducer failed.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        system::dead_letters(self.engine.store())
+        system::dead_letters(self.native.engine().store())
     }
 
     /// What functions logged since this was last asked.
@@ -318,13 +332,8 @@ impl TestDatabase {
     /// # Panics
     /// If they do not give the same state.
     pub fn reopen(&mut self) {
-        let mut recovered = engine();
-        for transaction in &self.transactions {
-            recovered.apply(transaction).unwrap_or_else(|error| panic!("recovery: {error}"));
-        }
-        recovered.load_modules();
-        assert_eq!(recovered.store().digest(), self.engine.store().digest(), "recovery gives the same rows");
-        self.engine = recovered;
+        self.native.reopen();
+        self.compiled.iter_mut().for_each(|compiled| compiled.run.reopen());
     }
 
     /// Runs the cause of every transaction again and compares; returns how many there were.
@@ -332,26 +341,20 @@ impl TestDatabase {
     /// # Panics
     /// At the first that comes out otherwise.
     pub fn assert_replays(&self) -> usize {
-        let mut again = engine();
-        for transaction in &self.transactions {
-            match again.recheck(transaction) {
-                Ok(Verdict::Same | Verdict::Incomparable) => {}
-                Ok(Verdict::Divergent(divergence)) => panic!("not deterministic: {divergence}"),
-                Err(error) => panic!("replay: {error}"),
-            }
-        }
-        self.transactions.len()
+        self.compiled.iter().for_each(|compiled| compiled.run.assert_replays());
+        self.native.assert_replays();
+        self.native.transactions()
     }
 
     fn run_events(&mut self) {
-        while !self.engine.pending_events().is_empty() {
+        while !self.native.engine().pending_events().is_empty() {
             // A failed event is a transaction too, and stands in `interstice.dead_letter`.
             let _ = self.step(Request::NextEvent);
         }
     }
 
     fn run_schedules(&mut self, until: Timestamp) {
-        while let Some(due) = self.engine.next_wakeup().filter(|due| *due <= until) {
+        while let Some(due) = self.native.engine().next_wakeup().filter(|due| *due <= until) {
             // One step is one microsecond: the transaction is exactly at its time.
             self.now = self.now.max(Timestamp(due.0.saturating_sub(1)));
             // A failed schedule is a transaction too, and stands in `interstice.dead_letter`.
@@ -361,14 +364,23 @@ impl TestDatabase {
     }
 
     fn step(&mut self, request: Request) -> Result<Vec<u8>, Problem> {
+        let compiled = self.compiled.is_some().then(|| request.clone());
+        self.step_each(request, compiled)
+    }
+
+    fn step_each(&mut self, native: Request, compiled: Option<Request>) -> Result<Vec<u8>, Problem> {
         self.inputs += 1;
         self.now = self.now.saturating_add(Duration::from_micros(1));
         // Numbers are never used twice, which is all that the seed of a test needs.
-        let seed = self.inputs.to_le_bytes();
-        let Output { transaction, reply, log, .. } = self.engine.step(EngineInput { now: self.now, seed, request });
-        self.transactions.extend(transaction);
-        self.log.extend(log);
-        reply
+        let (now, seed) = (self.now, self.inputs.to_le_bytes());
+        let name = agreement::name_of(&native);
+        let step = self.native.step(EngineInput { now, seed, request: native });
+        if let Some((Compiled { run, .. }, request)) = self.compiled.as_mut().zip(compiled) {
+            let again = run.step(EngineInput { now, seed, request });
+            agreement::assert_steps(&name, (&self.native, &step), (run, &again));
+        }
+        self.log.extend(step.log);
+        step.reply
     }
 
     fn split(&self, function: &str) -> (String, String) {
@@ -377,10 +389,6 @@ impl TestDatabase {
             None => (self.module.clone(), function.to_owned()),
         }
     }
-}
-
-fn engine() -> Engine {
-    Engine::new(Arc::new(NativeLoader), Limits::default())
 }
 
 fn module_name(package: &str) -> String {

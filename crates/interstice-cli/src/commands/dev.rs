@@ -31,7 +31,7 @@ pub(crate) struct Options<'o> {
 
 pub(crate) fn run(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> Result<Report, Failure> {
     output.refuse(&[Format::Csv], "dev")?;
-    let projects = with_needs(paths)?;
+    let projects = Project::open_with_needs(paths)?;
     let mut built = Vec::new();
     for project in &projects {
         let module = project.build(None, output)?;
@@ -57,22 +57,6 @@ pub(crate) fn run(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> 
         ended.store(true, Ordering::Relaxed);
         result
     })
-}
-
-/// The projects at `paths`, each behind those that its demonstration needs, each once.
-fn with_needs(paths: &[PathBuf]) -> Result<Vec<Project>, Failure> {
-    let mut projects: Vec<Project> = Vec::new();
-    for path in paths {
-        let project = Project::open(path)?;
-        let needs = project.demo()?.needs;
-        let needs: Vec<_> = needs.iter().map(|need| project.directory().join(need)).collect();
-        for needed in with_needs(&needs)?.into_iter().chain([project]) {
-            if !projects.iter().any(|known| known.is_same(&needed)) {
-                projects.push(needed);
-            }
-        }
-    }
-    Ok(projects)
 }
 
 /// Publishes a module, unless the very same artefact is in force.

@@ -1,6 +1,6 @@
 //! `dev --once` on every example, and on a copy of one with everything renamed.
 
-use crate::support::{copy_of, interstice, root, run};
+use crate::support::{copy_of, example_names, interstice, root, run};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,11 +14,7 @@ fn dev_once(project: &str) -> (String, String) {
 
 #[test]
 fn every_example_is_built_run_and_replayed_by_one_command() {
-    let mut names: Vec<_> = std::fs::read_dir(root().join("examples"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
+    let names = example_names();
     assert_eq!(names, ["bank", "caller", "chat", "hello", "inventory", "reminders", "shop"]);
     for name in names {
         let (stdout, stderr) = dev_once(&format!("examples/{name}"));

@@ -1,6 +1,7 @@
 //! The command as a person uses it: every test runs the built binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agreement;
 mod backup;
 mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]

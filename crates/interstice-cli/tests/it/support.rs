@@ -19,6 +19,14 @@ pub(crate) fn interstice(args: &[&str]) -> Command {
     command
 }
 
+/// The examples, by name.
+pub(crate) fn example_names() -> Vec<String> {
+    let examples = std::fs::read_dir(root().join("examples")).unwrap();
+    let mut names: Vec<_> = examples.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// What the command printed, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -28,7 +36,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let exit = output.status.code().unwrap_or(-1);
         Self { exit, stdout: text(output.stdout), stderr: text(output.stderr) }

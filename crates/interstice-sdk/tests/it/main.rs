@@ -12,6 +12,25 @@ use interstice_sdk::prelude::{BTreeMap, Duration, Identity, Timestamp, Uuid};
 use interstice_sdk::test::TestDatabase;
 use module::{Everything, Log, Seat, Shape, Ticket};
 
+/// Milliseconds that a database of a test may take to be there.
+const START_MAX: f64 = 10.0;
+
+#[test]
+fn a_database_is_there_in_less_than_ten_milliseconds() {
+    let mut starts: Vec<_> = (0..21)
+        .map(|_| {
+            let started = std::time::Instant::now();
+            let mut db = TestDatabase::new(env!("CARGO_PKG_NAME"));
+            db.call::<u64>("draw_ticket", ("first",)).unwrap();
+            started.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    starts.sort_by(f64::total_cmp);
+    let median = starts[starts.len() / 2];
+    println!("a database with its first call: {median:.3} ms in the median, at most {:.3}", starts[starts.len() - 1]);
+    assert!(median < START_MAX, "{starts:?}");
+}
+
 fn seats(found: &[Seat]) -> Vec<(String, u32)> {
     found.iter().map(|seat| (seat.hall.clone(), seat.number)).collect()
 }
