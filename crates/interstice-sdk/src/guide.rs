@@ -16,6 +16,7 @@ pages! {
     Queries "queries.md";
     Events "events.md";
     Schedules "schedules.md";
+    Connections "connections.md";
     Testing "testing.md";
     Errors "errors.md";
     Modules "modules.md";

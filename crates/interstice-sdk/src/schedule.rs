@@ -73,20 +73,6 @@ pub trait ArgumentsOf<Chain> {
     fn append(&self, out: &mut Vec<u8>);
 }
 
-/// What a reducer takes that runs at times of its own.
-#[diagnostic::on_unimplemented(
-    message = "a reducer that runs at times of its own takes no arguments",
-    label = "takes arguments",
-    note = "there is nobody to give it any: take table handles only, and keep what it needs in a table"
-)]
-pub trait NoArguments {}
-
-impl NoArguments for () {}
-
-/// Compiles only without arguments.
-#[doc(hidden)]
-pub fn takes_no_arguments<A: NoArguments>() {}
-
 macro_rules! chain {
     () => { () };
     ($first:ident $($rest:ident)*) => { ($first, chain!($($rest)*)) };

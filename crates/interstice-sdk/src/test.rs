@@ -262,6 +262,50 @@ impl TestDatabase {
         answer.map(|bytes| from_bytes(&bytes))
     }
 
+    /// Opens a connection as the caller of now, and tells the modules that ask for it; returns its number.
+    ///
+    /// ```test_harness
+    /// # use interstice_sdk::prelude::*;
+    /// # use interstice_sdk::test::TestDatabase;
+    /// # #[table(public, ephemeral)]
+    /// # pub struct Online { #[primary_key] pub connection: u64, pub who: Identity }
+    /// #[reducer(on = connect)]
+    /// fn arrive(ctx: &ReducerContext, connection: u64, online: Insert<Online>) {
+    ///     online.insert(Online { connection, who: ctx.caller() });
+    /// }
+    ///
+    /// #[reducer(on = disconnect)]
+    /// fn depart(connection: u64, online: Write<Online>) {
+    ///     online.delete(connection);
+    /// }
+    ///
+    /// #[interstice_sdk::test]
+    /// fn ada_comes_and_goes(db: &mut TestDatabase) {
+    ///     let ada = db.act_as("ada");
+    ///     let connection = db.connect();
+    ///     assert_eq!(db.rows::<Online>()[0].who, ada);
+    ///     db.disconnect(connection);
+    ///     assert!(db.rows::<Online>().is_empty());
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// If no module has a reducer on `connect` or `disconnect`.
+    pub fn connect(&mut self) -> u64 {
+        let number = self.step(Request::Connect { caller: self.caller }).unwrap_or_else(|problem| panic!("{problem}"));
+        self.run_events();
+        from_bytes(&number)
+    }
+
+    /// Ends a connection.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn disconnect(&mut self, connection: u64) {
+        self.step(Request::Disconnect { connection }).unwrap_or_else(|problem| panic!("{problem}"));
+        self.run_events();
+    }
+
     /// Asks a query of the crate's module, or of another as `module.query`.
     ///
     /// # Errors
@@ -327,13 +371,16 @@ impl TestDatabase {
         std::mem::take(&mut self.log)
     }
 
-    /// Forgets everything in memory and recovers from the transactions, as after a crash.
+    /// Forgets everything in memory and recovers from the transactions, as after a crash. Connections end with it.
     ///
     /// # Panics
     /// If they do not give the same state.
     pub fn reopen(&mut self) {
         self.native.reopen();
         self.compiled.iter_mut().for_each(|compiled| compiled.run.reopen());
+        for connection in self.native.engine().connections() {
+            self.disconnect(connection);
+        }
     }
 
     /// Runs the cause of every transaction again and compares; returns how many there were.
