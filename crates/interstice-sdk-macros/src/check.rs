@@ -3,7 +3,7 @@
 //! ```text
 //! condition:  condition && condition | condition || condition | !condition | (condition)
 //!             place == value (!= < <= > >=) | place == place | place.is_some() | place.is_none() | place.is_empty() | flag
-//! place:      column | column.len()                value:  literal | -literal | CONSTANT
+//! place:      column | place.field | place.len()   value:  literal | -literal | CONSTANT
 //! ```
 //!
 //! The types are the compiler's business: a comparison becomes a method of a typed column, with the spans of the author's tokens.
@@ -13,9 +13,12 @@ use heck::ToShoutySnakeCase;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, BinOp, Expr, ExprBinary, ExprLit, ExprMethodCall, ExprPath, ExprUnary, Ident, Lit, UnOp};
+use syn::{
+    Attribute, BinOp, Expr, ExprBinary, ExprField, ExprLit, ExprMethodCall, ExprPath, ExprUnary, Ident, Lit, Member,
+    UnOp,
+};
 
-const TAKES: &str = "a check takes comparisons of columns (`balance >= 0`, `name.len() <= 80`, `low <= high`), `is_some()`, `is_none()`, `is_empty()`, joined by `&&`, `||` and `!`";
+const TAKES: &str = "a check takes comparisons of columns (`balance >= 0`, `price.cents > 0`, `name.len() <= 80`, `low <= high`), `is_some()`, `is_none()`, `is_empty()`, joined by `&&`, `||` and `!`";
 
 /// A check as its author wrote it.
 pub(crate) struct Check {
@@ -124,13 +127,18 @@ impl Reader<'_> {
         }
     }
 
-    /// A column, or its length, as a typed column.
+    /// A column, what is in it, or a length, as a typed column.
     fn place(&self, expr: &Expr) -> syn::Result<TokenStream> {
         match expr {
             Expr::Paren(inner) => self.place(&inner.expr),
             Expr::MethodCall(ExprMethodCall { receiver, method, args, .. }) if method == "len" && args.is_empty() => {
                 let place = self.place(receiver)?;
                 Ok(quote! { #place.#method() })
+            }
+            Expr::Field(ExprField { base, member: Member::Named(field), .. }) => {
+                let (place, name) = (self.place(base)?, plain(field));
+                // The closure is what the compiler knows the field and its type from.
+                Ok(quote_spanned! { field.span() => #place.field(#name, |held| &held.#field) })
             }
             Expr::Path(path) => {
                 let name = path.path.get_ident().ok_or_else(|| syn::Error::new_spanned(path, TAKES))?;
@@ -161,6 +169,7 @@ fn text(expr: &Expr) -> syn::Result<String> {
             format!("{} {} {}", text(left)?, op.to_token_stream(), text(right)?)
         }
         Expr::MethodCall(call) => format!("{}.{}()", text(&call.receiver)?, call.method),
+        Expr::Field(ExprField { base, member, .. }) => format!("{}.{}", text(base)?, member.to_token_stream()),
         Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => format!("{:?}", literal.value()),
         Expr::Lit(literal) => literal.to_token_stream().to_string(),
         Expr::Path(path) => path.to_token_stream().to_string().replace(' ', ""),

@@ -47,6 +47,8 @@ pub(crate) fn struct_codec(item: &ItemStruct) -> syn::Result<TokenStream> {
     let encode = names.iter().zip(&types).map(|(name, ty)| on_type(ty, &quote! { encode(&self.#name, out) }));
     Ok(quote! {
         impl ::interstice_sdk::datatype::Datatype for #ident {
+            type Held = Self;
+
             fn ty() -> ::interstice_sdk::generated::Type {
                 ::interstice_sdk::generated::Type::Struct(::interstice_sdk::generated::StructType {
                     name: #name.into(),
@@ -96,6 +98,8 @@ fn expand_enum(mut item: ItemEnum, is_error: bool) -> syn::Result<TokenStream> {
         #item
 
         impl ::interstice_sdk::datatype::Datatype for #ident {
+            type Held = Self;
+
             fn ty() -> ::interstice_sdk::generated::Type {
                 ::interstice_sdk::generated::Type::Enum(::interstice_sdk::generated::EnumType {
                     name: #name.into(),

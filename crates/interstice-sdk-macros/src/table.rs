@@ -444,6 +444,7 @@ fn read_field(field: &mut Field) -> syn::Result<(Column, FieldMarks)> {
         auto_inc |= names_auto_inc(attribute)?;
     }
     let default = take(attrs, "default")?.map(|attribute| attribute.parse_args()).transpose()?;
+    default.iter().try_for_each(|default| refuse_number_for_text(default, &field.ty))?;
     let marks = FieldMarks {
         primary_key,
         unique: take(attrs, "unique")?.is_some(),
@@ -453,6 +454,18 @@ fn read_field(field: &mut Field) -> syn::Result<(Column, FieldMarks)> {
     let renamed_from = take(attrs, "renamed")?.map(|attribute| former_name(&attribute)).transpose()?;
     let column = Column { name, renamed_from, doc: doc_of(attrs), ty: field.ty.clone(), auto_inc, default };
     Ok((column, marks))
+}
+
+/// The compiler's own words for it depend on what else is linked.
+fn refuse_number_for_text(default: &Expr, ty: &syn::Type) -> syn::Result<()> {
+    let is_text =
+        matches!(ty, syn::Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "String"));
+    match default {
+        Expr::Lit(ExprLit { lit, .. }) if is_text && !matches!(lit, Lit::Str(_)) => {
+            Err(syn::Error::new_spanned(lit, "the column holds text: `#[default(\"…\")]`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn names_auto_inc(attribute: &Attribute) -> syn::Result<bool> {

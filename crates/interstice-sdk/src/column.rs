@@ -289,6 +289,13 @@ impl<Row, T: Datatype> Column<Row, T> {
         Column::at(place)
     }
 
+    /// The field of this name of the struct that it holds. Called by generated code, which shows with the function that there is one,
+    /// and of what type.
+    #[doc(hidden)]
+    pub fn field<U: Datatype>(self, name: &str, _: fn(&T::Held) -> &U) -> Column<Row, U> {
+        self.path(name)
+    }
+
     const fn at(place: Place) -> Self {
         Self { place, types: PhantomData }
     }

@@ -38,6 +38,10 @@ pub trait Datatype: Sized {
     /// Whether it is an `Option`, which no other `Option` may hold.
     const IS_OPTION: bool = false;
 
+    /// What it holds, if it is an `Option`; else itself.
+    #[doc(hidden)]
+    type Held: Datatype;
+
     /// Its type in a schema.
     fn ty() -> Type;
 
@@ -113,6 +117,8 @@ pub fn encode_length(length: usize, out: &mut Vec<u8>) {
 macro_rules! numbers {
     ($($rust:ty => $ty:ident),* $(,)?) => {$(
         impl Datatype for $rust {
+            type Held = Self;
+
             fn ty() -> Type {
                 Type::$ty
             }
@@ -151,6 +157,8 @@ fn text_of(bytes: Vec<u8>) -> String {
 }
 
 impl Datatype for u8 {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::U8
     }
@@ -181,6 +189,8 @@ impl Datatype for u8 {
 }
 
 impl Datatype for () {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Unit
     }
@@ -193,6 +203,8 @@ impl Datatype for () {
 }
 
 impl Datatype for bool {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Bool
     }
@@ -209,6 +221,8 @@ impl Datatype for bool {
 }
 
 impl Datatype for String {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::String
     }
@@ -235,6 +249,8 @@ pub fn encode_str(text: &str, out: &mut Vec<u8>) {
 }
 
 impl Datatype for Timestamp {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Timestamp
     }
@@ -251,6 +267,8 @@ impl Datatype for Timestamp {
 }
 
 impl Datatype for Duration {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Duration
     }
@@ -267,6 +285,8 @@ impl Datatype for Duration {
 }
 
 impl Datatype for Identity {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Identity
     }
@@ -283,6 +303,8 @@ impl Datatype for Identity {
 }
 
 impl Datatype for Uuid {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Uuid
     }
@@ -299,6 +321,8 @@ impl Datatype for Uuid {
 }
 
 impl Datatype for ScheduleId {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::U64
     }
@@ -315,6 +339,8 @@ impl Datatype for ScheduleId {
 }
 
 impl<T: Datatype> Datatype for Vec<T> {
+    type Held = Self;
+
     fn ty() -> Type {
         T::list_ty()
     }
@@ -331,6 +357,8 @@ impl<T: Datatype> Datatype for Vec<T> {
 }
 
 impl<T: Datatype> Datatype for Option<T> {
+    type Held = T;
+
     const IS_OPTION: bool = true;
 
     fn ty() -> Type {
@@ -353,6 +381,8 @@ impl<T: Datatype> Datatype for Option<T> {
 }
 
 impl<K: Datatype + Ord, V: Datatype> Datatype for BTreeMap<K, V> {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Map(Box::new(K::ty()), Box::new(V::ty()))
     }

@@ -240,6 +240,8 @@ pub fn call_infallible<T: Datatype>(import: &crate::registry::ImportEntry, args:
 struct NoError;
 
 impl Datatype for NoError {
+    type Held = Self;
+
     fn ty() -> Type {
         Type::Unit
     }

@@ -186,6 +186,9 @@ fn a_module_that_misbehaves_ends_its_call_and_nothing_else() {
         node.publish("fixtures/modules/probe");
         let stderr = node.run(&["call", "probe.fall", "no way down"]).refused(1, "panic").stderr;
         assert!(stderr.contains("no way down (fixtures/modules/probe/src/lib.rs:"), "{stderr}");
+        assert!(node.run(&["call", "probe.add", "1", "2"]).ok().stdout.contains("  3"));
+        let stderr = node.run(&["call", "probe.add", "1", &u64::MAX.to_string()]).refused(1, "panic").stderr;
+        assert!(stderr.contains("attempt to add with overflow (fixtures/modules/probe/src/lib.rs:"), "{stderr}");
         node.run(&["call", "probe.spin"]).refused(1, "out-of-fuel");
         node.run(&["call", "probe.recurse"]).refused(1, "out-of-bounds");
         let stderr = node.run(&["call", "probe.hoard"]).refused(1, "panic").stderr;

@@ -6,7 +6,16 @@ use interstice_sdk::test::TestDatabase;
 /// The most that an account may hold.
 const MOST: i64 = 1_000;
 
+#[datatype]
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fee {
+    pub(crate) cents: u32,
+    pub(crate) currency: Option<String>,
+    pub(crate) r#type: u8,
+}
+
 #[table(public)]
+#[check(fee.cents > 0 && fee.r#type != extra.r#type)]
 #[check(balance <= limit)]
 #[check((balance >= -10 && !closed) || balance == 0)]
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +33,9 @@ pub(crate) struct Purse {
     pub(crate) rate: f64,
     #[check(note.is_none() || note != "x")]
     pub(crate) note: Option<String>,
+    #[check(fee.currency.is_none() || fee.currency.len() == 3)]
+    pub(crate) fee: Option<Fee>,
+    pub(crate) extra: Fee,
 }
 
 #[reducer]
@@ -45,7 +57,13 @@ fn purse() -> Purse {
         name: "ada".to_owned(),
         rate: 0.5,
         note: Some("y".to_owned()),
+        fee: Some(fee()),
+        extra: Fee { r#type: 2, ..fee() },
     }
+}
+
+fn fee() -> Fee {
+    Fee { cents: 5, currency: Some("EUR".to_owned()), r#type: 1 }
 }
 
 #[test]
@@ -54,6 +72,7 @@ fn expressions_stand_in_the_schema_as_they_read() {
     assert_eq!(
         expressions,
         [
+            "fee.cents > 0 && fee.r#type != extra.r#type",
             "balance <= limit",
             "(balance >= -10 && !closed) || balance == 0",
             "balance < MOST",
@@ -61,6 +80,7 @@ fn expressions_stand_in_the_schema_as_they_read() {
             "!name.is_empty() && name != \"nobody\"",
             "0.5 <= rate",
             "note.is_none() || note != \"x\"",
+            "fee.currency.is_none() || fee.currency.len() == 3",
         ]
     );
 }
@@ -78,6 +98,9 @@ fn what_a_check_is_false_of_is_refused_with_its_values(db: &mut TestDatabase) {
         (Purse { name: "nobody".to_owned(), ..purse() }, "`!name.is_empty() && name != \"nobody\"`"),
         (Purse { rate: 0.25, ..purse() }, "rate = 0.25: its check is `0.5 <= rate`"),
         (Purse { note: Some("x".to_owned()), ..purse() }, "note = \"x\": its check"),
+        (Purse { fee: Some(Fee { cents: 0, ..fee() }), ..purse() }, "`fee.cents > 0 && fee.r#type != extra.r#type`"),
+        (Purse { extra: fee(), ..purse() }, "`fee.cents > 0 && fee.r#type != extra.r#type`"),
+        (Purse { fee: Some(Fee { currency: Some("E".to_owned()), ..fee() }), ..purse() }, "`fee.currency.is_none() ||"),
     ];
     for (row, words) in refused {
         let problem = db.call::<()>("keep_purse", (row,)).unwrap_err();
@@ -96,6 +119,8 @@ fn what_is_unknown_or_true_stands(db: &mut TestDatabase) {
     let stands = [
         Purse { limit: Some(5), ..purse() },
         Purse { note: None, ..purse() },
+        Purse { fee: None, ..purse() },
+        Purse { fee: Some(Fee { currency: None, ..fee() }), ..purse() },
         Purse { closed: true, balance: 0, ..purse() },
         Purse { name: "12345678".to_owned(), ..purse() },
     ];
