@@ -206,6 +206,7 @@ pub trait Counted {}
 impl Counted for String {}
 impl<T> Counted for Vec<T> {}
 impl<K, V> Counted for BTreeMap<K, V> {}
+impl<T: Counted> Counted for Option<T> {}
 
 macro_rules! comparisons {
     ($($name:ident $with_column:ident $operator:ident $words:literal;)*) => {$(
@@ -340,10 +341,10 @@ impl<Row, T: Datatype> Column<Row, Option<T>> {
     }
 }
 
-impl<Row, T: Counted> Column<Row, T> {
-    /// Its length: of text in bytes.
+impl<Row, T: Counted + Datatype> Column<Row, T> {
+    /// Its length: of text in bytes. What is not there has none.
     pub fn len(self) -> Column<Row, u64> {
-        Column::at(self.place.then(Step::Length))
+        Column::at(self.held().then(Step::Length))
     }
 }
 
