@@ -13,6 +13,7 @@ mod fixtures;
 mod full;
 mod history;
 mod kill;
+mod leaderboard;
 mod modules;
 mod power;
 mod refusals;
