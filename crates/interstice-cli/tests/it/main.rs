@@ -15,6 +15,7 @@ mod history;
 mod kill;
 mod leaderboard;
 mod modules;
+mod new;
 mod power;
 mod refusals;
 mod repair;
