@@ -25,71 +25,16 @@ const IGNORED: &str = "/target\n/.interstice\n";
 const OWN_WORKSPACE: &str = "\n# The workspace around this project does not count it among its members.\n[workspace]\n";
 
 /// Names that mean something else in Rust, or to Cargo.
-const TAKEN: &[&str] = &[
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "interstice",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-];
+const TAKEN: &str = "\
+    abstract alloc as async await become box break const continue core crate do dyn else enum extern false final fn \
+    for gen if impl in interstice let loop macro match mod move mut override priv proc_macro pub ref return self \
+    static std struct super test trait true try type typeof unsafe unsized use virtual where while yield";
 
 /// Makes a project at `path`.
 pub(crate) fn run(path: &Path, template: Template, sdk: Option<&Path>, output: &Output) -> Result<Report, Failure> {
-    let package = package_name(path)?;
-    refuse_what_is_there(path)?;
-    let sdk = find_sdk(path, sdk)?;
+    let package = package_name(path, template)?;
+    refuse_what_is_there(path, template)?;
+    let sdk = find_sdk(sdk, &command(path, template))?;
     let (module, quoted) = (package.replace('-', "_"), toml_string(&sdk)?);
     let mut files = template.files(&Names { package: &package, module: &module, sdk: &quoted });
     files.push((".gitignore".to_owned(), IGNORED.to_owned()));
@@ -109,13 +54,13 @@ pub(crate) fn run(path: &Path, template: Template, sdk: Option<&Path>, output: &
 }
 
 /// The name of the crate, if it is one that Cargo, Rust and a schema take.
-fn package_name(path: &Path) -> Result<String, Failure> {
+fn package_name(path: &Path, template: Template) -> Result<String, Failure> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(reason) = wrong_with(&name) else { return Ok(name) };
     let better = path.with_file_name(similar_name(&name));
     let problem = Problem::new("invalid-name", format!("`{name}` is not a name for a project: {reason}"))
         .at(format!("the last part of `{}`", path.display()))
-        .hint(format!("interstice new {}", shell_word(&better)));
+        .hint(command(&better, template));
     Err(Failure::new(exit::USAGE, problem))
 }
 
@@ -135,7 +80,7 @@ fn wrong_with(name: &str) -> Option<String> {
         return Some(format!("it has {} characters, more than {MAX_NAME_SIZE}", name.len()));
     }
     let module = name.replace('-', "_");
-    if TAKEN.contains(&module.as_str()) || module.starts_with("interstice_") {
+    if TAKEN.split(' ').any(|taken| taken == module) || module.starts_with("interstice_") {
         return Some("it means something else already".to_owned());
     }
     None
@@ -155,7 +100,7 @@ fn similar_name(name: &str) -> String {
 }
 
 /// Nothing is written over.
-fn refuse_what_is_there(path: &Path) -> Result<(), Failure> {
+fn refuse_what_is_there(path: &Path, template: Template) -> Result<(), Failure> {
     let is_empty = match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -167,14 +112,15 @@ fn refuse_what_is_there(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let other = path.with_file_name(format!("{}-2", path.file_name().unwrap_or_default().to_string_lossy()));
-    let problem = Problem::new("not-empty", format!("`{}` is there already, and not empty", path.display()))
-        .at("nothing was written")
-        .hint(format!("interstice new {}", shell_word(&other)));
+    let whole = std::path::absolute(path).map_err(|error| Failure::file(path, &error))?;
+    let problem = Problem::new("not-empty", format!("`{}` is there already, and is kept as it is", path.display()))
+        .at(whole.display().to_string())
+        .hint(command(&other, template));
     Err(Failure::new(exit::USAGE, problem))
 }
 
 /// The directory of the SDK, without detours.
-fn find_sdk(path: &Path, given: Option<&Path>) -> Result<PathBuf, Failure> {
+fn find_sdk(given: Option<&Path>, command: &str) -> Result<PathBuf, Failure> {
     let directory = given.unwrap_or(Path::new(OWN_SDK));
     let manifest = std::fs::read_to_string(directory.join("Cargo.toml"));
     let is_sdk = manifest.is_ok_and(|text| text.lines().any(|line| line == "name = \"interstice-sdk\""));
@@ -182,7 +128,7 @@ fn find_sdk(path: &Path, given: Option<&Path>) -> Result<PathBuf, Failure> {
     found.ok_or_else(|| {
         let text = format!("the crate `interstice-sdk` is not in `{}`", directory.display());
         let place = if given.is_some() { "`--sdk`" } else { "the source tree that this command was built from" };
-        let hint = format!("interstice new {} --sdk ~/interstice/crates/interstice-sdk", shell_word(path));
+        let hint = format!("{command} --sdk ~/interstice/crates/interstice-sdk");
         Failure::new(exit::USAGE, Problem::new("no-sdk", text).at(place).hint(hint))
     })
 }
@@ -225,6 +171,15 @@ fn settle_workspace(directory: &Path, sdk: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// What makes a project of this template at `path`.
+fn command(path: &Path, template: Template) -> String {
+    let template = match template {
+        Template::Hello => String::new(),
+        other => format!(" --template {}", other.name()),
+    };
+    format!("interstice new {}{template}", shell_word(path))
 }
 
 /// A path as a shell takes it.

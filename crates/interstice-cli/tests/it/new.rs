@@ -90,8 +90,8 @@ fn nothing_is_written_over_and_nothing_is_left_half_written() {
     std::fs::write(home.path().join("file"), "mine").unwrap();
     std::fs::create_dir(home.path().join("empty")).unwrap();
     for name in ["full", "file"] {
-        let stderr = run_in(home.path(), &["new", name]).refused(2, "not-empty").stderr;
-        assert!(stderr.contains(&format!("hint:  interstice new {name}-2\n")), "{stderr}");
+        let stderr = run_in(home.path(), &["new", name, "--template", "chat"]).refused(2, "not-empty").stderr;
+        assert!(stderr.contains(&format!("hint:  interstice new {name}-2 --template chat\n")), "{stderr}");
     }
     let elsewhere = home.path().to_str().unwrap();
     let stderr = run_in(home.path(), &["new", "game", "--sdk", elsewhere]).refused(2, "no-sdk").stderr;
