@@ -13,6 +13,7 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const REJECTED: u8 = 3;
     pub(crate) const UNREACHABLE: u8 = 5;
+    pub(crate) const NOT_ALLOWED: u8 = 6;
     pub(crate) const DESTRUCTIVE: u8 = 7;
     pub(crate) const CORRUPT: u8 = 8;
     pub(crate) const IO: u8 = 9;
@@ -74,6 +75,7 @@ impl From<HttpError> for Failure {
                 );
                 let exit = match &*problem.code {
                     "destructive" => exit::DESTRUCTIVE,
+                    "not-allowed" => exit::NOT_ALLOWED,
                     _ if status == 422 || constraint => exit::REJECTED,
                     _ => exit::FAILED,
                 };

@@ -21,6 +21,8 @@ pub struct Catalog {
     by_name: BTreeMap<String, usize>,
     tables: BTreeMap<String, BTreeMap<String, TableId>>,
     event_reducers: Vec<EventReducer>,
+    connect_reducers: Vec<(usize, u32)>,
+    disconnect_reducers: Vec<(usize, u32)>,
     /// For each table id, whether changes of it are kept with the old row.
     keeps_old: Vec<bool>,
     /// For each table id, whether some event reducer listens to it.
@@ -43,6 +45,8 @@ pub struct ModuleEntry {
     pub artefact: [u8; 32],
     /// Who its events run as.
     pub identity: Identity,
+    /// Who published it first; `None` if that is not known.
+    pub owner: Option<Identity>,
     /// Its functions, by number.
     pub functions: Vec<FunctionEntry>,
     /// The functions of other modules that it may call, in the order of its imports: module and function number.
@@ -98,10 +102,15 @@ impl Catalog {
         tables.insert(SYSTEM_MODULE.to_owned(), own.collect());
         let by_name: BTreeMap<_, _> =
             rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
-        let schedules = system::schedule::find_table(store);
+        let (schedules, mut owners) = (system::schedule::find_table(store), system::version::owners(store));
         let mut catalog = Self { by_name, tables, schedules, ..Self::default() };
         catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, before)).collect();
+        for entry in &mut catalog.modules {
+            entry.owner = owners.remove(&entry.schema.module);
+        }
         catalog.collect_event_reducers(store);
+        catalog.connect_reducers = catalog.functions_of_kind(&FunctionKind::Connect);
+        catalog.disconnect_reducers = catalog.functions_of_kind(&FunctionKind::Disconnect);
         catalog
     }
 
@@ -125,11 +134,21 @@ impl Catalog {
             published_at: row.published_at,
             artefact: row.artefact,
             identity: Identity::of_module(&row.name),
+            owner: None,
             functions: row.schema.functions.iter().map(function).collect(),
             imports: imports.flat_map(|i| i.functions.iter().map(|f| import(&i.module, &f.name))).collect(),
             schema: Arc::clone(&row.schema),
             factory: loaded.and_then(|entry| entry.factory.clone()),
         }
+    }
+
+    /// Module and number of all functions of a kind, in the order of modules.
+    fn functions_of_kind(&self, kind: &FunctionKind) -> Vec<(usize, u32)> {
+        let of_module = |(module, entry): (usize, &ModuleEntry)| {
+            let functions = entry.schema.functions.iter().enumerate().filter(|(_, function)| function.kind == *kind);
+            functions.map(move |(number, _)| (module, number as u32)).collect::<Vec<_>>()
+        };
+        self.modules.iter().enumerate().flat_map(of_module).collect()
     }
 
     fn collect_event_reducers(&mut self, store: &Store) {
@@ -217,6 +236,21 @@ impl Catalog {
     /// All event reducers, in the order of events on the same change.
     pub fn event_reducers(&self) -> &[EventReducer] {
         &self.event_reducers
+    }
+
+    /// Module and number of the reducers that are told of a connection, in the order in which they are.
+    pub fn connect_reducers(&self) -> &[(usize, u32)] {
+        &self.connect_reducers
+    }
+
+    /// Module and number of the reducers that are told that a connection ended, in the order in which they are.
+    pub fn disconnect_reducers(&self) -> &[(usize, u32)] {
+        &self.disconnect_reducers
+    }
+
+    /// Whether some module is told of connections: otherwise none is noted.
+    pub fn notes_connections(&self) -> bool {
+        !self.connect_reducers.is_empty() || !self.disconnect_reducers.is_empty()
     }
 
     /// Whether logged changes of `table` carry the old row.

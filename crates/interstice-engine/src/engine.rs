@@ -85,6 +85,16 @@ pub enum Request {
     NextEvent,
     /// Run the next schedule that is due; nothing happens if none is.
     NextSchedule,
+    /// A client has a connection: tell the modules that ask for it; nothing happens if none does.
+    Connect {
+        /// Who.
+        caller: Identity,
+    },
+    /// A connection ended.
+    Disconnect {
+        /// Its number, the answer of [`Request::Connect`].
+        connection: u64,
+    },
     /// Do something with a schedule.
     Control {
         /// What.
@@ -188,12 +198,16 @@ impl Engine {
                 let wish = Wish { artefact: &artefact, loaded: &loaded, caller, options };
                 self.publish(&wish, (time, input.seed))
             }
-            Request::Call { module, function, args, caller } => match self.resolve_call(&module, &function, &args) {
-                Ok(target) => self.call(target, args, caller, (time, input.seed)),
-                Err(problem) => refusal(problem, Vec::new(), self.last_changed.catalog()),
-            },
+            Request::Call { module, function, args, caller } => {
+                match self.resolve_call((&module, &function), &args, caller) {
+                    Ok(target) => self.call(target, args, caller, (time, input.seed)),
+                    Err(problem) => refusal(problem, Vec::new(), self.last_changed.catalog()),
+                }
+            }
             Request::NextEvent => self.event((time, input.seed)),
             Request::NextSchedule => self.schedule((time, input.seed)),
+            Request::Connect { caller } => self.connect(caller, (time, input.seed)),
+            Request::Disconnect { connection } => self.disconnect(connection, (time, input.seed)),
             Request::Control { action, schedule, caller } => {
                 self.control((action, schedule), caller, (time, input.seed))
             }
@@ -268,8 +282,9 @@ impl Engine {
         }
     }
 
-    fn resolve_call(&self, module: &str, function: &str, args: &[u8]) -> Result<Target, Problem> {
+    fn resolve_call(&self, (module, function): (&str, &str), args: &[u8], caller: Identity) -> Result<Target, Problem> {
         let found = self.catalog.find(&FunctionKind::Reducer, module, function)?;
+        found.check_caller(caller)?;
         found.check(args)?;
         if self.instances.get(found.position).is_none_or(Option::is_none) {
             return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
@@ -298,10 +313,8 @@ impl Engine {
             }
             Err(error) => {
                 let problem = self.problem_of(target, error);
-                self.store = finished.tx.expect("invariant: a call is a transaction").abort();
-                self.instances = finished.instances;
                 let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
-                refusal(problem, finished.log, rests_on)
+                refusal(problem, self.undo(finished), rests_on)
             }
         }
     }
@@ -348,14 +361,25 @@ impl Engine {
         tx: WriteTx,
         target: Target,
         args: &[u8],
-        (caller, (now, seed)): (Identity, Moment),
+        (caller, moment): (Identity, Moment),
     ) -> (Finished, Result<Vec<u8>, CallError>) {
+        let (execution, result) = self.begin(tx, caller, moment).invoke(target.module, target.function, args);
+        (execution.finish(), result)
+    }
+
+    /// An execution of functions as `caller`.
+    pub(crate) fn begin(&mut self, tx: WriteTx, caller: Identity, (now, seed): Moment) -> Box<Execution> {
         let schedules = self.pending_schedules.clone();
         let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset, schedules };
         let instances = std::mem::take(&mut self.instances);
-        let execution = Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings);
-        let (execution, result) = execution.invoke(target.module, target.function, args);
-        (execution.finish(), result)
+        Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings)
+    }
+
+    /// Goes back to what was before an execution; what it logged is left.
+    pub(crate) fn undo(&mut self, finished: Finished) -> Vec<LogLine> {
+        self.store = finished.tx.expect("invariant: what is undone is a transaction").abort();
+        self.instances = finished.instances;
+        finished.log
     }
 
     pub(crate) fn commit(
@@ -407,7 +431,11 @@ impl Engine {
                 self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
                 return;
             }
-            Cause::Call { .. } | Cause::Schedule { .. } | Cause::Control { .. } => 0,
+            Cause::Call { .. }
+            | Cause::Schedule { .. }
+            | Cause::Connect { .. }
+            | Cause::Disconnect { .. }
+            | Cause::Control { .. } => 0,
         };
         self.queue.raise(&self.catalog, transaction.offset, depth, changes);
     }

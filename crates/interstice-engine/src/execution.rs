@@ -214,6 +214,12 @@ impl Execution {
         self.meter.refuel(self.limits.fuel);
     }
 
+    /// Runs the next of several functions that do not know of each other: each has all fuel, and the trap of one is its own.
+    pub(crate) fn next(&mut self) {
+        self.meter.take_trap();
+        self.refuel();
+    }
+
     /// Shows the code a table as it was, or none any more.
     pub(crate) fn show_former(&mut self, table: Option<SharedTable>) {
         match &mut self.tables {

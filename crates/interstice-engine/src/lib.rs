@@ -14,11 +14,12 @@
 //!    row goes, or moves on, with it.
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
-//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, [`last_changed`],
+//! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, `connection`, [`last_changed`],
 //! [`recorded`], [`recheck`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+mod connection;
 pub mod engine;
 pub mod event;
 pub mod execution;

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalog, FunctionEntry, ModuleEntry};
 use crate::problems;
+use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::FunctionKind;
 use interstice_types::{codec, json};
@@ -28,7 +29,7 @@ impl Catalog {
         self.module(name).ok_or_else(|| problems::unknown_module(name, names()))
     }
 
-    /// The function `name` of `module`, if it is one of this kind.
+    /// The function `name` of `module`, if it is one of this kind; a reducer of the owner alone is a reducer.
     ///
     /// # Errors
     /// `unknown-module`, `unknown-function`, `wrong-kind`.
@@ -36,7 +37,7 @@ impl Catalog {
         let (position, module) = self.find_module(module)?;
         let found = module.schema.function(name);
         let (number, schema) = found.ok_or_else(|| problems::unknown_function(&module.schema, name))?;
-        if schema.kind != *kind {
+        if schema.kind != *kind && !(schema.kind.is_called() && kind.is_called()) {
             return Err(problems::wrong_kind(&module.schema.module, schema));
         }
         Ok(Found { position, module, number })
@@ -44,6 +45,18 @@ impl Catalog {
 }
 
 impl<'c> Found<'c> {
+    /// Checks that `caller` may call it.
+    ///
+    /// # Errors
+    /// `not-allowed`.
+    pub fn check_caller(&self, caller: Identity) -> Result<(), Problem> {
+        let schema = &self.function().schema;
+        if schema.kind == FunctionKind::Owner && self.module.owner != Some(caller) {
+            return Err(problems::not_allowed(&self.module.schema.module, &schema.name));
+        }
+        Ok(())
+    }
+
     /// The function.
     pub fn function(&self) -> &'c FunctionEntry {
         &self.module.functions[self.number as usize]

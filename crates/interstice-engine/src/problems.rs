@@ -10,7 +10,7 @@ use interstice_types::codec;
 use interstice_types::json;
 use interstice_types::problem::Problem;
 use interstice_types::schema::diff::{Class, TableDifference};
-use interstice_types::schema::{FunctionSchema, Schema, TableSchema};
+use interstice_types::schema::{FunctionKind, FunctionSchema, Schema, TableSchema};
 use interstice_types::ty::{Shape, Type, Variant};
 use interstice_types::value::Value;
 
@@ -37,11 +37,18 @@ pub fn unknown_function(schema: &Schema, function: &str) -> Problem {
 /// The function is there, but not for this.
 pub fn wrong_kind(module: &str, function: &FunctionSchema) -> Problem {
     let hint = match function.kind {
-        interstice_types::schema::FunctionKind::Query => format!("use `interstice query {module}.{}`", function.name),
-        interstice_types::schema::FunctionKind::Reducer => format!("use `interstice call {module}.{}`", function.name),
-        _ => "it runs by itself: other modules, events, schedules or a publish call it".to_owned(),
+        FunctionKind::Query => format!("use `interstice query {module}.{}`", function.name),
+        FunctionKind::Reducer | FunctionKind::Owner => format!("use `interstice call {module}.{}`", function.name),
+        _ => "it runs by itself: other modules, events, schedules, connections or a publish call it".to_owned(),
     };
     Problem::new("wrong-kind", format!("`{module}.{}` cannot be called this way", function.name)).hint(hint)
+}
+
+/// The function is not for this caller.
+pub fn not_allowed(module: &str, function: &str) -> Problem {
+    Problem::new("not-allowed", format!("`{module}.{function}` is for the owner of module `{module}` alone"))
+        .at(place(module, function))
+        .hint("the owner is who published it first: call it as they do, without `--as`, or with theirs")
 }
 
 /// The arguments are not the function's.

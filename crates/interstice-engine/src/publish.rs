@@ -1,9 +1,9 @@
-//! Publishing: an artefact, its schema, its tables, their rows in the form that it asks for, and its `init`, in one transaction.
+//! Publishing: an artefact, its schema, its tables, their rows in the form that it asks for, and its `init` or `upgrade`, in one transaction.
 //!
 //! 1. The schema's rules, imports, and importers (below).
 //! 2. What becomes of each table (`plan`).
 //! 3. Tables are made, altered, cleared, dropped by the store; rows are made by the module's migrations (`migrate`).
-//! 4. References that may not hold any more are looked at; `init` runs if the module is new.
+//! 4. References that may not hold any more are looked at; `init` runs if the module is new, `upgrade` if its code is.
 
 mod migrate;
 mod plan;
@@ -116,7 +116,8 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
     check_size(engine, wish.artefact)?;
     check(&engine.catalog, schema)?;
     let plans = plans(&engine.catalog, &engine.store, schema, wish.options.may_break)?;
-    let first = engine.catalog.module(&schema.module).is_none();
+    let before = engine.catalog.module(&schema.module);
+    let before = before.map(|(_, entry)| entry.artefact == crate::module::artefact_hash(wish.artefact));
     let mut tx = std::mem::take(&mut engine.store).begin();
     tx.lift_limits();
     let client = write_rows(&mut tx, engine, wish, (&plans, moment)).map_err(|error| refused(&error, &plans, wish))?;
@@ -141,8 +142,8 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
     };
     let mut execution = migrate::run_code(tx, &plans, stand, wish.options.max_failures)?;
     migrate::check_constraints(&execution, &plans)?;
-    if let Some(init) = schema.functions.iter().position(|f| f.kind == FunctionKind::Init).filter(|_| first) {
-        execution = run_init(execution, &catalog, (position, init as u32))?;
+    if let Some(function) = told_of(schema, before) {
+        execution = tell(execution, &catalog, (position, function))?;
     }
     let cause = Cause::Publish { module: schema.module.clone(), caller: client };
     Ok(Published { cause, finished: execution.finish(), catalog })
@@ -190,11 +191,22 @@ fn write_rows(
         artefact: hash,
         schema: Arc::new(schema.clone()),
     };
-    row.write(tx, time)?;
+    row.write(tx, (client, time))?;
     Ok(client)
 }
 
-fn run_init(
+/// The reducer that is told of the publish: `init` of the first one, `upgrade` of one that brings other code. `before` is whether
+/// the code in force is the same, if there is any.
+fn told_of(schema: &Schema, before: Option<bool>) -> Option<u32> {
+    let kind = match before {
+        None => FunctionKind::Init,
+        Some(false) => FunctionKind::Upgrade,
+        Some(true) => return None,
+    };
+    schema.functions.iter().position(|function| function.kind == kind).map(|number| number as u32)
+}
+
+fn tell(
     execution: Box<Execution>,
     catalog: &Catalog,
     (module, function): (usize, u32),

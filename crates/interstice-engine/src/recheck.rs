@@ -136,6 +136,8 @@ impl Engine {
             }
             Cause::Event { .. } => Request::NextEvent,
             Cause::Schedule { .. } => Request::NextSchedule,
+            Cause::Connect { caller, .. } => Request::Connect { caller: self.identity_in(changes, *caller) },
+            Cause::Disconnect { connection } => Request::Disconnect { connection: *connection },
             Cause::Control { caller, action, schedule } => {
                 let caller = self.identity_in(changes, *caller);
                 Request::Control { action: *action, schedule: *schedule, caller }
@@ -202,6 +204,8 @@ impl Engine {
                 entry.zip(*function).map_or_else(|| "?".to_owned(), |(entry, function)| named(entry, function))
             }
             Cause::Publish { module, .. } => format!("publish {module}"),
+            Cause::Connect { connection, .. } => format!("connect {connection}"),
+            Cause::Disconnect { connection } => format!("disconnect {connection}"),
             Cause::Control { action, schedule, .. } => format!("{} schedule {schedule}", action.name()),
             Cause::Genesis { .. } | Cause::Configure => transaction.cause.name().to_owned(),
         }

@@ -162,7 +162,7 @@ impl Engine {
         let (function, schema) = entry.schema.function(&row.function).ok_or_else(gone)?;
         match schema.kind {
             FunctionKind::Schedule { .. } if row.declared => {}
-            FunctionKind::Reducer | FunctionKind::Internal if !row.declared => {}
+            FunctionKind::Reducer | FunctionKind::Owner | FunctionKind::Internal if !row.declared => {}
             _ => return Err(gone()),
         }
         if signature::of_arguments(schema) != row.shape {

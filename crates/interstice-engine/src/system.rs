@@ -1,6 +1,8 @@
 //! System tables: the node's own state as rows of module `interstice`, with fixed ids.
 
+pub mod connection;
 pub mod schedule;
+pub mod version;
 
 use interstice_store::store::{SharedTable, Store};
 use interstice_store::table::{IndexId, Table};
@@ -32,8 +34,6 @@ pub const DEAD_LETTER: TableId = TableId(4);
 pub const CLIENT: TableId = TableId(5);
 /// Tables that a publish put under another schema.
 const MIGRATION: &str = "migration";
-/// Everything that was ever published.
-const VERSION: &str = "version";
 
 /// The system tables that a new log begins with, in the order of their ids. Those above have the same id in every log; one that
 /// came later has the next id that was free when the node first knew of it, and is found by its name.
@@ -75,17 +75,8 @@ pub fn tables() -> Vec<TableSchema> {
             2,
         ),
         schedule::schema(),
-        table(
-            VERSION,
-            &[
-                ("published_at", Type::U64),
-                ("module", Type::String),
-                ("version", Type::String),
-                ("artefact", Type::Bytes),
-                ("time", Type::Timestamp),
-            ],
-            1,
-        ),
+        version::schema(),
+        connection::schema(),
     ]
 }
 
@@ -186,11 +177,11 @@ pub struct ModuleRow {
 }
 
 impl ModuleRow {
-    /// Writes the row, replacing an older version's, and a row of `interstice.version`, which stays.
+    /// Writes the row, replacing an older version's, and a row of `interstice.version` that says by whom and when, which stays.
     ///
     /// # Errors
     /// If the row is too large.
-    pub fn write(&self, tx: &mut WriteTx, time: Timestamp) -> Result<(), WriteError> {
+    pub fn write(&self, tx: &mut WriteTx, by: (ClientId, Timestamp)) -> Result<(), WriteError> {
         let schema = String::from_utf8(self.schema.to_canonical_json()).expect("invariant: JSON is UTF-8");
         let values = [
             ("name", Value::from(self.name.as_str())),
@@ -200,10 +191,7 @@ impl ModuleRow {
             ("schema", Value::String(schema)),
         ];
         upsert(tx, MODULE, &values)?;
-        let Some(versions) = named(tx.store(), VERSION).map(|table| table.id()) else { return Ok(()) };
-        let [name, published_at, version, artefact, _] = values;
-        let name = ("module", name.1);
-        insert(tx, versions, &[published_at, name, version, artefact, ("time", Value::Timestamp(time))])
+        version::write(tx, self, by)
     }
 }
 
@@ -380,9 +368,12 @@ pub enum Consumed {
     Event(EventId),
     /// A schedule, at this offset. What such a transaction changes raises no events if its reducer failed: the offset is no event's.
     Schedule(ScheduleId, Offset),
+    /// A connection that began or ended at this offset, told to the reducer at this place among those that are told. Its change is none
+    /// that a transaction has, as those of others at that offset may be events.
+    Connection(Offset, u32),
 }
 
-/// Records an event or a schedule whose reducer failed.
+/// Records that the reducer of an event, a schedule or a connection failed.
 ///
 /// # Errors
 /// If the transaction is full.
@@ -396,6 +387,7 @@ pub fn write_dead_letter(
     let (event, schedule) = match consumed {
         Consumed::Event(event) => (event, ScheduleId(0)),
         Consumed::Schedule(schedule, of) => (EventId { of, change: 0, subscriber: 0 }, schedule),
+        Consumed::Connection(of, subscriber) => (EventId { of, change: u32::MAX, subscriber }, ScheduleId(0)),
     };
     let values = [
         ("of", Value::U64(event.of)),

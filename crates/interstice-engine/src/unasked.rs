@@ -100,7 +100,7 @@ impl Engine {
         self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
     }
 
-    fn abandon(&mut self, tx: WriteTx, problem: Problem) -> Output {
+    pub(crate) fn abandon(&mut self, tx: WriteTx, problem: Problem) -> Output {
         self.store = tx.abort();
         refusal(problem, Vec::new(), self.next_offset)
     }
@@ -125,9 +125,7 @@ impl Engine {
         let outcome = match result {
             Ok(answer) => Outcome::Ok(answer),
             Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
-                self.store = finished.tx.expect("invariant: a reducer runs in a transaction").abort();
-                self.instances = finished.instances;
-                return Err(refusal(problem, finished.log, self.next_offset).into());
+                return Err(refusal(problem, self.undo(finished), self.next_offset).into());
             }
             Err(CallError::Trapped(problem)) => Outcome::Trapped(problem.to_json()),
             Err(error) => Outcome::Rejected(self.problem_of(target, error).to_json()),

@@ -373,6 +373,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         | "result-too-large" => 400,
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-field"
         | "unknown-variant" | "unknown-route" | "unknown-schedule" | "trimmed" => 404,
+        "not-allowed" => 403,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
         | "events-pending" | "schema-changed" | "breaks-importers" | "no-migration-path" | "destructive"

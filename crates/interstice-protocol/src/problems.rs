@@ -13,6 +13,18 @@ pub fn invalid_message(error: impl Display) -> Problem {
     Problem::new("invalid-message", error.to_string())
 }
 
+/// A message whose JSON cannot be read.
+pub fn invalid_json(error: &serde_json::Error) -> Problem {
+    let problem = invalid_message(error);
+    // The library has no other sign for it.
+    let is_deep = problem.message.starts_with("recursion limit exceeded");
+    problem.hint(if is_deep {
+        "arrays and objects go at most 127 deep: make the value flatter, or pass it as text"
+    } else {
+        "the JSON is wrong at that place; nothing was done"
+    })
+}
+
 /// A message of a kind that there is not.
 pub fn unknown_tag(tag: u8) -> Problem {
     invalid_message(format!("there is no message with tag {tag}")).hint("the client may be newer than the node")

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::frame::NO_REQUEST;
-use crate::problems::invalid_message;
+use crate::problems::{invalid_json, invalid_message};
 use crate::receipt::Receipt;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
@@ -58,7 +58,7 @@ pub struct TextInvocation {
 /// # Errors
 /// `invalid-message`, beside the id that the answer has: the message's own if it can be read.
 pub fn decode(text: &str) -> Result<(u32, TextRequest), (u32, Problem)> {
-    let json: Json = serde_json::from_str(text).map_err(|error| (NO_REQUEST, invalid_message(error)))?;
+    let json: Json = serde_json::from_str(text).map_err(|error| (NO_REQUEST, invalid_json(&error)))?;
     let id = json.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok());
     let id = id.filter(|id| *id != NO_REQUEST);
     let Json::Object(mut fields) = json else {

@@ -27,7 +27,7 @@ struct Times {
     missed: Option<Ident>,
 }
 
-const EXPECTED: &str = "a reducer takes `on = init`, `on = insert(Table)`, `on = update(Table)`, `on = delete(Table)`, `access = internal`, `every = \"5m\"` or `cron = \"0 3 * * *\"`";
+const EXPECTED: &str = "a reducer takes `on = init`, `on = upgrade`, `on = connect`, `on = disconnect`, `on = insert(Table)`, `on = update(Table)`, `on = delete(Table)`, `access = owner`, `access = internal`, `every = \"5m\"` or `cron = \"0 3 * * *\"`";
 
 impl Parse for Args {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -69,9 +69,14 @@ impl Args {
         self.on.is_none() && !self.times.are_given()
     }
 
-    /// Whether it runs at times of its own.
-    pub(crate) fn has_times(&self) -> bool {
-        self.times.are_given()
+    /// Whether it is told of connections that begin or end.
+    pub(crate) fn is_told_of_connections(&self) -> bool {
+        matches!(&self.on, Some((event, None)) if event == "connect" || event == "disconnect")
+    }
+
+    /// Whether it runs at times of its own, or is told of a publish.
+    pub(crate) fn is_given_nothing(&self) -> bool {
+        self.times.are_given() || matches!(&self.on, Some((event, None)) if event == "init" || event == "upgrade")
     }
 
     /// The function's kind, as code.
@@ -96,15 +101,18 @@ impl Args {
         match (&self.on, &self.access) {
             (None, access) => match access.as_ref().map(Ident::to_string).as_deref() {
                 None | Some("anyone" | "authenticated") => Ok(quote! { #kind::Reducer }),
+                Some("owner") => Ok(quote! { #kind::Owner }),
                 Some("internal") => Ok(quote! { #kind::Internal }),
-                _ => Err(syn::Error::new_spanned(
-                    access,
-                    "access is `anyone`, `authenticated` or `internal`: there are no roles yet",
-                )),
+                _ => Err(syn::Error::new_spanned(access, "access is `anyone`, `authenticated`, `owner` or `internal`")),
             },
-            (Some((event, None)), None) if event == "init" => Ok(quote! { #kind::Init }),
             (Some((event, Some(table))), None) => event_kind(event, table),
-            (Some((event, None)), None) => Err(unknown_event(event)),
+            (Some((event, None)), None) => match event.to_string().as_str() {
+                "init" => Ok(quote! { #kind::Init }),
+                "upgrade" => Ok(quote! { #kind::Upgrade }),
+                "connect" => Ok(quote! { #kind::Connect }),
+                "disconnect" => Ok(quote! { #kind::Disconnect }),
+                _ => Err(unknown_event(event)),
+            },
             (Some(_), Some(access)) => {
                 Err(syn::Error::new(access.span(), "nobody calls an event reducer: leave `access` out"))
             }
@@ -130,7 +138,10 @@ fn event_kind(event: &Ident, table: &Type) -> syn::Result<TokenStream> {
 fn unknown_event(event: &Ident) -> syn::Error {
     let text = match event.to_string().as_str() {
         "insert" | "update" | "delete" => format!("name the table: `on = {event}(Account)`"),
-        _ => format!("there is no event `{event}`: there are `init`, `insert(T)`, `update(T)` and `delete(T)`"),
+        "init" | "upgrade" | "connect" | "disconnect" => format!("`{event}` is about no table: `on = {event}`"),
+        _ => format!(
+            "there is no event `{event}`: there are `init`, `upgrade`, `connect`, `disconnect`, `insert(T)`, `update(T)` and `delete(T)`"
+        ),
     };
     syn::Error::new(event.span(), text)
 }

@@ -6,7 +6,7 @@ use crate::datatype::plain;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ItemFn, Pat, ReturnType, Safety, Type};
+use syn::{FnArg, Ident, ItemFn, Pat, ReturnType, Safety, Type};
 
 /// Whether it may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,21 +21,22 @@ pub(crate) fn expand(flavour: Flavour, args: TokenStream, item: TokenStream) -> 
     let kind = args.kind(flavour, &item)?;
     let naming = match flavour {
         Flavour::Reducer if args.is_called() => Naming::Called,
-        Flavour::Reducer if args.has_times() => Naming::AtTimes,
+        Flavour::Reducer if args.is_told_of_connections() => Naming::Takes("takes_a_connection"),
+        Flavour::Reducer if args.is_given_nothing() => Naming::Takes("takes_no_arguments"),
         _ => Naming::None,
     };
     registered(flavour, &item, &kind, naming)
 }
 
-/// What is said of a function where it is to run later.
+/// What is said of a function beside its entry.
 #[derive(Clone, Copy)]
 pub(crate) enum Naming {
     /// Nothing.
     None,
-    /// A type of its name, with the types of its arguments.
+    /// A type of its name, with the types of its arguments, for where it is to run later.
     Called,
-    /// That it has no arguments.
-    AtTimes,
+    /// That its arguments are such as this function of the SDK asks for.
+    Takes(&'static str),
 }
 
 /// The function, and its entry in the registry under this kind.
@@ -53,7 +54,7 @@ pub(crate) fn registered(
     let (name, package) = (plain(&item.sig.ident), package());
     let (marker, reducer) = match naming {
         Naming::Called => marker(item, &params),
-        Naming::AtTimes => (TokenStream::new(), without_arguments(item, &params)),
+        Naming::Takes(what) => (TokenStream::new(), takes(item, &params, what)),
         Naming::None => Default::default(),
     };
     Ok(quote! {
@@ -103,12 +104,11 @@ fn arguments(params: &[Parameter]) -> TokenStream {
     })
 }
 
-/// Compiles only if there are none.
-fn without_arguments(item: &ItemFn, params: &[Parameter]) -> TokenStream {
-    let arguments = arguments(params);
-    quote_spanned! { item.sig.ident.span() =>
-        const _: fn() = ::interstice_sdk::schedule::takes_no_arguments::<#arguments>;
-    }
+/// Compiles only if the arguments are what is asked for.
+fn takes(item: &ItemFn, params: &[Parameter], what: &str) -> TokenStream {
+    let (arguments, span) = (arguments(params), item.sig.ident.span());
+    let what = Ident::new(what, span);
+    quote_spanned! { span => const _: fn() = ::interstice_sdk::function::#what::<#arguments>; }
 }
 
 fn check_signature(item: &ItemFn) -> syn::Result<()> {

@@ -49,7 +49,7 @@ impl Imported {
             items.extend(self.bindings.table(table, &owner)?);
         }
         for function in list(schema, "functions")? {
-            if matches!(part(function, "kind")?.as_str(), Some("reducer" | "query" | "internal")) {
+            if matches!(part(function, "kind")?.as_str(), Some("reducer" | "owner" | "query" | "internal")) {
                 items.extend(self.function(function)?);
             }
         }

@@ -35,8 +35,10 @@ pub fn datatype(args: TokenStream, item: TokenStream) -> TokenStream {
     finish(datatype::expand(args.into(), item.into()))
 }
 
-/// Makes a function a reducer: one call is one transaction. `on = init`, `on = insert(T)`, `on = update(T)` and
-/// `on = delete(T)` say what calls it; `access = internal` allows only other modules and schedules. `every = "5m"`, or
+/// Makes a function a reducer: one call is one transaction. `on = insert(T)`, `on = update(T)` and `on = delete(T)` have it called by
+/// changes of rows, `on = init` by the first publish, `on = upgrade` by each that brings other code, `on = connect` and
+/// `on = disconnect` by connections that begin and end. `access = owner` allows only who published the module first, `access = internal`
+/// only other modules and schedules. `every = "5m"`, or
 /// `cron = "0 3 * * *"` with `tz = "Europe/Paris"`, has it run by itself; `missed = skip`, `once` or `all` says what becomes of times at
 /// which it could not.
 ///

@@ -11,12 +11,111 @@ use std::marker::PhantomData;
 use std::ops::{BitAnd, BitOr, Not};
 
 /// A column of `Row` that holds a `T`, or a place inside of one. `#[table]` gives a row type one constant for each column.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[datatype]
+/// pub enum Kind {
+///     Book { pages: u32 },
+///     Film,
+/// }
+///
+/// #[table]
+/// pub struct Item {
+///     #[primary_key]
+///     pub id: u32,
+///     pub price: i64,
+///     pub most: i64,
+///     pub tags: Vec<String>,
+///     pub note: Option<String>,
+///     pub kind: Kind,
+/// }
+///
+/// /// What each of them lets through.
+/// fn filters() -> Vec<Filter<Item>> {
+///     vec![
+///         Item::PRICE.eq(5),
+///         Item::PRICE.ne(5),
+///         Item::PRICE.lt(5),
+///         Item::PRICE.le(5),
+///         Item::PRICE.gt(5),
+///         Item::PRICE.ge(5),
+///         Item::PRICE.eq_column(Item::MOST),
+///         Item::PRICE.ne_column(Item::MOST),
+///         Item::PRICE.lt_column(Item::MOST),
+///         Item::PRICE.le_column(Item::MOST),
+///         Item::PRICE.gt_column(Item::MOST),
+///         Item::PRICE.ge_column(Item::MOST),
+///         Item::TAGS.len().ge(1),
+///         Item::NOTE.is_none(),
+///         Item::NOTE.is_some(),
+///         Item::NOTE.eq("worn"), // there, and this
+///         Item::NOTE.inside().len().gt(9),
+///         Item::KIND.is("Film"),
+///         Item::KIND.path::<u32>("Book.pages").gt(100),
+///     ]
+/// }
+///
+/// #[query]
+/// fn found(items: Read<Item>) -> Vec<Vec<u32>> {
+///     let ids = |filter| items.scan().filter(filter).map(|item| item.id).collect();
+///     filters().into_iter().map(ids).collect()
+/// }
+///
+/// # #[reducer]
+/// # fn fill(items: Insert<Item>) {
+/// #     let note = Some("worn".to_owned());
+/// #     items.insert(Item { id: 1, price: 5, most: 9, tags: vec![], note, kind: Kind::Book { pages: 300 } });
+/// #     items.insert(Item { id: 2, price: 7, most: 7, tags: vec!["new".to_owned()], note: None, kind: Kind::Film });
+/// # }
+/// #[interstice_sdk::test]
+/// fn of_two_items(db: &mut TestDatabase) {
+///     // 1 costs 5 of 9, is a book of 300 pages, and worn; 2 costs 7 of 7, is a film, has a tag and no note.
+/// #   db.call::<()>("fill", ()).unwrap();
+///     let found: Vec<Vec<u32>> = db.query("found", ()).unwrap();
+///     let (one, two, none): (&[u32], &[u32], &[u32]) = (&[1], &[2], &[]);
+///     assert_eq!(found[..6], [one, two, none, one, two, &[1, 2]]);
+///     assert_eq!(found[6..12], [two, one, one, &[1, 2], none, two]);
+///     assert_eq!(found[12..], [two, two, one, one, none, two, one]);
+/// }
+/// ```
 pub struct Column<Row, T> {
     place: Place,
     types: PhantomData<fn() -> (Row, T)>,
 }
 
 /// A condition on rows of type `Row`. `&`, `|` and `!` join conditions.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// # #[table]
+/// # pub struct Item { #[primary_key] pub id: u32, pub price: i64, pub sold: Option<Timestamp> }
+/// # #[reducer]
+/// # fn fill(items: Insert<Item>) {
+/// #     for (id, price) in [(1, 5), (2, 50), (3, 500)] {
+/// #         items.insert(Item { id, price, sold: None });
+/// #     }
+/// # }
+/// /// A function may make one, and another use it.
+/// fn cheap_or_dear(dear: i64) -> Filter<Item> {
+///     Item::SOLD.is_none() & (Item::PRICE.lt(10) | !Item::PRICE.lt(dear))
+/// }
+///
+/// #[reducer]
+/// fn sort_out(items: Write<Item>) -> Vec<u64> {
+///     let counted = items.count_where(cheap_or_dear(100));
+///     let seen = items.scan().filter(cheap_or_dear(100)).count() as u64;
+///     vec![counted, seen, items.delete_where(cheap_or_dear(100)), items.count()]
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn what_is_in_between_stays(db: &mut TestDatabase) {
+/// #   db.call::<()>("fill", ()).unwrap();
+///     assert_eq!(db.call::<Vec<u64>>("sort_out", ()), Ok(vec![2, 2, 2, 1]));
+/// }
+/// ```
 pub struct Filter<Row> {
     filter: filter::Filter,
     row: PhantomData<fn() -> Row>,

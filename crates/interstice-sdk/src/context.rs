@@ -11,6 +11,35 @@ use rand_core::{Infallible, SeedableRng, TryRng};
 use std::cell::{RefCell, RefMut};
 
 /// What reducers and queries both know.
+///
+/// For functions that both call:
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// fn greeting(ctx: &impl Context) -> String {
+///     let by = ctx.calling_module().unwrap_or("nobody");
+///     format!("{} at {}, for {by}", ctx.caller(), ctx.now())
+/// }
+///
+/// #[reducer]
+/// fn greet(ctx: &ReducerContext) -> String {
+///     greeting(ctx)
+/// }
+///
+/// #[query]
+/// fn would_greet(ctx: &QueryContext) -> String {
+///     greeting(ctx)
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn both_know_who_calls(db: &mut TestDatabase) {
+///     let ada = db.act_as("ada").to_string();
+///     let (greeted, would): (String, String) = (db.call("greet", ()).unwrap(), db.query("would_greet", ()).unwrap());
+///     assert!(greeted.starts_with(&ada) && greeted.ends_with("for nobody"));
+///     assert_eq!(would, greeted, "a query has the time of the last transaction");
+/// }
+/// ```
 pub trait Context {
     /// The transaction's time; in a query, that of the newest transaction that it sees. Never decreases.
     fn now(&self) -> Timestamp;
@@ -23,6 +52,57 @@ pub trait Context {
 }
 
 /// The surroundings of a reducer.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct Alarm {
+///     #[primary_key]
+///     pub id: u64,
+///     pub by: Identity,
+///     pub rings: ScheduleId,
+///     pub colour: u64,
+/// }
+///
+/// #[reducer]
+/// fn set(ctx: &ReducerContext, alarms: Insert<Alarm>, id: u64, at: Timestamp) -> u64 {
+///     assert!(ctx.calling_module().is_none(), "no module calls this one");
+///     let rings = if at > ctx.now() {
+///         ctx.schedule_at::<ring>(at, (id, "now".to_owned()))
+///     } else {
+///         ctx.schedule::<ring>(Duration::from_mins(5), (id, "late".to_owned()))
+///     };
+///     ctx.log().info("an alarm is set");
+///     alarms.insert(Alarm { id, by: ctx.caller(), rings, colour: ctx.rng().below(16) });
+///     ctx.offset_hint()
+/// }
+///
+/// #[reducer]
+/// fn stop(ctx: &ReducerContext, alarms: Write<Alarm>, id: u64) -> bool {
+///     let alarm = alarms.delete(id).filter(|alarm| alarm.by == ctx.caller());
+///     alarm.is_some_and(|alarm| ctx.cancel(alarm.rings))
+/// }
+///
+/// #[reducer(access = internal)]
+/// fn ring(alarms: Write<Alarm>, id: u64, what: String) {
+///     info!("{id} rings {what}");
+///     alarms.delete(id);
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn alarms_ring_or_are_stopped(db: &mut TestDatabase) {
+///     let at = db.now().saturating_add(Duration::from_hours(1));
+///     let offset: u64 = db.call("set", (1_u64, at)).unwrap();
+///     assert_eq!(db.call::<u64>("set", (2_u64, at)), Ok(offset + 1));
+///     assert_eq!(db.call::<u64>("set", (3_u64, Timestamp::EPOCH)), Ok(offset + 2));
+///     assert_eq!(db.call::<bool>("stop", (1_u64,)), Ok(true));
+///     db.take_log();
+///     db.advance(Duration::from_hours(1));
+///     let lines: Vec<_> = db.take_log().into_iter().map(|line| line.text).collect();
+///     assert_eq!(lines, ["3 rings late", "2 rings now"]);
+/// }
+/// ```
 pub struct ReducerContext {
     surroundings: Surroundings,
     seed: [u8; 16],
@@ -32,6 +112,34 @@ pub struct ReducerContext {
 }
 
 /// The surroundings of a query.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// # #[table]
+/// # pub struct Note { #[primary_key(auto_inc)] pub id: u64, pub by: Identity, pub at: Timestamp }
+/// # #[reducer]
+/// # fn write(ctx: &ReducerContext, notes: Insert<Note>) {
+/// #     notes.insert(Note { id: 0, by: ctx.caller(), at: ctx.now() });
+/// # }
+/// /// How many notes whoever asks has written in the last hour.
+/// #[query]
+/// fn mine(ctx: &QueryContext, notes: Read<Note>) -> u64 {
+///     ctx.log().debug(if ctx.calling_module().is_some() { "a module asks" } else { "somebody asks" });
+///     let recent = notes.iter().filter(|note| ctx.now().since(note.at) < Duration::from_hours(1));
+///     recent.filter(|note| note.by == ctx.caller()).count() as u64
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn notes_grow_old(db: &mut TestDatabase) {
+///     db.call::<()>("write", ()).unwrap();
+///     assert_eq!(db.query::<u64>("mine", ()), Ok(1));
+///     db.act_as("somebody else");
+///     db.advance(Duration::from_hours(2));
+///     db.call::<()>("write", ()).unwrap(); // now it is later
+///     assert_eq!(db.query::<u64>("mine", ()), Ok(1));
+/// }
+/// ```
 pub struct QueryContext {
     surroundings: Surroundings,
 }
@@ -179,6 +287,37 @@ pub(crate) fn generator(seed: [u8; 16], stream: u64) -> ChaCha12Rng {
 }
 
 /// Random numbers of one call. Implements the traits of `rand_core`, so that all of `rand` works on it.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[query]
+/// fn cards() -> Vec<u64> {
+///     (1..=4).collect()
+/// }
+///
+/// /// Swaps each card with one before it, or with itself.
+/// #[reducer]
+/// fn shuffle(ctx: &ReducerContext, mut cards: Vec<u64>) -> Vec<u64> {
+///     let mut rng = ctx.rng();
+///     for last in (1..cards.len()).rev() {
+///         cards.swap(last, rng.below(last as u64 + 1) as usize);
+///     }
+///     cards.push(rng.next_u64());
+///     cards
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn every_shuffle_is_another(db: &mut TestDatabase) {
+///     let mut shuffle = || db.call::<Vec<u64>>("shuffle", (vec![1_u64, 2, 3, 4],)).unwrap();
+///     assert_ne!(shuffle().pop(), shuffle().pop());
+///     let mut shuffled = shuffle();
+///     shuffled.truncate(4);
+///     shuffled.sort();
+///     assert_eq!(shuffled, [1, 2, 3, 4]);
+///     db.assert_replays(); // and the same when it is run again
+/// }
+/// ```
 pub struct Random<'c> {
     generator: RefMut<'c, ChaCha12Rng>,
 }

@@ -9,6 +9,26 @@ use interstice_types::ty::Type;
 use std::collections::BTreeMap;
 
 /// A type that crosses the boundary between a module and its host. Derived by `#[datatype]` and `#[table]`.
+///
+/// ```
+/// use interstice_sdk::datatype::{from_bytes, to_bytes};
+/// use interstice_sdk::prelude::*;
+///
+/// #[datatype]
+/// #[derive(Debug, PartialEq)]
+/// struct Point {
+///     x: u16,
+///     y: Option<u8>,
+/// }
+///
+/// # fn main() {
+/// assert_eq!(Point::ty().to_string(), "struct Point");
+/// assert_eq!(Vec::<Point>::ty().to_string(), "list<struct Point>");
+/// let bytes = to_bytes(&Point { x: 258, y: Some(7) });
+/// assert_eq!(bytes, [2, 1, 1, 7]);
+/// assert_eq!(from_bytes::<Point>(&bytes), Point { x: 258, y: Some(7) });
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type of a column, an argument or an answer",
     label = "not a datatype",

@@ -34,6 +34,35 @@ pub trait QueryParam: Param {}
 #[doc(hidden)]
 pub fn only_reads<P: QueryParam>() {}
 
+/// What a reducer takes that runs by itself: handles alone.
+#[diagnostic::on_unimplemented(
+    message = "a reducer that runs by itself takes no arguments",
+    label = "takes arguments",
+    note = "there is nobody to give it any: take table handles only, and keep what it needs in a table"
+)]
+pub trait NoArguments {}
+
+impl NoArguments for () {}
+
+/// Compiles only without arguments.
+#[doc(hidden)]
+pub fn takes_no_arguments<A: NoArguments>() {}
+
+/// What a reducer takes that is told of connections: nothing, or the connection's number.
+#[diagnostic::on_unimplemented(
+    message = "a reducer on `connect` or `disconnect` takes nothing, or the number of the connection",
+    label = "takes something else",
+    note = "take handles and at most one argument, `connection: u64`; `ctx.caller()` is whose connection it is"
+)]
+pub trait OfConnection {}
+
+impl OfConnection for () {}
+impl OfConnection for (u64, ()) {}
+
+/// Compiles only for a reducer that may be told of connections.
+#[doc(hidden)]
+pub fn takes_a_connection<A: OfConnection>() {}
+
 /// The parameters of a call, from the first to the last.
 pub struct Params<'p> {
     next_handle: u32,

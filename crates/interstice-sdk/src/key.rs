@@ -30,6 +30,40 @@ macro_rules! tuples {
 tuples! { (A 0, B 1) (A 0, B 1, C 2) (A 0, B 1, C 2, D 3) }
 
 /// A whole key with columns `K`, as bytes.
+///
+/// `get`, `contains`, `delete` and `find_by_…` take what becomes one: the value itself or a reference to it, `&str` for a `String`, and a tuple for a key of several columns.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table(primary_key(hall, number))]
+/// pub struct Seat {
+///     pub hall: String,
+///     pub number: u32,
+///     #[unique]
+///     pub guest: String,
+/// }
+///
+/// #[reducer]
+/// fn sit(seats: Write<Seat>, hall: String, number: u32, guest: String) -> Vec<bool> {
+///     let key = (hall.clone(), number);
+///     let found = vec![
+///         seats.contains(&key),
+///         seats.contains((&*hall, number)),
+///         seats.find_by_guest(&guest).is_some(),
+///         seats.find_by_guest("ada").is_some(),
+///     ];
+///     seats.delete((&*hall, number));
+///     seats.insert(Seat { hall, number, guest });
+///     found
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn keys_are_written_in_many_ways(db: &mut TestDatabase) {
+///     assert_eq!(db.call::<Vec<bool>>("sit", ("a", 1_u32, "ada")), Ok(vec![false; 4]));
+///     assert_eq!(db.call::<Vec<bool>>("sit", ("a", 1_u32, "ada")), Ok(vec![true; 4]));
+/// }
+/// ```
 pub struct Lookup<K> {
     pub(crate) values: Vec<u8>,
     columns: PhantomData<K>,
@@ -72,6 +106,47 @@ impl<B: Datatype> From<(&str, B)> for Lookup<(String, B)> {
 }
 
 /// Keys with columns `K`: one, those with a prefix, or a range of either.
+///
+/// `range` and `by_…` take what becomes one: a key, the first few columns of one, a range between two of either, or `..`.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table(primary_key(year, month, day))]
+/// pub struct Diary {
+///     pub year: u16,
+///     pub month: u8,
+///     pub day: u8,
+/// }
+///
+/// #[query]
+/// fn counts(diary: Read<Diary>) -> Vec<u64> {
+///     let spans = [
+///         diary.range((2026, 2, 1)),                  // a key
+///         diary.range((2026, 2)),                     // a prefix of two columns
+///         diary.range(2026),                          // of one
+///         diary.range((2026, 1, 2)..(2026, 2, 1)),    // up to, without
+///         diary.range((2026, 1, 2)..=(2026, 2, 1)),   // up to, with
+///         diary.range((2026, 2, 2)..),
+///         diary.range(..(2026, 1, 1)),
+///         diary.range(..=(2026, 1, 1)),
+///         diary.range(..),
+///     ];
+///     spans.into_iter().map(|rows| rows.count() as u64).collect()
+/// }
+///
+/// # #[reducer]
+/// # fn fill(diary: Insert<Diary>) {
+/// #     for (year, month, day) in [(2025, 12, 31), (2026, 1, 1), (2026, 1, 2), (2026, 2, 1), (2026, 2, 2)] {
+/// #         diary.insert(Diary { year, month, day });
+/// #     }
+/// # }
+/// #[interstice_sdk::test]
+/// fn of_new_years_eve_and_two_days_in_each_of_two_months(db: &mut TestDatabase) {
+/// #   db.call::<()>("fill", ()).unwrap();
+///     assert_eq!(db.query::<Vec<u64>>("counts", ()), Ok(vec![1, 2, 4, 1, 2, 1, 1, 2, 5]));
+/// }
+/// ```
 pub struct Span<K> {
     pub(crate) lower: Bound<Vec<u8>>,
     pub(crate) upper: Bound<Vec<u8>>,

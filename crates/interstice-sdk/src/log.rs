@@ -1,4 +1,4 @@
-//! Lines that a function logs: kept with its transaction's outcome, and part of what re-execution compares.
+//! Lines that a function logs: handed to the host beside its outcome, and part of what re-execution compares.
 
 use crate::host;
 use std::fmt;
@@ -14,6 +14,33 @@ pub enum Level {
 }
 
 /// Writes lines. Gotten by `ctx.log()`.
+///
+/// The macros of this crate do it with a format.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[reducer]
+/// fn look(ctx: &ReducerContext, doors: u32) {
+///     let log = ctx.log();
+///     log.debug("looking");
+///     log.info("there is a house");
+///     match doors {
+///         0 => error!("there is no door in {doors} of them"),
+///         1 => log.warn("there is one door"),
+///         _ => log.error("there are too many"),
+///     }
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn lines_have_levels(db: &mut TestDatabase) {
+///     db.call::<()>("look", (1_u32,)).unwrap();
+///     let levels: Vec<_> = db.take_log().iter().map(|line| line.level).collect();
+///     assert_eq!(levels, [4, 3, 2]);
+///     db.call::<()>("look", (0_u32,)).unwrap();
+///     assert_eq!(db.take_log()[2].text, "there is no door in 0 of them");
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Logger(pub(crate) ());
 
@@ -49,24 +76,48 @@ pub fn write(level: Level, text: fmt::Arguments<'_>) {
 }
 
 /// Logs a formatted line: something failed.
+///
+/// ```
+/// fn note(name: &str) {
+///     interstice_sdk::error!("`{name}` cannot be reached");
+/// }
+/// ```
 #[macro_export]
 macro_rules! error {
     ($($text:tt)*) => { $crate::log::write($crate::log::Level::Error, ::core::format_args!($($text)*)) };
 }
 
 /// Logs a formatted line: something is odd.
+///
+/// ```
+/// fn note(name: &str) {
+///     interstice_sdk::warn!("`{}` has {} left", name, 3);
+/// }
+/// ```
 #[macro_export]
 macro_rules! warn {
     ($($text:tt)*) => { $crate::log::write($crate::log::Level::Warn, ::core::format_args!($($text)*)) };
 }
 
 /// Logs a formatted line: something happened.
+///
+/// ```
+/// fn note(name: &str) {
+///     interstice_sdk::info!("`{name}` came");
+/// }
+/// ```
 #[macro_export]
 macro_rules! info {
     ($($text:tt)*) => { $crate::log::write($crate::log::Level::Info, ::core::format_args!($($text)*)) };
 }
 
 /// Logs a formatted line: something for whoever looks closely.
+///
+/// ```
+/// fn note(name: &str) {
+///     interstice_sdk::debug!("{name:?}");
+/// }
+/// ```
 #[macro_export]
 macro_rules! debug {
     ($($text:tt)*) => { $crate::log::write($crate::log::Level::Debug, ::core::format_args!($($text)*)) };

@@ -14,6 +14,43 @@ const FIRST_BATCH_SIZE: usize = 4 << 10;
 const BATCH_SIZE: usize = 64 << 10;
 
 /// Rows in index order, as the table was when the first one was asked for.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct Score {
+///     #[primary_key]
+///     pub player: String,
+///     #[index]
+///     pub points: u32,
+/// }
+///
+/// #[query]
+/// fn best(scores: Read<Score>, n: u64) -> Vec<String> {
+///     scores.by_points(..).reverse().limit(n).map(|score| score.player).collect()
+/// }
+///
+/// /// What is written meanwhile is not seen.
+/// #[reducer]
+/// fn double(scores: Write<Score>) -> u64 {
+///     let changed = scores.by_points(1..).map(|score| scores.update(Score { points: 2 * score.points, ..score }));
+///     changed.count() as u64
+/// }
+///
+/// # #[reducer]
+/// # fn fill(scores: Insert<Score>) {
+/// #     for (player, points) in [("ada", 3), ("grace", 5), ("eve", 0)] {
+/// #         scores.insert(Score { player: player.to_owned(), points });
+/// #     }
+/// # }
+/// #[interstice_sdk::test]
+/// fn of_three_players_one_has_no_points(db: &mut TestDatabase) {
+/// #   db.call::<()>("fill", ()).unwrap();
+///     assert_eq!(db.query::<Vec<String>>("best", (2_u64,)), Ok(vec!["grace".to_owned(), "ada".to_owned()]));
+///     assert_eq!(db.call::<u64>("double", ()), Ok(2));
+/// }
+/// ```
 pub struct Rows<T> {
     handle: u32,
     index: u16,
@@ -128,6 +165,31 @@ impl<T: Datatype> Iterator for Rows<T> {
 
 /// Rows of which the host gives out only those that a filter holds for. Its own [`filter`](Self::filter) stands in the place of that
 /// of iterators, which gets rows that have left the host.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// # #[table]
+/// # pub struct Score { #[primary_key] pub player: String, #[index] pub points: u32, pub team: u8 }
+/// # #[reducer]
+/// # fn fill(scores: Insert<Score>) {
+/// #     for (player, points, team) in [("ada", 3, 1), ("grace", 5, 2), ("eve", 0, 1), ("barbara", 7, 1)] {
+/// #         scores.insert(Score { player: player.to_owned(), points, team });
+/// #     }
+/// # }
+/// /// The best of a team: rows come from the index backwards, the host looks for the first two that fit.
+/// #[query]
+/// fn best(scores: Read<Score>, team: u8) -> Vec<String> {
+///     let of_team = scores.by_points(1..).scan().filter(Score::TEAM.eq(team)).reverse().limit(2);
+///     of_team.map(|score| score.player).collect()
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn of_team_1(db: &mut TestDatabase) {
+/// #   db.call::<()>("fill", ()).unwrap();
+///     assert_eq!(db.query::<Vec<String>>("best", (1_u8,)), Ok(vec!["barbara".to_owned(), "ada".to_owned()]));
+/// }
+/// ```
 pub struct Scan<T> {
     rows: Rows<T>,
 }

@@ -3,6 +3,29 @@
 //! Beside each reducer that others may call, `#[reducer]` makes a type of the same name. Its arguments are a chain of pairs that ends
 //! with `()`, for a macro sees types and not which of them are handles; a tuple is a chain of the same types.
 //!
+//! ```test_harness
+//! # use interstice_sdk::prelude::*;
+//! # use interstice_sdk::test::TestDatabase;
+//! # #[table]
+//! # pub struct Rung { #[primary_key] pub text: String, pub times: u32 }
+//! #[reducer]
+//! fn ring(rung: Write<Rung>, text: String, times: u32) {
+//!     rung.insert(Rung { text, times });
+//! }
+//!
+//! #[reducer]
+//! fn set(ctx: &ReducerContext, text: String) -> ScheduleId {
+//!     ctx.schedule::<ring>(Duration::from_secs(1), (text, 3)) // the arguments, without the handle
+//! }
+//!
+//! #[interstice_sdk::test]
+//! fn it_rings(db: &mut TestDatabase) {
+//!     db.call::<ScheduleId>("set", ("tea",)).unwrap();
+//!     db.advance(Duration::from_secs(2));
+//!     assert_eq!(db.rows::<Rung>()[0].times, 3);
+//! }
+//! ```
+//!
 //! ```compile_fail,E0277
 //! use interstice_sdk::prelude::*;
 //!
@@ -49,20 +72,6 @@ pub trait ArgumentsOf<Chain> {
     #[doc(hidden)]
     fn append(&self, out: &mut Vec<u8>);
 }
-
-/// What a reducer takes that runs at times of its own.
-#[diagnostic::on_unimplemented(
-    message = "a reducer that runs at times of its own takes no arguments",
-    label = "takes arguments",
-    note = "there is nobody to give it any: take table handles only, and keep what it needs in a table"
-)]
-pub trait NoArguments {}
-
-impl NoArguments for () {}
-
-/// Compiles only without arguments.
-#[doc(hidden)]
-pub fn takes_no_arguments<A: NoArguments>() {}
 
 macro_rules! chain {
     () => { () };

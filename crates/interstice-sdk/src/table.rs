@@ -15,6 +15,20 @@ use std::ops::Deref;
 const PRIMARY: u16 = 0;
 
 /// A row type. Derived by `#[table]`.
+///
+/// ```
+/// # use interstice_sdk::prelude::*;
+/// #[table(public, primary_key(hall, number))]
+/// struct Seat {
+///     hall: String,
+///     number: u32,
+/// }
+///
+/// # fn main() {
+/// assert_eq!(Seat::NAME, "seat");
+/// assert_eq!(Seat::schema().columns[1].name, "number");
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a table",
     label = "not a table",
@@ -146,6 +160,51 @@ pub fn scan<T: Table, K>(handle: u32, index: u16, span: Span<K>) -> Rows<T> {
 }
 
 /// Looks at a table.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct City {
+///     #[primary_key]
+///     pub name: String,
+///     #[unique]
+///     pub code: u32,
+///     #[index]
+///     pub country: String,
+///     pub people: u64,
+/// }
+///
+/// #[query]
+/// fn look(cities: Read<City>) -> Vec<u64> {
+///     vec![
+///         cities.get("Paris").map_or(0, |city| city.people),          // by its primary key
+///         cities.contains("London").into(),
+///         cities.find_by_code(49).map_or(0, |city| city.people),      // by a unique index
+///         cities.by_country("France").map(|city| city.people).sum(),  // by an index
+///         cities.iter().count() as u64,                               // all of them
+///         (&cities).into_iter().count() as u64,                       // the same
+///         cities.range("Berlin".to_owned()..="M".to_owned()).count() as u64,
+///         cities.scan().filter(City::PEOPLE.gt(1_000_000)).count() as u64,
+///         cities.count(),
+///         cities.count_where(City::PEOPLE.gt(1_000_000)),
+///     ]
+/// }
+///
+/// # #[reducer]
+/// # fn fill(cities: Insert<City>) {
+/// #     for (name, code, country, people) in
+/// #         [("Paris", 33, "France", 2_000_000), ("Lyon", 34, "France", 500_000), ("Berlin", 49, "Germany", 3_000_000)]
+/// #     {
+/// #         cities.insert(City { name: name.to_owned(), code, country: country.to_owned(), people });
+/// #     }
+/// # }
+/// #[interstice_sdk::test]
+/// fn of_berlin_lyon_and_paris(db: &mut TestDatabase) {
+/// #   db.call::<()>("fill", ()).unwrap();
+///     assert_eq!(db.query::<Vec<u64>>("look", ()), Ok(vec![2_000_000, 0, 3_000_000, 2_500_000, 3, 3, 2, 2, 3, 2]));
+/// }
+/// ```
 pub struct Read<T: Table> {
     indexes: T::Indexes,
 }
@@ -211,6 +270,40 @@ impl<T: Table> IntoIterator for &Read<T> {
 }
 
 /// Adds rows to a table, and cannot look at it.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct Guest {
+///     #[primary_key(auto_inc)]
+///     pub id: u64,
+///     #[unique]
+///     pub name: String,
+/// }
+///
+/// #[reducer]
+/// fn arrive(guests: Insert<Guest>, name: String) -> u64 {
+///     let guest = guests.insert(Guest { id: 0, name });
+///     guest.id // the number that the row got
+/// }
+///
+/// #[reducer]
+/// fn arrive_somehow(guests: Insert<Guest>, name: String) -> u64 {
+///     match guests.try_insert(Guest { id: 0, name: name.clone() }) {
+///         Ok(guest) => guest.id,
+///         Err(_taken) => guests.insert(Guest { id: 0, name: format!("another {name}") }).id,
+///     }
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn guests_arrive(db: &mut TestDatabase) {
+///     assert_eq!(db.call::<u64>("arrive", ("ada",)), Ok(1));
+///     assert_eq!(db.call::<u64>("arrive", ("ada",)).unwrap_err().code, "duplicate-key");
+///     assert_eq!(db.call::<u64>("arrive_somehow", ("ada",)), Ok(2));
+///     assert_eq!(db.rows::<Guest>()[1].name, "another ada");
+/// }
+/// ```
 pub struct Insert<T: Table> {
     handle: u32,
     table: PhantomData<T>,
@@ -236,6 +329,61 @@ impl<T: Table> Insert<T> {
 }
 
 /// Looks at a table, adds, replaces and removes rows.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// #[derive(Debug, Clone, PartialEq)]
+/// pub struct Stock {
+///     #[primary_key]
+///     pub item: String,
+///     #[check(count <= 100)]
+///     pub count: u32,
+/// }
+///
+/// #[reducer]
+/// fn deliver(stock: Write<Stock>, item: String, more: u32) -> u32 {
+///     // It reads, too: all methods of `Read` are there.
+///     let Some(before) = stock.get(&item) else {
+///         return stock.insert(Stock { item, count: more }).count;
+///     };
+///     let row = Stock { count: before.count + more, ..before };
+///     if stock.try_update(row.clone()).is_err() {
+///         stock.update(Stock { count: 100, ..row });
+///     }
+///     row.count
+/// }
+///
+/// #[reducer]
+/// fn sell(stock: Write<Stock>, item: String) -> bool {
+///     match stock.delete(&item) {
+///         Some(row) if row.count > 1 => {
+///             stock.upsert(Stock { count: row.count - 1, ..row });
+///             true
+///         }
+///         sold => sold.is_some(),
+///     }
+/// }
+///
+/// #[reducer]
+/// fn clear_out(stock: Write<Stock>, few: u32) -> Vec<u64> {
+///     let extra = stock.try_insert(Stock { item: "ladder".to_owned(), count: 101 });
+///     assert!(extra.is_err(), "nothing has changed, and this goes on");
+///     vec![stock.delete_where(Stock::COUNT.le(few)), stock.clear()]
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn stock_comes_and_goes(db: &mut TestDatabase) {
+///     for (item, more) in [("tea", 1_u32), ("rope", 60), ("rope", 60)] {
+///         db.call::<u32>("deliver", (item, more)).unwrap();
+///     }
+///     assert_eq!(db.rows::<Stock>()[0], Stock { item: "rope".to_owned(), count: 100 });
+///     assert_eq!(db.call::<bool>("sell", ("rope",)), Ok(true));
+///     assert_eq!(db.call::<bool>("sell", ("sand",)), Ok(false));
+///     assert_eq!(db.call::<Vec<u64>>("clear_out", (1_u32,)), Ok(vec![1, 1]));
+/// }
+/// ```
 pub struct Write<T: Table> {
     read: Read<T>,
 }
@@ -335,6 +483,29 @@ fn update<T: Table>(handle: u32, row: &T) -> Result<(), host::Refused> {
 }
 
 /// A constraint that did not allow a write.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// # #[table]
+/// # pub struct Seat { #[primary_key] pub number: u32, #[check(!guest.is_empty())] pub guest: String }
+/// #[reducer]
+/// fn sit(seats: Write<Seat>, number: u32, guest: String) -> Result<String, String> {
+///     match seats.try_insert(Seat { number, guest }) {
+///         Ok(_) => Ok("welcome".to_owned()),
+///         Err(error) if error.code == "duplicate-key" => Ok("somebody sits there".to_owned()),
+///         Err(error) => Err(error.to_string()), // the message
+///     }
+/// }
+///
+/// #[interstice_sdk::test]
+/// fn guests_sit(db: &mut TestDatabase) {
+///     assert_eq!(db.call::<String>("sit", (1_u32, "ada")), Ok("welcome".to_owned()));
+///     assert_eq!(db.call::<String>("sit", (1_u32, "eve")), Ok("somebody sits there".to_owned()));
+///     let problem = db.call::<String>("sit", (2_u32, "")).unwrap_err();
+///     assert_eq!(problem.message, "table `seat` takes no row with guest = \"\": its check is `!guest.is_empty()`");
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConstraintError {
     /// Stable and kebab-case, as `duplicate-key`.

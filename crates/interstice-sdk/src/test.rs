@@ -1,6 +1,6 @@
 //! Module code on the real engine and store, natively: several callers, events, schedules, time that the test moves, crash and reopen.
 //!
-//! ```
+//! ```test_harness
 //! use interstice_sdk::prelude::*;
 //! use interstice_sdk::test::TestDatabase;
 //!
@@ -15,15 +15,15 @@
 //!     words.insert(Word { text });
 //! }
 //!
-//! # fn main() {
-//! let mut db = TestDatabase::new(env!("CARGO_PKG_NAME"));
-//! db.call::<()>("say", ("hello",)).unwrap();
-//! assert_eq!(db.rows::<Word>()[0].text, "hello");
-//! let again = db.call::<()>("say", ("hello",)).unwrap_err();
-//! assert_eq!(again.code, "duplicate-key");
-//! db.reopen();
-//! assert_eq!(db.rows::<Word>().len(), 1);
-//! # }
+//! #[interstice_sdk::test]
+//! fn a_word_is_said_once(db: &mut TestDatabase) {
+//!     db.call::<()>("say", ("hello",)).unwrap();
+//!     assert_eq!(db.rows::<Word>()[0].text, "hello");
+//!     let again = db.call::<()>("say", ("hello",)).unwrap_err();
+//!     assert_eq!(again.code, "duplicate-key");
+//!     db.reopen();
+//!     assert_eq!(db.rows::<Word>().len(), 1);
+//! }
 //! ```
 
 mod agreement;
@@ -56,6 +56,88 @@ const BEGINNING: Timestamp = Timestamp(1_767_225_600_000_000);
 /// With the feature `test-wasm`, and the environment variable `INTERSTICE_TEST_WASM` naming a directory with the modules'
 /// artefacts, it is two: everything is done a second time by the compiled modules, and a test fails where they differ in an answer,
 /// a changed row or a line of the log. `interstice test` sets that up.
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// #[table]
+/// pub struct Egg {
+///     #[primary_key(auto_inc)]
+///     pub id: u64,
+///     pub laid: Timestamp,
+///     pub by: Identity,
+/// }
+///
+/// #[reducer]
+/// fn lay(ctx: &ReducerContext, eggs: Insert<Egg>) -> u64 {
+///     info!("an egg");
+///     let egg = eggs.insert(Egg { id: 0, laid: ctx.now(), by: ctx.caller() });
+///     ctx.schedule::<hatch>(Duration::from_hours(1), (egg.id,));
+///     egg.id
+/// }
+///
+/// #[reducer(access = internal)]
+/// fn hatch(eggs: Write<Egg>, id: u64) -> Result<(), String> {
+///     eggs.delete(id).filter(|egg| egg.id != 2).ok_or("it was a stone".to_owned())?;
+///     Ok(())
+/// }
+///
+/// #[query]
+/// fn count(eggs: Read<Egg>) -> u64 {
+///     eggs.count()
+/// }
+///
+/// #[test]
+/// fn eggs_hatch() {
+///     let mut db = TestDatabase::new(env!("CARGO_PKG_NAME")); // what `#[interstice_sdk::test]` gives
+///     let hen = db.act_as("hen");
+///     assert_eq!(db.call::<u64>("lay", ()), Ok(1));
+///     assert_eq!(db.call::<u64>("lay", ()), Ok(2));
+///     assert_eq!(db.query::<u64>("count", ()), Ok(2));
+///     let egg = &db.rows::<Egg>()[0];
+///     assert!(egg.by == hen && egg.laid < db.now());
+///     assert_eq!(db.take_log()[0].text, "an egg");
+///
+///     db.reopen(); // a crash: what was committed is there, what is due is still due
+///     assert_eq!(db.next_due(), Some(egg.laid.saturating_add(Duration::from_hours(1))));
+///     db.advance(Duration::from_mins(10));
+///     assert_eq!(db.rows::<Egg>().len(), 2);
+///     db.reopen_after(Duration::from_hours(2)); // nobody was there
+///     assert_eq!(db.rows::<Egg>().len(), 1);
+///     assert_eq!(db.dead_letters()[0].problem.message, "it was a stone");
+///
+///     db.publish(env!("CARGO_PKG_NAME")); // the same version again changes nothing
+///     assert!(db.try_publish(env!("CARGO_PKG_NAME")).is_ok());
+///     assert_eq!(db.next_due(), None);
+///     assert!(db.assert_replays() > 5);
+/// }
+/// ```
+///
+/// Of modules as they were, [`of_version`](Self::of_version) and [`put`](Self::put):
+///
+/// ```test_harness
+/// # use interstice_sdk::prelude::*;
+/// # use interstice_sdk::test::TestDatabase;
+/// interstice_sdk::old_schema!(v1 = "schema/v1.json");
+///
+/// #[table(public)]
+/// pub struct User {
+///     #[primary_key]
+///     pub id: u64,
+///     pub name: String,
+///     #[default(100)]
+///     pub points: u32,
+/// }
+///
+/// #[test]
+/// fn points_are_given() {
+///     let v1 = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schema/v1.json"));
+///     let mut db = TestDatabase::of_version(env!("CARGO_PKG_NAME"), v1);
+///     db.put(&v1::User { id: 1, name: "ada".to_owned() });
+///     db.publish(env!("CARGO_PKG_NAME"));
+///     assert_eq!(db.rows::<User>()[0].points, 100);
+/// }
+/// ```
 pub struct TestDatabase {
     native: Run,
     compiled: Option<Compiled>,
@@ -180,6 +262,50 @@ impl TestDatabase {
         answer.map(|bytes| from_bytes(&bytes))
     }
 
+    /// Opens a connection as the caller of now, and tells the modules that ask for it; returns its number.
+    ///
+    /// ```test_harness
+    /// # use interstice_sdk::prelude::*;
+    /// # use interstice_sdk::test::TestDatabase;
+    /// # #[table(public, ephemeral)]
+    /// # pub struct Online { #[primary_key] pub connection: u64, pub who: Identity }
+    /// #[reducer(on = connect)]
+    /// fn arrive(ctx: &ReducerContext, connection: u64, online: Insert<Online>) {
+    ///     online.insert(Online { connection, who: ctx.caller() });
+    /// }
+    ///
+    /// #[reducer(on = disconnect)]
+    /// fn depart(connection: u64, online: Write<Online>) {
+    ///     online.delete(connection);
+    /// }
+    ///
+    /// #[interstice_sdk::test]
+    /// fn ada_comes_and_goes(db: &mut TestDatabase) {
+    ///     let ada = db.act_as("ada");
+    ///     let connection = db.connect();
+    ///     assert_eq!(db.rows::<Online>()[0].who, ada);
+    ///     db.disconnect(connection);
+    ///     assert!(db.rows::<Online>().is_empty());
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// If no module has a reducer on `connect` or `disconnect`.
+    pub fn connect(&mut self) -> u64 {
+        let number = self.step(Request::Connect { caller: self.caller }).unwrap_or_else(|problem| panic!("{problem}"));
+        self.run_events();
+        from_bytes(&number)
+    }
+
+    /// Ends a connection.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn disconnect(&mut self, connection: u64) {
+        self.step(Request::Disconnect { connection }).unwrap_or_else(|problem| panic!("{problem}"));
+        self.run_events();
+    }
+
     /// Asks a query of the crate's module, or of another as `module.query`.
     ///
     /// # Errors
@@ -245,13 +371,16 @@ impl TestDatabase {
         std::mem::take(&mut self.log)
     }
 
-    /// Forgets everything in memory and recovers from the transactions, as after a crash.
+    /// Forgets everything in memory and recovers from the transactions, as after a crash. Connections end with it.
     ///
     /// # Panics
     /// If they do not give the same state.
     pub fn reopen(&mut self) {
         self.native.reopen();
         self.compiled.iter_mut().for_each(|compiled| compiled.run.reopen());
+        for connection in self.native.engine().connections() {
+            self.disconnect(connection);
+        }
     }
 
     /// Runs the cause of every transaction again and compares; returns how many there were.

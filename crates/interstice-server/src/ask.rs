@@ -54,6 +54,8 @@ pub(crate) enum Ask {
         format: Format,
         problem: Problem,
     },
+    /// The session has begun, for this caller.
+    Arrive(Identity),
     /// The session has ended.
     Leave,
 }

@@ -24,7 +24,9 @@ use interstice::framing::FrameBuilder;
 use interstice_engine::engine::{Engine, Input, Output, Request, Unlogged};
 use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Snapshot;
+use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,8 @@ pub(crate) struct EngineThread {
     /// With how many turns each has waited.
     publishes: Vec<(Publish, u32)>,
     reads: Vec<(Option<Arc<Session>>, Read)>,
+    /// The numbers of the connections that are noted, by session.
+    connections: HashMap<u64, u64>,
 }
 
 impl EngineThread {
@@ -80,6 +84,7 @@ impl EngineThread {
             blocked: false,
             publishes: Vec::new(),
             reads: Vec::new(),
+            connections: HashMap::new(),
         }
     }
 
@@ -89,6 +94,7 @@ impl EngineThread {
         let _failing = FailOnPanic { lifeline: &node.lifeline, thread: "engine" };
         let _closing_inbox = CloseOnDrop(&node.inbox);
         let _closing_rounds = CloseOnDrop(&rounds);
+        self.end_left_over();
         loop {
             match node.inbox.take(self.patience()) {
                 Taken::Items(batches) => batches.into_iter().for_each(|batch| self.batch(batch)),
@@ -162,7 +168,8 @@ impl EngineThread {
                     self.round.push(Done::Unsubscribed { id, format, offset });
                 }
                 Ask::EndSubscription { id, format, problem } => self.round.push(Done::Ended { id, format, problem }),
-                Ask::Leave => self.round.push(Done::Left),
+                Ask::Arrive(caller) => self.arrive(session.as_ref(), caller),
+                Ask::Leave => self.leave(session.as_ref()),
             }
             if self.round.count() >= CALLS_PER_ROUND {
                 self.hand_over();
@@ -179,6 +186,38 @@ impl EngineThread {
             self.step(Request::Call { module, function, args, caller })
         };
         self.round.push(Done::Called { output, seat });
+    }
+
+    /// Notes a connection, if some module asks for it.
+    fn arrive(&mut self, session: Option<&Arc<Session>>, caller: Identity) {
+        let Some(session) = session.filter(|_| self.engine.catalog().notes_connections()) else { return };
+        if let Some(connection) = self.note(Request::Connect { caller }).and_then(|number| number.try_into().ok()) {
+            self.connections.insert(session.id, u64::from_le_bytes(connection));
+        }
+    }
+
+    fn leave(&mut self, session: Option<&Arc<Session>>) {
+        if let Some(connection) = session.and_then(|session| self.connections.remove(&session.id)) {
+            self.note(Request::Disconnect { connection });
+        }
+        self.round.group(session);
+        self.round.push(Done::Left);
+    }
+
+    /// Connections that were noted when the node went down ended with it.
+    fn end_left_over(&mut self) {
+        for connection in self.engine.connections() {
+            self.note(Request::Disconnect { connection });
+        }
+    }
+
+    /// Does it if there is space: a connection that cannot be noted is there all the same, and the end of one that cannot is noted by
+    /// the next start.
+    fn note(&mut self, request: Request) -> Option<Vec<u8>> {
+        if self.node.lifeline.has_failed() || self.room().is_err() {
+            return None;
+        }
+        self.commit_unasked(request)
     }
 
     /// A subscription begins exactly where it stands among the calls.
@@ -258,13 +297,17 @@ impl EngineThread {
             self.blocked = true;
             return false;
         }
+        self.commit_unasked(request).is_some()
+    }
+
+    /// Does it and hands it on; the answer, if it is a transaction.
+    fn commit_unasked(&mut self, request: Request) -> Option<Vec<u8>> {
         let output = self.step(request);
-        if output.transaction.is_none() {
-            return false;
-        }
+        output.transaction.as_ref()?;
+        let answer = output.reply.clone().unwrap_or_default();
         self.round.group(None);
         self.round.push(Done::Unasked(output));
-        true
+        Some(answer)
     }
 
     fn try_publishes(&mut self) {

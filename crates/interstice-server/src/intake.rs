@@ -231,17 +231,25 @@ impl Intake {
             | Ask::Publish(_)
             | Ask::Control { .. }
             | Ask::EndSubscription { .. }
+            | Ask::Arrive(_)
             | Ask::Leave => None,
         });
         let pieces: Vec<_> = refused.collect();
         self.session.deliver(pieces, answered);
     }
 
+    /// Tells the node of the connection, before anything that is said on it.
+    pub(crate) fn arrive(&self) {
+        self.announce(Ask::Arrive(self.caller));
+    }
+
     /// Tells the node that the connection has ended.
     pub(crate) fn leave(&self) {
-        let batch = Batch { session: Some(Arc::clone(&self.session)), asks: vec![Ask::Leave] };
-        // A node that takes nothing more has no use for it either.
-        let _ = self.node.submit(batch);
+        self.announce(Ask::Leave);
+    }
+
+    fn announce(&self, ask: Ask) {
+        self.node.announce(Batch { session: Some(Arc::clone(&self.session)), asks: vec![ask] });
     }
 }
 

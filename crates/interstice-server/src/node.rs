@@ -128,6 +128,13 @@ impl Node {
         problems::read_only(why, size, self.facts.data.as_deref())
     }
 
+    /// Hands what must not be lost to the engine, however much waits there: that a session begins or ends, once each. A node that takes
+    /// nothing more has no use for it.
+    pub(crate) fn announce(&self, batch: Batch) {
+        let weight = batch.asks.iter().map(Ask::weight).sum();
+        self.inbox.insist(batch, weight);
+    }
+
     /// Hands a batch to the engine. One that is refused comes back with the reason; nothing of it was done.
     pub(crate) fn submit(&self, batch: Batch) -> Result<(), (Batch, Problem)> {
         let weight = batch.asks.iter().map(Ask::weight).sum();
@@ -160,6 +167,7 @@ impl Ask {
                 | Self::Control { .. }
                 | Self::Unsubscribe { .. }
                 | Self::EndSubscription { .. }
+                | Self::Arrive(_)
                 | Self::Leave => 0,
             }
     }

@@ -61,6 +61,14 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Adds an item, also to a queue that is full; one that is closed loses it.
+    pub(crate) fn insist(&self, item: T, weight: usize) {
+        let state = self.state();
+        if !state.closed {
+            self.add(state, item, weight);
+        }
+    }
+
     /// Adds an item, waiting while the queue is full; gives it back if the queue is closed.
     pub(crate) fn push(&self, item: T, weight: usize) -> Result<(), T> {
         let mut state = self.state();

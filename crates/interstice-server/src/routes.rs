@@ -105,7 +105,7 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem
 pub(super) async fn read_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let bytes = read_body(body, MAX_CLIENT_MESSAGE_SIZE).await?;
     let bytes: &[u8] = if bytes.is_empty() { b"[]" } else { &bytes };
-    serde_json::from_slice(bytes).map_err(problems::invalid_message)
+    serde_json::from_slice(bytes).map_err(|error| problems::invalid_json(&error))
 }
 
 /// Waits for the answer of a thread of the node. One that ended without answering leaves the fate unknown.

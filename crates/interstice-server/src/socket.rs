@@ -36,6 +36,7 @@ pub(crate) async fn serve(mut socket: WebSocket, node: Arc<Node>, caller: Identi
     let mut closing = node.closing.subscribe();
     let session = Arc::new(Session::new(node.next_session_id()));
     let mut intake = Intake::new(Arc::clone(&node), Arc::clone(&session), caller);
+    intake.arrive();
     node.gauges.sessions.fetch_add(1, Ordering::Relaxed);
     loop {
         let going_on = tokio::select! {

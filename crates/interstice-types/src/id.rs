@@ -17,6 +17,12 @@ pub struct TableId(pub u32);
 pub struct ClientId(pub u64);
 
 /// A schedule of this node, numbered from 1. Never reused.
+///
+/// ```
+/// use interstice_types::id::ScheduleId;
+///
+/// assert_eq!(ScheduleId(3).to_string(), "3"); // as `interstice schedule list` shows it
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScheduleId(pub u64);
@@ -34,6 +40,14 @@ impl fmt::Display for TableId {
 }
 
 /// Who calls: 32 bytes, written as hex.
+///
+/// ```
+/// use interstice_types::id::Identity;
+///
+/// let ada = Identity::of_name("ada"); // who calls with `--as ada`, or `db.act_as("ada")` in a test
+/// assert_ne!(ada, Identity::of_module("ada"));
+/// assert_eq!(Identity::from_hex(&ada.to_string()), Some(ada));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Identity(pub [u8; 32]);
 
@@ -77,6 +91,14 @@ impl fmt::Debug for Identity {
 }
 
 /// Sixteen bytes, written in the usual five groups of hex.
+///
+/// ```
+/// use interstice_types::id::Uuid;
+///
+/// let id = Uuid::parse("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap();
+/// assert_eq!(id.0[..2], [0x67, 0xe5]);
+/// assert_eq!(id.to_string(), "67e55044-10b1-426f-9247-bb680e5fe0c8");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Uuid(pub [u8; 16]);
 

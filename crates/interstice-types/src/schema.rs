@@ -196,10 +196,18 @@ pub enum FunctionKind {
     Query,
     /// Callers.
     Reducer,
+    /// Only who published the module first.
+    Owner,
     /// Only other modules, events and schedules.
     Internal,
     /// The first publish.
     Init,
+    /// Every publish of other code after the first.
+    Upgrade,
+    /// A client that opens a connection.
+    Connect,
+    /// A connection that ends.
+    Disconnect,
     /// A publish that finds rows in a form that they have no more.
     Migration {
         /// The table, by the name that it has now.
@@ -368,10 +376,17 @@ impl TableSchema {
     }
 }
 
+impl FunctionKind {
+    /// Whether it is a reducer that callers may name, each of them or the owner alone.
+    pub fn is_called(&self) -> bool {
+        matches!(self, Self::Reducer | Self::Owner)
+    }
+}
+
 impl FunctionSchema {
     /// Whether others may call it: clients, or other modules.
     pub fn is_callable(&self) -> bool {
-        matches!(self.kind, FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal)
+        self.kind.is_called() || matches!(self.kind, FunctionKind::Query | FunctionKind::Internal)
     }
 
     /// Whether it only reads.

@@ -3,10 +3,30 @@
 use std::fmt;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use interstice_types::time::{Duration, Timestamp};
+///
+/// let time = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
+/// assert_eq!(time.to_string(), "2026-11-20T10:00:00.000000Z");
+/// assert_eq!(Timestamp(time.micros()), time);
+/// let later = time.saturating_add(Duration::from_hours(2));
+/// assert!(later > time && time > Timestamp::EPOCH);
+/// assert_eq!(later.since(time), Duration::from_mins(120));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
 /// A signed span of microseconds.
+///
+/// ```
+/// use interstice_types::time::Duration;
+///
+/// assert_eq!(Duration::parse("90m"), Some(Duration::from_mins(90)));
+/// assert_eq!(Duration::from_hours(48).to_words(), "2d");
+/// assert_eq!(Duration::from_millis(1_500), Duration::from_micros(1_500_000));
+/// assert_eq!((Duration::from_secs(3).micros(), Duration::ZERO.micros()), (3_000_000, 0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Duration(pub i64);
 

@@ -99,6 +99,18 @@ pub enum Cause {
         /// The time that it ran for, which is not later than the transaction's.
         due: Timestamp,
     },
+    /// A client opened a connection.
+    Connect {
+        /// Who.
+        caller: ClientId,
+        /// The number that the connection got.
+        connection: u64,
+    },
+    /// A connection ended.
+    Disconnect {
+        /// Its number.
+        connection: u64,
+    },
     /// Somebody told the node what to do with a schedule.
     Control {
         /// Who.
@@ -324,6 +336,8 @@ impl Cause {
             Self::Call { .. } => "call",
             Self::Event { .. } => "event",
             Self::Schedule { .. } => "schedule",
+            Self::Connect { .. } => "connect",
+            Self::Disconnect { .. } => "disconnect",
             Self::Control { .. } => "control",
         }
     }
@@ -362,6 +376,15 @@ impl Cause {
                 varint::write(out, *version);
                 varint::write(out, function.map_or(0, |function| u64::from(function) + 1));
                 out.extend(due.0.to_le_bytes());
+            }
+            Self::Connect { caller, connection } => {
+                out.push(cause_tag::CONNECT);
+                varint::write(out, caller.0);
+                varint::write(out, *connection);
+            }
+            Self::Disconnect { connection } => {
+                out.push(cause_tag::DISCONNECT);
+                varint::write(out, *connection);
             }
             Self::Control { caller, action, schedule } => {
                 out.push(cause_tag::CONTROL);
@@ -403,6 +426,8 @@ impl Cause {
                 function: reader.varint()?.checked_sub(1).map(small).transpose()?,
                 due: Timestamp(i64::from_le_bytes(reader.array("due")?)),
             },
+            cause_tag::CONNECT => Self::Connect { caller: ClientId(reader.varint()?), connection: reader.varint()? },
+            cause_tag::DISCONNECT => Self::Disconnect { connection: reader.varint()? },
             cause_tag::CONTROL => Self::Control {
                 caller: ClientId(reader.varint()?),
                 action: ScheduleAction::decode(reader)?,
@@ -421,7 +446,9 @@ mod cause_tag {
     pub(super) const CALL: u8 = 3;
     pub(super) const EVENT: u8 = 4;
     pub(super) const SCHEDULE: u8 = 5;
-    // 6 to 9: connect, disconnect, loss, fork.
+    pub(super) const CONNECT: u8 = 6;
+    pub(super) const DISCONNECT: u8 = 7;
+    // 8 and 9: loss, fork.
     pub(super) const CONTROL: u8 = 10;
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Filters {
     /// Called by this identity: the first digits of its hex, eight at least, or the name of a local one
     #[arg(long, value_name = "IDENTITY")]
     pub(crate) caller: Option<String>,
-    /// Came about by this: call, event, schedule, publish, control, configure, genesis, loss
+    /// Came about by this: call, event, schedule, connect, disconnect, publish, control, configure, genesis, loss
     #[arg(long)]
     pub(crate) cause: Option<String>,
     /// Ended like this: ok, rejected, trapped

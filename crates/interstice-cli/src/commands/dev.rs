@@ -119,7 +119,7 @@ fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
     for schema in schemas {
         for function in &schema.functions {
             let command = match function.kind {
-                FunctionKind::Reducer => "call",
+                FunctionKind::Reducer | FunctionKind::Owner => "call",
                 FunctionKind::Query => "query",
                 _ => continue,
             };

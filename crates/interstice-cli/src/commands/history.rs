@@ -122,7 +122,7 @@ fn failed(directory: &Directory, error: &HistoryError) -> Failure {
 /// `3  2026-11-20T10:02:11.000000Z  call  chat.send  ok  message +1`
 pub(crate) fn transaction_line(transaction: &Value) -> String {
     let part = |name: &str| transaction.get(name).map(cell).unwrap_or_default();
-    let function = ["function", "module", "control"].iter().find_map(|name| transaction.get(name));
+    let function = ["function", "module", "control", "connection"].iter().find_map(|name| transaction.get(name));
     let function = function.map(cell).unwrap_or_default();
     let args = transaction.get("args").filter(|args| !args.is_null()).map(cell).unwrap_or_default();
     let changes = transaction["changes"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -49,8 +49,12 @@ fn function_line(function: &FunctionSchema) -> String {
     let kind = match &function.kind {
         FunctionKind::Query => "query".to_owned(),
         FunctionKind::Reducer => "reducer".to_owned(),
+        FunctionKind::Owner => "reducer of the owner".to_owned(),
         FunctionKind::Internal => "internal reducer".to_owned(),
         FunctionKind::Init => "reducer on init".to_owned(),
+        FunctionKind::Upgrade => "reducer on upgrade".to_owned(),
+        FunctionKind::Connect => "reducer on connect".to_owned(),
+        FunctionKind::Disconnect => "reducer on disconnect".to_owned(),
         FunctionKind::Migration { table, .. } => format!("migration of {table}"),
         FunctionKind::Schedule { times, .. } => format!("reducer {times}:"),
         FunctionKind::Event { on, table } => {

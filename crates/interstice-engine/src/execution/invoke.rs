@@ -120,7 +120,17 @@ impl Execution {
         let callable = match schema.kind {
             FunctionKind::Reducer | FunctionKind::Internal => self.tables.tx().is_some(),
             FunctionKind::Query => true,
+            FunctionKind::Owner => {
+                let owner = catalog.modules()[module].owner;
+                if owner != Some(self.surroundings.caller) {
+                    return Err(HostError::Trapped(problems::not_allowed(name, &schema.name)));
+                }
+                self.tables.tx().is_some()
+            }
             FunctionKind::Init
+            | FunctionKind::Upgrade
+            | FunctionKind::Connect
+            | FunctionKind::Disconnect
             | FunctionKind::Event { .. }
             | FunctionKind::Schedule { .. }
             | FunctionKind::Migration { .. } => false,

@@ -55,7 +55,7 @@ impl Execution {
         let Some(entry) = module.functions.get(function as usize) else {
             return Err(trapped("unknown-function", format!("module `{name}` has no function number {function}")));
         };
-        if !matches!(entry.schema.kind, FunctionKind::Reducer | FunctionKind::Internal) {
+        if !entry.schema.kind.is_called() && entry.schema.kind != FunctionKind::Internal {
             return Err(HostError::Trapped(problems::wrong_kind(name, &entry.schema)));
         }
         let checked = entry.args.check(args);

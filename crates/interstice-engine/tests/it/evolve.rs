@@ -44,7 +44,9 @@ impl Module for Named {
         let result = match function.name.as_str() {
             "seed" => (1..=5_u64).try_for_each(|id| put(&mut execution, 0, &row(0, &format!("first{id} last{id}")))),
             "merge" => merge(&mut execution),
-            name => match crate::lifetimes::run(name, &mut execution) {
+            name => match crate::lifetimes::run(name, &mut execution)
+                .or_else(|| crate::connections::run(name, &mut execution))
+            {
                 Some(result) => result,
                 None => return (execution, migrated(name, call.args)),
             },

@@ -25,6 +25,8 @@ pub(super) fn name_of(request: &Request) -> String {
         Request::Publish { loaded, .. } => format!("publishing `{}`", loaded.schema.module),
         Request::NextEvent => "the next event".to_owned(),
         Request::NextSchedule => "the next schedule".to_owned(),
+        Request::Connect { .. } => "connecting".to_owned(),
+        Request::Disconnect { connection } => format!("disconnecting {connection}"),
         Request::Genesis { .. } | Request::Configure | Request::Control { .. } => "the node".to_owned(),
     }
 }

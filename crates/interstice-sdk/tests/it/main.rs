@@ -3,7 +3,9 @@
 
 mod checks;
 mod compile_errors;
+mod connections;
 mod filters;
+mod guide;
 mod module;
 mod schedules;
 

@@ -3,6 +3,7 @@
 
 mod calls;
 mod client;
+mod connections;
 mod durability;
 mod fencing;
 mod limits;

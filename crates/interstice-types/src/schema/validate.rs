@@ -81,8 +81,16 @@ impl Check<'_> {
         self.require(schema.module != SYSTEM_MODULE, &place, format!("the name `{SYSTEM_MODULE}` is reserved"));
         self.names(&place, "table", MAX_ITEMS, schema.tables.iter().map(|t| t.name.as_str()));
         self.names(&place, "function", MAX_ITEMS, schema.functions.iter().map(|f| f.name.as_str()));
-        let inits = schema.functions.iter().filter(|f| f.kind == FunctionKind::Init).count();
-        self.require(inits <= 1, &place, format!("{inits} `init` reducers, at most one is allowed"));
+        let once = [
+            (FunctionKind::Init, "init"),
+            (FunctionKind::Upgrade, "upgrade"),
+            (FunctionKind::Connect, "connect"),
+            (FunctionKind::Disconnect, "disconnect"),
+        ];
+        for (kind, word) in once {
+            let count = schema.functions.iter().filter(|function| function.kind == kind).count();
+            self.require(count <= 1, &place, format!("{count} `{word}` reducers, at most one is allowed"));
+        }
         let own = schema.imports.iter().any(|import| import.module == schema.module);
         self.require(!own, &place, "the module imports itself");
     }
@@ -165,10 +173,15 @@ impl Check<'_> {
         }
         match &function.kind {
             FunctionKind::Init => self.require(function.args.is_empty(), &place, "`init` takes no arguments"),
+            FunctionKind::Upgrade => self.require(function.args.is_empty(), &place, "`upgrade` takes no arguments"),
+            FunctionKind::Connect | FunctionKind::Disconnect => {
+                let fits = matches!(function.args.as_slice(), [] | [Field { ty: Type::U64, .. }]);
+                self.require(fits, &place, "it takes nothing, or the number of the connection: one `u64`");
+            }
             FunctionKind::Event { on, table } => self.event(&place, function, *on, table),
             FunctionKind::Migration { table, from } => self.migration(&place, function, table, from),
             FunctionKind::Schedule { times, .. } => self.schedule(&place, function, times),
-            FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Internal => {}
+            FunctionKind::Query | FunctionKind::Reducer | FunctionKind::Owner | FunctionKind::Internal => {}
         }
     }
 

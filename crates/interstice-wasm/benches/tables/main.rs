@@ -5,6 +5,7 @@
 //! SQLite is a dependency of this target alone: nothing that is shipped carries it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends where something is odd")]
 
+mod evolve;
 mod plain;
 mod sqlite;
 mod store;
@@ -172,6 +173,12 @@ fn main() {
         println!("| {name} | {} |", texts.join(" | "));
     }
     verdicts(&of_map, &of_sqlite, (filtered, bytes));
+    drop(subjects);
+    let [column, index] = evolve::measure(&mut wasm::Module::new(&artefact), &artefact);
+    for (what, limit, times) in [("a column with a default", 2, column), ("an index", 1, index)] {
+        let (publish, maps) = (times.publish, times.maps);
+        println!("| {what} for a million rows, seconds (BTreeMap {maps:.2}) | {publish:.2} | at most {limit} |");
+    }
 }
 
 fn verdicts(of_map: &[(&str, f64)], of_sqlite: &[Vec<(&str, f64)>; 2], (filtered, bytes): (f64, [f64; 3])) {

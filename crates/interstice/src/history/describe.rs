@@ -60,6 +60,9 @@ fn tell_cause<'e>(
         Cause::Schedule { schedule, due, .. } => {
             told.insert("schedule".to_owned(), json!({"id": schedule.to_string(), "due": due.to_string()}));
         }
+        Cause::Connect { connection, .. } | Cause::Disconnect { connection } => {
+            told.insert("connection".to_owned(), json!(connection.to_string()));
+        }
         Cause::Control { action, schedule, .. } => {
             told.insert("control".to_owned(), json!({"action": action.name(), "schedule": schedule.to_string()}));
         }

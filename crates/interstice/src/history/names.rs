@@ -23,7 +23,12 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
             let reducer = catalog.event_reducers().get(event.subscriber as usize)?;
             (&catalog.modules()[reducer.module], reducer.function)
         }
-        Cause::Genesis { .. } | Cause::Configure | Cause::Publish { .. } | Cause::Control { .. } => return None,
+        Cause::Genesis { .. }
+        | Cause::Configure
+        | Cause::Publish { .. }
+        | Cause::Connect { .. }
+        | Cause::Disconnect { .. }
+        | Cause::Control { .. } => return None,
     };
     Some((entry, entry.schema.functions.get(number as usize)?))
 }
@@ -32,9 +37,15 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
 pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Identity> {
     let cause = &transaction.cause;
     match cause {
-        Cause::Publish { caller, .. } | Cause::Call { caller, .. } | Cause::Control { caller, .. } => {
-            system::identity_of(before.store(), *caller)
-                .or_else(|| system::identity_given(&transaction.changes, *caller))
+        Cause::Publish { caller, .. }
+        | Cause::Call { caller, .. }
+        | Cause::Connect { caller, .. }
+        | Cause::Control { caller, .. } => system::identity_of(before.store(), *caller)
+            .or_else(|| system::identity_given(&transaction.changes, *caller)),
+        Cause::Disconnect { connection } => {
+            let connections = system::connection::all(before.store());
+            let (_, client) = connections.into_iter().find(|(noted, _)| noted == connection)?;
+            system::identity_of(before.store(), client)
         }
         Cause::Event { .. } | Cause::Schedule { .. } => {
             function(cause, before.catalog()).map(|(entry, _)| entry.identity)

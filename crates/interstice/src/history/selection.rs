@@ -16,6 +16,10 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+/// What a transaction may have come about by, and the loss frame that is none.
+const CAUSES: [&str; 10] =
+    ["genesis", "configure", "publish", "call", "event", "schedule", "connect", "disconnect", "control", "loss"];
+
 /// Which transactions, in words: all that every field given holds for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -105,7 +109,7 @@ impl Selection {
             _ => Ok(()),
         };
         one_of(&self.outcome, &["ok", "rejected", "trapped"])?;
-        one_of(&self.cause, &["genesis", "configure", "publish", "call", "event", "schedule", "control", "loss"])?;
+        one_of(&self.cause, &CAUSES)?;
         if self.key.is_some() && self.table.is_none() {
             return Err(invalid("a key is one of a table".to_owned(), "name the table too: `--table MODULE.TABLE`"));
         }

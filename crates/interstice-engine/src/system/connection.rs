@@ -1,0 +1,72 @@
+//! `interstice.connection`: who is connected, one row each, while some module asks to be told.
+
+use super::{encode, named, system_table, table, values_of};
+use interstice_store::range::KeyRange;
+use interstice_store::store::Store;
+use interstice_store::table::IndexId;
+use interstice_store::write::{WriteError, WriteTx};
+use interstice_types::id::{ClientId, TableId};
+use interstice_types::key::Key;
+use interstice_types::schema::TableSchema;
+use interstice_types::time::Timestamp;
+use interstice_types::ty::Type;
+use interstice_types::value::Value;
+
+/// The name of the table.
+const NAME: &str = "connection";
+
+/// The table, as a node makes it.
+pub(super) fn schema() -> TableSchema {
+    let columns = [("id", Type::U64), ("client", Type::U64), ("connected_at", Type::Timestamp)];
+    let mut connections = table(NAME, &columns, 1);
+    connections.columns[0].auto_inc = true;
+    connections
+}
+
+fn find_table(store: &Store) -> Option<TableId> {
+    named(store, NAME).map(|table| table.id())
+}
+
+/// Adds a connection; gives the number that it got, which no other has had. `None` in a store that was made by a node that did not
+/// know connections.
+///
+/// # Errors
+/// If the transaction is full.
+pub(crate) fn open(tx: &mut WriteTx, client: ClientId, time: Timestamp) -> Result<Option<u64>, WriteError> {
+    let Some(id) = find_table(tx.store()) else { return Ok(None) };
+    let values = [("id", Value::U64(0)), ("client", Value::U64(client.0)), ("connected_at", Value::Timestamp(time))];
+    let row = encode(system_table(tx, id), &values);
+    let stored = tx.insert(id, &row)?;
+    Ok(Some(u64::from_le_bytes(stored[..8].try_into().expect("invariant: id is the first column"))))
+}
+
+/// Takes a connection away; gives whose it was. `None` if it is not there.
+///
+/// # Errors
+/// If the transaction is full.
+pub(crate) fn close(tx: &mut WriteTx, connection: u64) -> Result<Option<ClientId>, WriteError> {
+    let Some(id) = find_table(tx.store()) else { return Ok(None) };
+    let table = system_table(tx, id);
+    let Some(row) = table.get(&Key::new(&connection.to_be_bytes())) else { return Ok(None) };
+    let client = client_in(&values_of(table, row));
+    tx.delete(id, &connection.to_le_bytes())?;
+    Ok(Some(client))
+}
+
+/// All connections with whose they are, the oldest first.
+pub fn all(store: &Store) -> Vec<(u64, ClientId)> {
+    let Some(table) = find_table(store).and_then(|id| store.table(id)) else { return Vec::new() };
+    let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(|row| values_of(table, row));
+    let number = |row: &[Value]| match row {
+        [Value::U64(id), ..] => *id,
+        _ => panic!("invariant: the columns of interstice.connection"),
+    };
+    rows.map(|row| (number(&row), client_in(&row))).collect()
+}
+
+fn client_in(row: &[Value]) -> ClientId {
+    match row {
+        [_, Value::U64(client), _] => ClientId(*client),
+        _ => panic!("invariant: the columns of interstice.connection"),
+    }
+}
