@@ -10,6 +10,7 @@ mod invoke;
 mod log;
 mod migrate;
 mod modules;
+mod new;
 mod publish;
 mod repair;
 mod restore;
@@ -34,6 +35,7 @@ use interstice_types::problem::Problem;
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
     let node = Node::new(&args.server, args.act_as.as_deref());
     match &args.command {
+        Command::New { path, template, sdk } => new::run(path, *template, sdk.as_deref(), output),
         Command::Build { path } => build::run(path, output),
         Command::Test { path, words } => test::run(path, words, output),
         Command::Dev { paths, once, data, listen } => {

@@ -9,7 +9,7 @@
 //! 2. The format never depends on whether stdout is a terminal.
 //! 3. What works on a live node works on a data directory.
 //!
-//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `schemas`, `node`, `directory`, `remote`, `output`.
+//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `template`, `schemas`, `node`, `directory`, `remote`, `output`.
 #![forbid(unsafe_code)]
 
 #[global_allocator]
@@ -25,6 +25,7 @@ mod project;
 mod remote;
 mod report;
 mod schemas;
+mod template;
 mod unfinished;
 
 use args::Args;

@@ -1,4 +1,4 @@
-//! A data directory in the making: nobody takes it for one before it is whole.
+//! A directory in the making: nobody takes it for what it is to be before it is whole.
 
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::to_hex;
@@ -6,19 +6,23 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A data directory in the making. Dropped before it is finished, there is none.
+/// A directory in the making. Dropped before it is finished, there is none.
 pub(crate) struct Unfinished {
     path: PathBuf,
 }
 
 impl Unfinished {
-    /// Makes it beside `out`, under a name that nobody has.
+    /// Makes a data directory, which only its owner reads, beside `out`, under a name that nobody has.
     pub(crate) fn make(out: &Path) -> io::Result<Self> {
-        let name = out.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut digits = [0; 8];
-        getrandom::fill(&mut digits).map_err(|error| io::Error::other(error.to_string()))?;
-        let path = out.with_file_name(format!("{}.unfinished-{}", name.to_string_lossy(), to_hex(&digits)));
+        let path = beside(out)?;
         DirectoryStorage::create(&path)?;
+        Ok(Self { path })
+    }
+
+    /// As [`make`](Self::make), for a directory of files that are like others of their owner.
+    pub(crate) fn make_of_files(out: &Path) -> io::Result<Self> {
+        let path = beside(out)?;
+        std::fs::create_dir_all(&path)?;
         Ok(Self { path })
     }
 
@@ -34,6 +38,14 @@ impl Unfinished {
         let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(parent)?.sync_all()
     }
+}
+
+/// A name beside `out` that nobody has.
+fn beside(out: &Path) -> io::Result<PathBuf> {
+    let name = out.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut digits = [0; 8];
+    getrandom::fill(&mut digits).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(out.with_file_name(format!("{}.unfinished-{}", name.to_string_lossy(), to_hex(&digits))))
 }
 
 impl Drop for Unfinished {

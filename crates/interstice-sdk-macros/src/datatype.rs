@@ -4,7 +4,7 @@ use crate::attributes::{optional, refuse_generics, take};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Fields, Ident, Item, ItemEnum, ItemStruct, LitStr, Variant};
+use syn::{Field, Fields, Ident, Item, ItemEnum, ItemStruct, LitStr, Variant};
 
 /// Most variants of an enum: the tag is one byte.
 const MAX_VARIANTS: usize = 256;
@@ -85,7 +85,9 @@ fn expand_enum(mut item: ItemEnum, is_error: bool) -> syn::Result<TokenStream> {
     }
     let mut messages = Vec::new();
     for variant in &mut item.variants {
-        messages.push(take_message(variant, is_error)?);
+        let message = take_message(variant, is_error)?;
+        message.iter().try_for_each(|text| check_placeholders(text, variant))?;
+        messages.push(message);
     }
     let variants: Vec<_> =
         item.variants.iter().zip(&messages).map(|(v, message)| VariantCode::of(v, message.as_ref())).collect();
@@ -137,6 +139,24 @@ fn take_message(variant: &mut Variant, is_error: bool) -> syn::Result<Option<Lit
         }
         _ => Ok(message),
     }
+}
+
+/// The text is in the schema, and a node fills it in: it knows the fields' values, and no constants and no formats.
+fn check_placeholders(text: &LitStr, variant: &Variant) -> syn::Result<()> {
+    let name = |(position, field): (usize, &Field)| field.ident.as_ref().map_or_else(|| position.to_string(), plain);
+    let names: Vec<_> = variant.fields.iter().enumerate().map(name).collect();
+    let message = text.value().replace("{{", "").replace("}}", "");
+    for piece in message.split('{').skip(1) {
+        let placeholder = piece.split('}').next().unwrap_or_default();
+        if !names.iter().any(|name| name == placeholder) {
+            let said = format!(
+                "`{{{placeholder}}}` is no field of `{}`: callers read this text with the values of its fields, without formats",
+                variant.ident
+            );
+            return Err(syn::Error::new(text.span(), said));
+        }
+    }
+    Ok(())
 }
 
 /// The pieces of one variant.

@@ -3,7 +3,7 @@
 //! One turn:
 //! 1. Take all batches that wait; run their calls one by one, handing over every [`CALLS_PER_ROUND`] of them.
 //! 2. Deliver up to [`EVENTS_PER_TURN`] events.
-//! 3. Run up to [`SCHEDULES_PER_TURN`] schedules that are due.
+//! 3. Run up to [`SCHEDULES_PER_TURN`] schedules that are due, and no more once [`SCHEDULES_TIME`] is over.
 //! 4. Try the publishes that wait: they need a moment without pending events.
 //! 5. Take one snapshot for all queries of this turn: they see every call before them.
 //!
@@ -28,7 +28,7 @@ use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Calls after which what is done goes to the committer.
 const CALLS_PER_ROUND: usize = 256;
@@ -36,6 +36,9 @@ const CALLS_PER_ROUND: usize = 256;
 const EVENTS_PER_TURN: usize = 256;
 /// Schedules that run between two turns of calls.
 const SCHEDULES_PER_TURN: usize = 256;
+/// How long they may keep calls, and the answers of calls that were made before them, from their turn: what one of them takes is not
+/// cut short.
+const SCHEDULES_TIME: Duration = Duration::from_millis(10);
 /// Longest sleep before a schedule: then the wall clock is looked at again, which may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// Turns for which a publish waits for pending events before it is refused.
@@ -274,8 +277,12 @@ impl EngineThread {
     }
 
     fn run_schedules(&mut self) {
+        let begun = Instant::now();
         for _ in 0..SCHEDULES_PER_TURN {
-            if self.until_next_schedule() != Some(Duration::ZERO) || !self.run_unasked(Request::NextSchedule) {
+            if self.until_next_schedule() != Some(Duration::ZERO)
+                || !self.run_unasked(Request::NextSchedule)
+                || begun.elapsed() >= SCHEDULES_TIME
+            {
                 return;
             }
         }

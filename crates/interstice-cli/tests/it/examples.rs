@@ -15,7 +15,7 @@ fn dev_once(project: &str) -> (String, String) {
 #[test]
 fn every_example_is_built_run_and_replayed_by_one_command() {
     let names = example_names();
-    assert_eq!(names, ["bank", "caller", "chat", "hello", "inventory", "reminders", "shop"]);
+    assert_eq!(names, ["bank", "caller", "chat", "game", "hello", "inventory", "leaderboard", "reminders", "shop"]);
     for name in names {
         let (stdout, stderr) = dev_once(&format!("examples/{name}"));
         assert!(stdout.starts_with("replay: identical, "), "{name}: {stdout}");
