@@ -467,6 +467,16 @@ fn walk_map(key_ty: &Type, value_ty: &Type, reader: &mut Reader<'_>, on_nan: OnN
     Ok(())
 }
 
+/// The same float, with the bits that are stored if it is a NaN.
+pub(crate) fn one_nan_f32(bytes: [u8; 4]) -> [u8; 4] {
+    canonical_f32(u32::from_le_bytes(bytes)).to_le_bytes()
+}
+
+/// The same float, with the bits that are stored if it is a NaN.
+pub(crate) fn one_nan_f64(bytes: [u8; 8]) -> [u8; 8] {
+    canonical_f64(u64::from_le_bytes(bytes)).to_le_bytes()
+}
+
 fn canonical_f32(bits: u32) -> u32 {
     if f32::from_bits(bits).is_nan() { CANONICAL_NAN_F32 } else { bits }
 }

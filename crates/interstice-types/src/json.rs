@@ -119,7 +119,7 @@ fn variant_to_json(variant: &Variant, values: &[Value]) -> Json {
 /// # Errors
 /// Where and why it is not one.
 pub fn from_json(ty: &Type, json: &Json) -> Result<Value, JsonError> {
-    let wrong = || JsonError::new(ty, json);
+    let wrong = || JsonError::new(in_words(ty), json);
     Ok(match ty {
         Type::Unit => json.is_null().then_some(Value::Unit).ok_or_else(wrong)?,
         Type::Bool => Value::Bool(json.as_bool().ok_or_else(wrong)?),
@@ -138,7 +138,7 @@ pub fn from_json(ty: &Type, json: &Json) -> Result<Value, JsonError> {
         Type::String => Value::String(json.as_str().ok_or_else(wrong)?.to_owned()),
         Type::Bytes => Value::Bytes(json.as_str().and_then(|text| BASE64.decode(text).ok()).ok_or_else(wrong)?),
         Type::Timestamp => Value::Timestamp(timestamp(json).ok_or_else(wrong)?),
-        Type::Duration => Value::Duration(Duration(integer(json).ok_or_else(wrong)?)),
+        Type::Duration => Value::Duration(duration(json).ok_or_else(wrong)?),
         Type::Uuid => Value::Uuid(json.as_str().and_then(Uuid::parse).ok_or_else(wrong)?),
         Type::Identity => Value::Identity(json.as_str().and_then(Identity::from_hex).ok_or_else(wrong)?),
         Type::Option(_) if json.is_null() => Value::Option(None),
@@ -148,6 +148,19 @@ pub fn from_json(ty: &Type, json: &Json) -> Result<Value, JsonError> {
         Type::Struct(ty) => Value::Struct(fields_from_json(&ty.fields, json)?),
         Type::Enum(ty) => variant_from_json(ty, json)?,
     })
+}
+
+/// A type, and the text that it is written as where the type alone does not say so.
+fn in_words(ty: &Type) -> String {
+    let form = match ty {
+        Type::Bytes => "base64",
+        Type::Timestamp => "as `2026-01-31T12:00:00Z` or in microseconds since 1970",
+        Type::Duration => "as `90s` or in microseconds",
+        Type::Uuid => "as `67e55044-10b1-426f-9247-bb680e5fe0c8`",
+        Type::Identity => "64 hex digits",
+        ty => return ty.to_string(),
+    };
+    format!("{ty} ({form})")
 }
 
 /// The encoded values of `fields`, one after the other, as an object by name: a row, or arguments.
@@ -208,6 +221,10 @@ fn float(json: &Json) -> Option<f64> {
 fn timestamp(json: &Json) -> Option<Timestamp> {
     let text = json.as_str()?;
     Timestamp::parse(text).or_else(|| text.parse().ok().map(Timestamp))
+}
+
+fn duration(json: &Json) -> Option<Duration> {
+    integer(json).map(Duration).or_else(|| json.as_str().and_then(Duration::parse))
 }
 
 fn list_from_json(inner: &Type, items: &[Json]) -> Result<Vec<Value>, JsonError> {

@@ -13,7 +13,7 @@
 //!
 //! A key is made from row bytes directly: no [`Value`](crate::value::Value) is built on the way.
 
-use crate::codec::{DecodeError, Reader};
+use crate::codec::{self, DecodeError, Reader};
 use crate::ty::Type;
 use std::cmp::Ordering;
 use std::fmt;
@@ -127,8 +127,9 @@ pub fn encode(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(
         Type::I32 => out.extend(signed(reader.array::<4>("i32")?)),
         Type::I64 | Type::Timestamp | Type::Duration => out.extend(signed(reader.array::<8>("i64")?)),
         Type::I128 => out.extend(signed(reader.array::<16>("i128")?)),
-        Type::F32 => out.extend(total_order(reader.array::<4>("f32")?)),
-        Type::F64 => out.extend(total_order(reader.array::<8>("f64")?)),
+        // Rows hold one NaN only: whoever looks for one with other bits means it.
+        Type::F32 => out.extend(total_order(codec::one_nan_f32(reader.array("f32")?))),
+        Type::F64 => out.extend(total_order(codec::one_nan_f64(reader.array("f64")?))),
         Type::String | Type::Bytes => escape(reader.bytes("string")?, out),
         Type::Uuid => out.extend(reader.array::<16>("uuid")?),
         Type::Identity => out.extend(reader.array::<32>("identity")?),

@@ -235,6 +235,21 @@ fn odd_nans_become_the_one_nan() {
 }
 
 #[test]
+fn every_nan_is_the_same_key() {
+    let key = |ty: &Type, bytes: &[u8]| {
+        let mut key = Vec::new();
+        interstice_types::key::encode(ty, &mut Reader::new(bytes), &mut key).unwrap();
+        key
+    };
+    let narrow = [0x7fc0_0000_u32, 0xffc0_1234, 0x7f80_0001].map(|bits| key(&Type::F32, &bits.to_le_bytes()));
+    let wide = [0x7ff8_u64 << 48, 0xfff8_0000_0000_0001, 0x7ff0_0000_0000_0001];
+    let wide = wide.map(|bits| key(&Type::F64, &bits.to_le_bytes()));
+    assert!(narrow.iter().all(|other| *other == narrow[0]) && wide.iter().all(|other| *other == wide[0]));
+    assert!(narrow[0] > key(&Type::F32, &f32::INFINITY.to_le_bytes()), "it is above everything");
+    assert!(wide[0] > key(&Type::F64, &f64::INFINITY.to_le_bytes()));
+}
+
+#[test]
 fn json_errors_lead_to_the_place() {
     let fields = vec![field("url", Type::String), field("width", Type::U32)];
     let ty = Type::List(Box::new(Type::Struct(StructType { name: "Image".to_owned(), fields })));
@@ -245,6 +260,13 @@ fn json_errors_lead_to_the_place() {
         error(r#"[{"url": "x", "width": 1, "depth": 1}]"#),
         "at `[0].depth`: expected `url`, `width`, got an unknown name"
     );
+    let said = |ty: Type, text: &str| json::from_json(&ty, &serde_json::json!(text)).map_err(|error| error.to_string());
+    let in_words = "expected timestamp (as `2026-01-31T12:00:00Z` or in microseconds since 1970), got \"soon\"";
+    assert_eq!(said(Type::Timestamp, "soon"), Err(in_words.to_owned()));
+    assert!(said(Type::Bytes, "*").unwrap_err().starts_with("expected bytes (base64), got "));
+    assert_eq!(said(Type::Duration, "90s"), Ok(Value::Duration(Duration(90_000_000))));
+    assert_eq!(said(Type::Duration, "-5"), Ok(Value::Duration(Duration(-5))));
+    assert!(said(Type::Duration, "a while").unwrap_err().contains("as `90s` or in microseconds"));
     let parameters = [field("room", Type::String)];
     let error = json::arguments_from_json(&parameters, &serde_json::json!([1, 2])).unwrap_err().to_string();
     assert_eq!(error, "expected 1 argument (room: string), got 2");
