@@ -11,8 +11,8 @@ use std::ops::Range;
 /// Longest string that stands in the buffer. What is longer is worth its own allocation, and moves nothing when it changes.
 pub(super) const LONGEST_PACKED: usize = 256;
 /// A buffer grows by a part of itself, so that little of it is unused; and not by every string.
-const GROWTH_DIVISOR: usize = 8;
-const MIN_GROWTH: usize = 32;
+const GROWTH_DIVISOR: usize = 3;
+const MIN_GROWTH: usize = 96;
 /// What an allocation takes beside its bytes: the count of what is shared, and its length.
 const SHARED_OVERHEAD: usize = 2 * size_of::<usize>();
 
