@@ -63,6 +63,8 @@ pub struct FunctionEntry {
     pub args: RowLayout,
     /// By handle number; `None` where the table of another module is not there.
     pub handles: Vec<Option<(TableId, TableAccess)>>,
+    /// All tables that it can see: those that its handles name, those of the functions that its module imports, and of theirs in turn.
+    pub visible: Box<[TableId]>,
 }
 
 /// An event reducer; its position in the catalog is the `subscriber` of an event.
@@ -108,6 +110,7 @@ impl Catalog {
         for entry in &mut catalog.modules {
             entry.owner = owners.remove(&entry.schema.module);
         }
+        catalog.collect_visible_tables();
         catalog.collect_event_reducers(store);
         catalog.connect_reducers = catalog.functions_of_kind(&FunctionKind::Connect);
         catalog.disconnect_reducers = catalog.functions_of_kind(&FunctionKind::Disconnect);
@@ -123,6 +126,7 @@ impl Catalog {
             schema: schema.clone(),
             args: RowLayout::new(schema.args.iter().map(|arg| arg.ty.clone()).collect()),
             handles: schema.handles.iter().map(handle).collect(),
+            visible: Box::default(),
         };
         let import = |module: &str, name: &str| {
             let position = *self.by_name.get(module)?;
@@ -177,9 +181,17 @@ impl Catalog {
         self.event_reducers = found;
     }
 
-    /// All that `function` of the module at position `module` can see: the tables that its handles name, those of the functions that its
-    /// module imports, and of theirs in turn.
-    pub fn visible_tables(&self, module: usize, function: u32) -> BTreeSet<TableId> {
+    /// Works it out once: every read asks for it.
+    fn collect_visible_tables(&mut self) {
+        for module in 0..self.modules.len() {
+            for function in 0..self.modules[module].functions.len() {
+                let visible = self.find_visible(module, function as u32);
+                self.modules[module].functions[function].visible = visible;
+            }
+        }
+    }
+
+    fn find_visible(&self, module: usize, function: u32) -> Box<[TableId]> {
         let mut visible = BTreeSet::new();
         let mut seen = BTreeSet::from([(module, function)]);
         let mut left = vec![(module, function)];
@@ -189,7 +201,12 @@ impl Catalog {
             visible.extend(tables.map(|(table, _)| *table));
             left.extend(entry.imports.iter().flatten().filter(|import| seen.insert(**import)));
         }
-        visible
+        visible.into_iter().collect()
+    }
+
+    /// The tables that `function` of the module at position `module` can see, in the order of their ids.
+    pub fn visible_tables(&self, module: usize, function: u32) -> &[TableId] {
+        &self.modules[module].functions[function as usize].visible
     }
 
     /// The module `name` and its position.

@@ -60,6 +60,6 @@ impl LastChanged {
     /// How many offsets must be durable for all that `function` of the module at position `module` can see, and the catalog.
     pub fn function(&self, catalog: &Catalog, module: usize, function: u32) -> Offset {
         let visible = catalog.visible_tables(module, function);
-        visible.into_iter().map(|table| self.table(table)).fold(self.catalog, Offset::max)
+        visible.iter().map(|table| self.table(*table)).fold(self.catalog, Offset::max)
     }
 }

@@ -214,6 +214,6 @@ impl StandingQueries {
 fn facts(query: &Invocation, snapshot: &Snapshot) -> Result<(BTreeSet<TableId>, Signature), Problem> {
     let catalog = &snapshot.catalog;
     let found = catalog.find(&FunctionKind::Query, &query.module, &query.function)?;
-    let tables = catalog.visible_tables(found.position, found.number);
+    let tables = catalog.visible_tables(found.position, found.number).iter().copied().collect();
     Ok((tables, signature::of_function(&found.function().schema)))
 }
