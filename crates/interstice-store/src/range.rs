@@ -44,6 +44,12 @@ impl KeyRange {
         Self { start, end }
     }
 
+    /// Whether every key is in it.
+    #[inline]
+    pub fn is_all(&self) -> bool {
+        self.end.is_none() && self.start.as_bytes().is_empty()
+    }
+
     /// Whether no key can be in it.
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
