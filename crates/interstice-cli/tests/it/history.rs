@@ -68,15 +68,23 @@ impl Met {
 
     /// What the end of a node has left in its data directory.
     pub(crate) fn note_files(&mut self, data: &Path) {
-        let count = |folder: &str, start: &str| {
-            let files = std::fs::read_dir(data.join(folder)).into_iter().flatten().flatten();
-            files.filter(|file| file.file_name().to_str().unwrap().starts_with(start)).count()
-        };
+        let count = |folder: &str, start: &str| files(&data.join(folder), start) as u32;
         self.add("unfinished segments", usize::from(count("log", "spare-") > 0));
-        self.add("unfinished snapshots", usize::from(count("snapshots", "unfinished-") > 0));
-        self.0.insert("torn tails".to_owned(), count("log", "quarantine-") as u32);
-        self.0.insert("segments".to_owned(), count("log", "0") as u32);
+        self.add("unfinished snapshots", usize::from(has_unfinished_snapshot(data)));
+        self.0.insert("torn tails".to_owned(), count("log", "quarantine-"));
+        self.0.insert("segments".to_owned(), count("log", "0"));
     }
+}
+
+/// Whether a snapshot in this data directory was begun and has no name yet.
+pub(crate) fn has_unfinished_snapshot(data: &Path) -> bool {
+    files(&data.join("snapshots"), "unfinished-") > 0
+}
+
+/// How many files in a folder have names that begin so.
+fn files(folder: &Path, start: &str) -> usize {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter(|file| file.file_name().to_str().unwrap().starts_with(start)).count()
 }
 
 /// What the clients know, and what was there when it was last looked at.

@@ -1,17 +1,19 @@
 //! `kill -9` of the release binary, again and again, on one data directory: under load, while it recovers, while it makes a
 //! snapshot, while it changes segments. `INTERSTICE_KILLS` of them (200 unless set), judged by [`crate::history`].
 
-use crate::history::{History, SETTINGS, number, pick};
+use crate::history::{History, SETTINGS, has_unfinished_snapshot, number, pick};
 use crate::support::{Node, interstice};
 use interstice_client::http::Http;
 use interstice_protocol::http::route;
 use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Kills in a row before a node has recovered.
 const IN_A_ROW: u32 = 3;
+/// How long a snapshot may take to begin.
+const PATIENCE: Duration = Duration::from_millis(40);
 /// Kills that must reach everything.
 const ENOUGH: u32 = 60;
 
@@ -26,6 +28,14 @@ fn kill_at_start(data: &Path, moment: Duration) -> bool {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(status.code(), None, "it ended by itself: {said}");
     !said.contains("http://")
+}
+
+/// Waits until a snapshot is begun; not for ever, for it may be made already.
+fn wait_for_snapshot(data: &Path) {
+    let asked = Instant::now();
+    while !has_unfinished_snapshot(data) && asked.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 #[test]
@@ -62,7 +72,8 @@ fn no_acknowledged_call_is_lost_none_is_invented_events_are_delivered_once() {
                     let http = Http::new(&node.url, None);
                     // The node does not live to say what came of it.
                     std::thread::spawn(move || drop(http.post(route::SNAPSHOTS, &serde_json::Value::Null)));
-                    std::thread::sleep(moment / 10);
+                    wait_for_snapshot(data);
+                    std::thread::sleep(moment / 40);
                 }
                 node.kill();
             });

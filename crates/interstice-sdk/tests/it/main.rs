@@ -5,6 +5,7 @@ mod checks;
 mod compile_errors;
 mod connections;
 mod filters;
+mod floats;
 mod guide;
 mod module;
 mod schedules;

@@ -1,5 +1,6 @@
 //! A walk over the values of a range of keys, in one of both directions.
 
+use super::keys::Keys;
 use super::node::{Leaf, Node};
 use crate::range::KeyRange;
 use std::hint::black_box;
@@ -27,24 +28,28 @@ impl<'t> Range<'t> {
     }
 
     fn enter(&mut self, node: &'t Node) {
-        let (keys, bounds) = (node.keys(), &self.bounds);
-        if let (Node::Leaf(leaf), true) = (node, bounds.is_all()) {
-            // A walk over everything does not look at keys, which are memory of their own.
-            (self.leaf, self.left) = (Some(&**leaf), 0..leaf.values.count());
-            return;
-        }
-        let end = bounds.end.as_ref().map_or(keys.count(), |end| keys.less_than(end));
         match node {
             Node::Leaf(leaf) => {
                 self.leaf = Some(leaf);
-                self.left = keys.less_than(&bounds.start)..end;
+                // A walk over everything does not look at keys, which are memory of their own.
+                self.left = if self.bounds.is_all() {
+                    0..leaf.values.count()
+                } else {
+                    leaf.keys.less_than(&self.bounds.start)..self.end(&leaf.keys)
+                };
             }
             Node::Branch(branch) => {
+                let first = branch.keys.child(&self.bounds.start);
                 // Nothing, if the bounds are exchanged.
-                let children = branch.children.get(keys.child(&bounds.start)..end).unwrap_or_default();
+                let children = branch.children.get(first..self.end(&branch.keys)).unwrap_or_default();
                 self.branches.push(children.iter());
             }
         }
+    }
+
+    /// How many of the keys are not behind the range.
+    fn end(&self, keys: &Keys) -> usize {
+        self.bounds.end.as_ref().map_or(keys.count(), |end| keys.less_than(end))
     }
 
     #[cold]
