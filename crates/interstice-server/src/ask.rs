@@ -29,7 +29,7 @@ pub(crate) enum Ask {
     Call(Invocation, Seat),
     Query(Invocation, Seat),
     Sql {
-        text: String,
+        statement: Statement,
         reply: SqlReply,
     },
     /// Look at a snapshot.
@@ -63,6 +63,12 @@ pub(crate) enum Ask {
 /// Something to do with a snapshot all of which is durable, on the reader thread. Dropped undone where there is none.
 pub(crate) type Look = Box<dyn FnOnce(&Snapshot) + Send>;
 
+/// Text of SQL, and who asks.
+pub(crate) struct Statement {
+    pub(crate) text: String,
+    pub(crate) caller: Identity,
+}
+
 /// A function, what it is called with, and by whom.
 #[derive(Clone)]
 pub(crate) struct Invocation {
@@ -86,6 +92,7 @@ pub(crate) struct Publish {
 pub(crate) struct Subscribe {
     pub(crate) id: u32,
     pub(crate) sql: String,
+    pub(crate) caller: Identity,
     pub(crate) initial: bool,
     pub(crate) format: Format,
 }

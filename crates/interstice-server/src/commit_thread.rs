@@ -193,7 +193,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                 );
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
-                    Read::Sql { text, reply } => Work::Sql { text, reply },
+                    Read::Sql { statement, reply } => Work::Sql { statement, reply },
                     Read::Look(look) => Work::Look(look),
                 };
                 self.reads.push(Job { session: session.cloned(), snapshot, work });
@@ -323,7 +323,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
             Done::Read { read, snapshot } => {
                 let work = match read {
                     Read::Query(query, seat) => Work::Query(query, seat),
-                    Read::Sql { text, reply } => Work::Sql { text, reply },
+                    Read::Sql { statement, reply } => Work::Sql { statement, reply },
                     Read::Look(look) => Work::Look(look),
                 };
                 self.lose_job(Job { session: session.cloned(), snapshot, work });

@@ -155,7 +155,7 @@ impl EngineThread {
                     self.round.push(Done::Called { output, seat: Seat::Once(reply) });
                 }
                 Ask::Query(query, seat) => self.reads.push((session.clone(), Read::Query(query, seat))),
-                Ask::Sql { text, reply } => self.reads.push((None, Read::Sql { text, reply })),
+                Ask::Sql { statement, reply } => self.reads.push((None, Read::Sql { statement, reply })),
                 Ask::Look(look) => self.reads.push((None, Read::Look(look))),
                 Ask::Publish(publish) => self.publishes.push((publish, 0)),
                 Ask::Subscribe(subscribe) => self.subscribe(subscribe),

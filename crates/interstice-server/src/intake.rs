@@ -117,7 +117,8 @@ impl Intake {
 
     fn subscribe(&mut self, id: u32, sql: String, initial: bool, format: Format) -> Result<(), Problem> {
         self.session.begin_subscription(id)?;
-        self.asks.push(Ask::Subscribe(Subscribe { id, sql, initial, format }));
+        let caller = self.caller;
+        self.asks.push(Ask::Subscribe(Subscribe { id, sql, caller, initial, format }));
         Ok(())
     }
 

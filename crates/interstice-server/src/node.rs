@@ -160,7 +160,7 @@ impl Ask {
             + match self {
                 Self::Call(invocation, _) | Self::Query(invocation, _) => invocation.args.len(),
                 Self::Publish(publish) => publish.artefact.len(),
-                Self::Sql { text, .. } => text.len(),
+                Self::Sql { statement, .. } => statement.text.len(),
                 Self::Subscribe(subscribe) => subscribe.sql.len(),
                 Self::SubscribeQuery(query) => query.size(),
                 Self::Look(_)

@@ -1,6 +1,6 @@
 //! The reader thread: queries, SQL and initial rows, on snapshots, away from the engine and the committer.
 
-use crate::ask::{Ask, Batch, Finished, Format, Invocation, Look, Seat, SqlReply};
+use crate::ask::{Ask, Batch, Finished, Format, Invocation, Look, Seat, SqlReply, Statement};
 use crate::lifeline::FailOnPanic;
 use crate::node::Node;
 use crate::outbox::Outbox;
@@ -25,7 +25,7 @@ pub(crate) struct Job {
 /// What to read.
 pub(crate) enum Work {
     Query(Invocation, Seat),
-    Sql { text: String, reply: SqlReply },
+    Sql { statement: Statement, reply: SqlReply },
     Look(Look),
     Initial { id: u32, format: Format, select: Arc<Select> },
 }
@@ -70,9 +70,11 @@ impl ReaderThread<'_> {
                 }
             }
             // Whoever asked may have gone.
-            Work::Sql { text, reply: SqlReply::Rows(reply) } => drop(reply.send(reports::select(&snapshot, &text))),
-            Work::Sql { text, reply: SqlReply::Explained(reply) } => {
-                drop(reply.send(reports::explain(&snapshot, &text)));
+            Work::Sql { statement: Statement { text, caller }, reply: SqlReply::Rows(reply) } => {
+                drop(reply.send(reports::select(&snapshot, &text, Some(caller))));
+            }
+            Work::Sql { statement: Statement { text, caller }, reply: SqlReply::Explained(reply) } => {
+                drop(reply.send(reports::explain(&snapshot, &text, Some(caller))));
             }
             Work::Look(look) => look(&snapshot),
             Work::Initial { id, format, select } => {

@@ -18,7 +18,7 @@ use interstice_protocol::http::{
     LogVerified, PartCounted, ReplayChecked, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed,
     SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList, SnapshotListed,
 };
-use interstice_types::id::{Offset, to_hex};
+use interstice_types::id::{Identity, Offset, to_hex};
 use interstice_types::problem::Problem;
 use interstice_types::schema::signature;
 use interstice_types::time::Timestamp;
@@ -219,8 +219,8 @@ pub fn newest(snapshot: &Snapshot) -> Offset {
 ///
 /// # Errors
 /// Why there are none: see [`Select::parse`].
-pub fn select(snapshot: &Snapshot, text: &str) -> Result<RowSet, Problem> {
-    let select = Select::parse(text, snapshot)?;
+pub fn select(snapshot: &Snapshot, text: &str, caller: Option<Identity>) -> Result<RowSet, Problem> {
+    let select = parse(snapshot, text, caller)?;
     let fields = select.fields();
     let to_json = |row: &[u8]| -> Vec<serde_json::Value> {
         let types = fields.iter().map(|field| &field.ty);
@@ -231,12 +231,19 @@ pub fn select(snapshot: &Snapshot, text: &str) -> Result<RowSet, Problem> {
     Ok(RowSet { offset: newest(snapshot), columns: fields.to_vec(), rows })
 }
 
+/// Whoever has the files of a node may read all that is in them: `None`.
+fn parse(snapshot: &Snapshot, text: &str, caller: Option<Identity>) -> Result<Select, Problem> {
+    let select = Select::parse(text, snapshot)?;
+    caller.map_or(Ok(()), |caller| select.check_caller(snapshot, caller))?;
+    Ok(select)
+}
+
 /// How the `SELECT` in `text` is answered.
 ///
 /// # Errors
 /// See [`Select::parse`]; `result-too-large`.
-pub fn explain(snapshot: &Snapshot, text: &str) -> Result<Explained, Problem> {
-    let found = Select::parse(text, snapshot)?.explain(snapshot)?;
+pub fn explain(snapshot: &Snapshot, text: &str, caller: Option<Identity>) -> Result<Explained, Problem> {
+    let found = parse(snapshot, text, caller)?.explain(snapshot)?;
     Ok(Explained {
         offset: newest(snapshot),
         index: found.index,

@@ -1,6 +1,6 @@
 //! What the engine thread hands to the committer: frames to make durable, and what may leave once they are.
 
-use crate::ask::{Finished, Format, Invocation, Look, Reply, Seat, SqlReply, Subscribe};
+use crate::ask::{Finished, Format, Invocation, Look, Reply, Seat, SqlReply, Statement, Subscribe};
 use crate::session::Session;
 use crate::standing::StandingQuery;
 use interstice_engine::engine::Output;
@@ -66,7 +66,7 @@ pub(crate) enum Done {
 /// Something that only looks at a snapshot.
 pub(crate) enum Read {
     Query(Invocation, Seat),
-    Sql { text: String, reply: SqlReply },
+    Sql { statement: Statement, reply: SqlReply },
     Look(Look),
 }
 

@@ -13,7 +13,7 @@ use interstice::sql::Select;
 use interstice_engine::read::Snapshot;
 use interstice_protocol::{reply, text};
 use interstice_types::change::Change;
-use interstice_types::id::{Offset, TableId};
+use interstice_types::id::{Identity, Offset, TableId};
 use interstice_types::problem::Problem;
 use interstice_types::row::RowBytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,6 +34,7 @@ struct Standing {
 
 struct Subscriber {
     session: Arc<Session>,
+    caller: Identity,
     id: u32,
     format: Format,
 }
@@ -46,14 +47,17 @@ impl Subscriptions {
         ask: &Subscribe,
         snapshot: &Snapshot,
     ) -> Result<Arc<Select>, Problem> {
-        let subscriber = Subscriber { session: Arc::clone(session), id: ask.id, format: ask.format };
+        let (session, caller) = (Arc::clone(session), ask.caller);
+        let subscriber = Subscriber { session, caller, id: ask.id, format: ask.format };
         let known = self.by_table.values_mut().flatten().find(|standing| standing.sql == ask.sql);
         if let Some(standing) = known {
+            standing.select.check_caller(snapshot, caller)?;
             standing.subscribers.push(subscriber);
             return Ok(Arc::clone(&standing.select));
         }
         let select = Arc::new(Select::parse(&ask.sql, snapshot)?);
         select.is_subscribable()?;
+        select.check_caller(snapshot, caller)?;
         let standing = Standing { sql: ask.sql.clone(), select: Arc::clone(&select), subscribers: vec![subscriber] };
         self.by_table.entry(select.table()).or_default().push(standing);
         Ok(select)
@@ -96,18 +100,26 @@ impl Subscriptions {
                 Ok(select) if select.fields() != standing.select.fields() => "its columns have changed".to_owned(),
                 Ok(select) => {
                     standing.select = Arc::new(select);
+                    let select = &standing.select;
+                    let may_not = |one: &mut Subscriber| select.check_caller(snapshot, one.caller).is_err();
+                    close(standing.subscribers.extract_if(.., may_not), "its table is private now", outbox);
                     continue;
                 }
                 Err(problem) => problem.message.clone(),
             };
-            let problem = Problem::new("subscription-closed", format!("a publish ended this subscription: {reason}"))
-                .hint("subscribe again with what there is now");
-            for Subscriber { session, id, format } in standing.subscribers.drain(..) {
-                session.end_subscription(id);
-                outbox.push(&session, refusal(id, format, &problem));
-            }
+            close(standing.subscribers.drain(..), &reason, outbox);
         }
         self.drop_empty();
+    }
+}
+
+/// Tells subscribers that a publish ended their subscriptions.
+fn close(subscribers: impl Iterator<Item = Subscriber>, reason: &str, outbox: &mut Outbox) {
+    let problem = Problem::new("subscription-closed", format!("a publish ended this subscription: {reason}"))
+        .hint("subscribe again with what there is now");
+    for Subscriber { session, id, format, .. } in subscribers {
+        session.end_subscription(id);
+        outbox.push(&session, refusal(id, format, &problem));
     }
 }
 
@@ -122,7 +134,7 @@ impl Standing {
             return;
         }
         let (mut binary, mut text) = (None, None);
-        for Subscriber { session, id, format } in &self.subscribers {
+        for Subscriber { session, id, format, .. } in &self.subscribers {
             let body = match format {
                 Format::Binary => binary.get_or_insert_with(|| encode_binary(at, &inserts, &deletes)),
                 Format::Text => text.get_or_insert_with(|| self.encode_text(at, &inserts, &deletes)),

@@ -25,7 +25,7 @@ use interstice_engine::read::Snapshot;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
 use interstice_types::filter::Predicate;
-use interstice_types::id::TableId;
+use interstice_types::id::{Identity, TableId};
 use interstice_types::layout::RowLayout;
 use interstice_types::problem::Problem;
 use interstice_types::row::RowBytes;
@@ -94,6 +94,22 @@ impl Select {
             return Err(Problem::new("statement-too-long", problem));
         }
         statement::understand(text, snapshot)
+    }
+
+    /// Checks that `caller` may read its table: one that is private is read by its module, and by whoever owns that.
+    ///
+    /// # Errors
+    /// `not-allowed`.
+    pub fn check_caller(&self, snapshot: &Snapshot, caller: Identity) -> Result<(), Problem> {
+        let Some(table) = snapshot.store.table(self.table) else { return Ok(()) };
+        let (module, schema) = (table.module(), table.schema());
+        let owner = snapshot.catalog.module(module).and_then(|(_, entry)| entry.owner);
+        if schema.public || owner.is_none_or(|owner| owner == caller) {
+            return Ok(());
+        }
+        let text =
+            format!("table `{module}.{}` is private: its module reads it, and whoever owns the module", schema.name);
+        Err(Problem::new("not-allowed", text).hint("ask a query of the module, or make the table `#[table(public)]`"))
     }
 
     /// The columns of its rows.

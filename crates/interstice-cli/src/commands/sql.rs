@@ -15,7 +15,7 @@ pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<R
     let document = match data {
         None => node.post(route::SQL, &json!({ "sql": text }))?,
         Some(data) => {
-            let rows = reports::select(&Directory::open(data)?.recover()?.snapshot(), &text)?;
+            let rows = reports::select(&Directory::open(data)?.recover()?.snapshot(), &text, None)?;
             serde_json::to_value(Envelope::new(rows)).expect("invariant: rows have a JSON form")
         }
     };
@@ -28,7 +28,7 @@ pub(crate) fn explain(node: &Node, data: Option<&Path>, statement: &str) -> Resu
     let document = match data {
         None => node.post(route::SQL_EXPLAIN, &json!({ "sql": text }))?,
         Some(data) => {
-            let explained = reports::explain(&Directory::open(data)?.recover()?.snapshot(), &text)?;
+            let explained = reports::explain(&Directory::open(data)?.recover()?.snapshot(), &text, None)?;
             serde_json::to_value(Envelope::new(explained)).expect("invariant: an explanation has a JSON form")
         }
     };

@@ -1,7 +1,7 @@
 //! Calls, queries and SQL over HTTP.
 
 use super::{Answered, Refusal, answer, caller, envelope, read_json};
-use crate::ask::{Ask, Batch, Finished, Returns, Seat, SqlReply};
+use crate::ask::{Ask, Batch, Finished, Returns, Seat, SqlReply, Statement};
 use crate::intake::invocation_of_json;
 use crate::node::Node;
 use crate::outbox::answer_to_json;
@@ -67,23 +67,24 @@ fn named(catalog: &Catalog, changes: BTreeMap<TableId, ChangeCounts>) -> BTreeMa
     changes.into_iter().map(|(id, counts)| (name(id), counts)).collect()
 }
 
-pub(super) async fn sql(State(node): State<Arc<Node>>, body: Body) -> Answered<RowSet> {
-    let SqlRequest { sql } = read_json(body).await?;
-    Ok(envelope(select(&node, sql).await?))
+pub(super) async fn sql(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<RowSet> {
+    let SqlRequest { sql: text } = read_json(body).await?;
+    Ok(envelope(select(&node, Statement { text, caller: caller(&headers)? }).await?))
 }
 
-async fn select(node: &Node, text: String) -> Result<RowSet, Problem> {
+async fn select(node: &Node, statement: Statement) -> Result<RowSet, Problem> {
     let (reply, receiver) = oneshot::channel();
     let reply = SqlReply::Rows(reply);
-    node.submit(Batch::of_one(Ask::Sql { text, reply })).map_err(|(_, problem)| problem)?;
+    node.submit(Batch::of_one(Ask::Sql { statement, reply })).map_err(|(_, problem)| problem)?;
     answer(receiver).await
 }
 
-pub(super) async fn explain(State(node): State<Arc<Node>>, body: Body) -> Answered<Explained> {
+pub(super) async fn explain(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<Explained> {
     let SqlRequest { sql: text } = read_json(body).await?;
+    let statement = Statement { text, caller: caller(&headers)? };
     let (reply, receiver) = oneshot::channel();
     let reply = SqlReply::Explained(reply);
-    node.submit(Batch::of_one(Ask::Sql { text, reply })).map_err(|(_, problem)| problem)?;
+    node.submit(Batch::of_one(Ask::Sql { statement, reply })).map_err(|(_, problem)| problem)?;
     Ok(envelope(answer(receiver).await?))
 }
 
@@ -96,6 +97,7 @@ pub(super) async fn rows(
     State(node): State<Arc<Node>>,
     Path((module, table)): Path<(String, String)>,
     Query(RowsQuery { limit }): Query<RowsQuery>,
+    headers: HeaderMap,
 ) -> Answered<RowSet> {
     let limit = limit.unwrap_or(DEFAULT_ROW_COUNT).min(MAX_PAGE_COUNT);
     // A name that is no name must not become another statement.
@@ -103,5 +105,6 @@ pub(super) async fn rows(
     if !is_name(&module) || !is_name(&table) {
         return Err(Refusal(Problem::new("unknown-table", format!("table `{module}.{table}` does not exist"))));
     }
-    Ok(envelope(select(&node, format!("select * from {module}.{table} limit {limit}")).await?))
+    let text = format!("select * from {module}.{table} limit {limit}");
+    Ok(envelope(select(&node, Statement { text, caller: caller(&headers)? }).await?))
 }

@@ -13,6 +13,7 @@ mod planted;
 #[cfg(feature = "planted")]
 #[path = "../../../../fixtures/planted.rs"]
 mod planted_again;
+mod private;
 mod receipts;
 mod space;
 mod starting;
