@@ -1,8 +1,9 @@
 //! Connections that begin and end, told to every module that asks for it, in one transaction.
 //!
 //! 1. The row of `interstice.connection` comes or goes.
-//! 2. Each reducer runs as the client, one module behind the other, as if it were alone: one that fails has its own writes undone and
-//!    leaves a row in `interstice.dead_letter`; it cannot keep a client away, for a connection is to all modules.
+//! 2. Each reducer runs as the client, one module behind the other, each with all the fuel of a call: one that fails has its own writes
+//!    undone, which count for nothing then, and leaves a row in `interstice.dead_letter`; it cannot keep a client away, for a connection
+//!    is to all modules. What they write together is bounded as one transaction is.
 //! 3. Where the host could not run a module nothing is done: the connection is not noted, or stays noted.
 //!
 //! A connection that was noted when the node went down ended with it: the node says so when it starts.
@@ -10,15 +11,14 @@
 use crate::engine::{Engine, Moment, Output, Target, refusal};
 use crate::module::{CallError, HOST_FAULT};
 use crate::problems;
-use crate::system::{self, Consumed};
+use crate::system;
+use crate::system::dead_letter::{self, Consumed};
+use crate::unasked::{ROOM, transaction_of};
 use interstice_store::write::WriteTx;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::transaction::{Cause, Outcome};
 use std::sync::Arc;
-
-/// Why a dead letter fits into its transaction.
-const ROOM: &str = "invariant: a failed reducer's writes are undone, and a row of the system fits";
 
 impl Engine {
     /// Connections that are noted, the oldest first.
@@ -71,6 +71,7 @@ impl Engine {
             let asks = !catalog.modules()[module].functions[function as usize].schema.args.is_empty();
             let args = if asks { connection.to_le_bytes().to_vec() } else { Vec::new() };
             execution.next();
+            let written = execution.written_size();
             let (ran, result) = execution.invoke(module, function, &args);
             execution = ran;
             match result {
@@ -78,16 +79,19 @@ impl Engine {
                 Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
                     return refusal(problem, self.undo(execution.finish()), self.next_offset);
                 }
-                Err(error) => failures.push((place, self.problem_of(Target { module, function }, error))),
+                Err(error) => {
+                    execution.give_back(written);
+                    failures.push((place, self.problem_of(Target { module, function }, error)));
+                }
             }
         }
         let mut finished = execution.finish();
-        let tx = finished.tx.as_mut().expect("invariant: it began with one");
+        let tx = transaction_of(&mut finished);
         for (place, problem) in failures {
             let (module, function) = reducers[place];
             let consumed = Consumed::Connection(self.next_offset, place as u32);
             let name = self.function_name(Target { module, function });
-            system::write_dead_letter(tx, consumed, &name, &problem.to_json(), moment.0).expect(ROOM);
+            dead_letter::write(tx, consumed, &name, &problem.to_json(), moment.0).expect(ROOM);
         }
         self.commit(cause, Outcome::Ok(connection.to_le_bytes().to_vec()), finished, moment)
     }

@@ -214,6 +214,16 @@ impl Execution {
         self.meter.refuel(self.limits.fuel);
     }
 
+    /// Bytes of rows that were written so far, undone ones included.
+    pub(crate) fn written_size(&self) -> usize {
+        self.tables.tx().map_or(0, WriteTx::written_size)
+    }
+
+    /// Bytes of rows that were undone count no longer: `written` is what there were before.
+    pub(crate) fn give_back(&mut self, written: usize) {
+        self.tables.tx_mut().expect("invariant: only what writes gives back").give_back(written);
+    }
+
     /// Runs the next of several functions that do not know of each other: each has all fuel, and the trap of one is its own.
     pub(crate) fn next(&mut self) {
         self.meter.take_trap();

@@ -207,10 +207,11 @@ fn told_of(schema: &Schema, before: Option<bool>) -> Option<u32> {
 }
 
 fn tell(
-    execution: Box<Execution>,
+    mut execution: Box<Execution>,
     catalog: &Catalog,
     (module, function): (usize, u32),
 ) -> Result<Box<Execution>, Problem> {
+    execution.next();
     let (execution, result) = execution.invoke(module, function, &[]);
     let problem = |error| catalog.call_failed(module, function, error).hint("nothing was published");
     result.map(|_| execution).map_err(problem)

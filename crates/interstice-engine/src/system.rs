@@ -1,6 +1,7 @@
 //! System tables: the node's own state as rows of module `interstice`, with fixed ids.
 
 pub mod connection;
+pub mod dead_letter;
 pub mod schedule;
 pub mod version;
 
@@ -9,10 +10,9 @@ use interstice_store::table::{IndexId, Table};
 use interstice_store::write::{WriteError, WriteTx};
 use interstice_types::change::Change;
 use interstice_types::codec;
-use interstice_types::id::{ClientId, Identity, Offset, ScheduleId, TableId};
+use interstice_types::id::{ClientId, Identity, Offset, TableId};
 use interstice_types::json;
 use interstice_types::key::Key;
-use interstice_types::problem::Problem;
 use interstice_types::schema::{ColumnSchema, IndexSchema, SYSTEM_MODULE, Schema, TableSchema, diff};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::EventId;
@@ -57,7 +57,7 @@ pub fn tables() -> Vec<TableSchema> {
             &[("id", Type::U8), ("of", Type::U64), ("change", Type::U32), ("subscriber", Type::U32)],
             1,
         ),
-        dead_letter_schema(),
+        dead_letter::schema(),
         clients(),
         table(
             MIGRATION,
@@ -109,21 +109,6 @@ fn table(name: &str, columns: &[(&str, Type)], key_columns: u16) -> TableSchema 
         primary_key: (0..key_columns).collect(),
         ..TableSchema::default()
     }
-}
-
-fn dead_letter_schema() -> TableSchema {
-    let columns = [
-        ("of", Type::U64),
-        ("change", Type::U32),
-        ("subscriber", Type::U32),
-        ("function", Type::String),
-        ("problem", Type::String),
-        ("time", Type::Timestamp),
-        ("schedule", Type::U64),
-    ];
-    let mut letters = table("dead_letter", &columns, 3);
-    letters.columns[6].default = Some("00".repeat(8));
-    letters
 }
 
 fn numbered_tables() -> TableSchema {
@@ -359,71 +344,6 @@ pub fn write_event_cursor(tx: &mut WriteTx, event: EventId) -> Result<(), WriteE
         ("subscriber", Value::U32(event.subscriber)),
     ];
     upsert(tx, EVENT_CURSOR, &values)
-}
-
-/// What a transaction consumed without being asked to do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consumed {
-    /// An event.
-    Event(EventId),
-    /// A schedule, at this offset. What such a transaction changes raises no events if its reducer failed: the offset is no event's.
-    Schedule(ScheduleId, Offset),
-    /// A connection that began or ended at this offset, told to the reducer at this place among those that are told. Its change is none
-    /// that a transaction has, as those of others at that offset may be events.
-    Connection(Offset, u32),
-}
-
-/// Records that the reducer of an event, a schedule or a connection failed.
-///
-/// # Errors
-/// If the transaction is full.
-pub fn write_dead_letter(
-    tx: &mut WriteTx,
-    consumed: Consumed,
-    function: &str,
-    problem: &[u8],
-    time: Timestamp,
-) -> Result<(), WriteError> {
-    let (event, schedule) = match consumed {
-        Consumed::Event(event) => (event, ScheduleId(0)),
-        Consumed::Schedule(schedule, of) => (EventId { of, change: 0, subscriber: 0 }, schedule),
-        Consumed::Connection(of, subscriber) => (EventId { of, change: u32::MAX, subscriber }, ScheduleId(0)),
-    };
-    let values = [
-        ("of", Value::U64(event.of)),
-        ("change", Value::U32(event.change)),
-        ("subscriber", Value::U32(event.subscriber)),
-        ("schedule", Value::U64(schedule.0)),
-        ("function", Value::from(function)),
-        ("problem", Value::String(String::from_utf8_lossy(problem).into_owned())),
-        ("time", Value::Timestamp(time)),
-    ];
-    insert(tx, DEAD_LETTER, &values)
-}
-
-/// An event or a schedule whose reducer failed: a row of `interstice.dead_letter`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadLetter {
-    /// `module.reducer`.
-    pub function: String,
-    /// Why.
-    pub problem: Problem,
-    /// When it failed.
-    pub time: Timestamp,
-}
-
-/// All rows of `interstice.dead_letter`, in the order of their keys.
-pub fn dead_letters(store: &Store) -> Vec<DeadLetter> {
-    let rows = rows(store, DEAD_LETTER).into_iter().map(|values| match &values[..] {
-        // A store that was made by a node without schedules has one column less.
-        [_, _, _, Value::String(function), Value::String(problem), Value::Timestamp(time), ..] => DeadLetter {
-            function: function.clone(),
-            problem: Problem::from_json(problem.as_bytes()).expect("invariant: a dead letter holds a problem"),
-            time: *time,
-        },
-        _ => panic!("invariant: the columns of interstice.dead_letter"),
-    });
-    rows.collect()
 }
 
 /// The number of a caller, given now if it has none.

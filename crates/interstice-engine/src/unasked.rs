@@ -6,15 +6,17 @@ use crate::event::PendingEvent;
 use crate::execution::Finished;
 use crate::module::{CallError, HOST_FAULT};
 use crate::schedule::{self, Plan};
+use crate::system;
+use crate::system::dead_letter::{self, Consumed};
 use crate::system::schedule::ScheduleRow;
-use crate::system::{self, Consumed};
 use interstice_store::write::WriteTx;
 use interstice_types::id::{Identity, ScheduleId};
 use interstice_types::problem::Problem;
 use interstice_types::transaction::{Cause, Outcome, ScheduleAction};
 
 /// Why the bookkeeping of what was consumed fits into its transaction.
-const ROOM: &str = "invariant: a failed reducer's writes are undone, and a row of the system fits";
+pub(crate) const ROOM: &str =
+    "invariant: a reducer's limits do not hold for the rows that say what became of it, and those are short";
 
 impl Engine {
     /// Delivers the next event.
@@ -34,7 +36,7 @@ impl Engine {
         system::write_event_cursor(tx, event.id).expect(ROOM);
         if let Outcome::Rejected(problem) | Outcome::Trapped(problem) = &outcome {
             let name = self.function_name(target);
-            system::write_dead_letter(tx, Consumed::Event(event.id), &name, problem, moment.0).expect(ROOM);
+            dead_letter::write(tx, Consumed::Event(event.id), &name, problem, moment.0).expect(ROOM);
         }
         self.commit(Cause::Event { event: event.id, depth: event.depth }, outcome, finished, moment)
     }
@@ -66,7 +68,7 @@ impl Engine {
         if let (Outcome::Rejected(problem) | Outcome::Trapped(problem), false) = (&outcome, plan.skipped) {
             let name = format!("{}.{}", row.module, row.function);
             let consumed = Consumed::Schedule(row.id, self.next_offset);
-            system::write_dead_letter(transaction_of(&mut finished), consumed, &name, problem, moment.0).expect(ROOM);
+            dead_letter::write(transaction_of(&mut finished), consumed, &name, problem, moment.0).expect(ROOM);
         }
         self.move_on(&mut finished, row, &plan);
         self.commit(cause, outcome, finished, moment)
@@ -134,6 +136,9 @@ impl Engine {
     }
 }
 
-fn transaction_of(finished: &mut Finished) -> &mut WriteTx {
-    finished.tx.as_mut().expect("invariant: a reducer runs in a transaction")
+/// The transaction of a reducer that has ended, however full it is: the rows that say so are not the reducer's.
+pub(crate) fn transaction_of(finished: &mut Finished) -> &mut WriteTx {
+    let tx = finished.tx.as_mut().expect("invariant: a reducer runs in a transaction");
+    tx.lift_limits();
+    tx
 }

@@ -82,11 +82,10 @@ impl Imported {
             ),
             None => (quote! { #answer }, quote! { ::interstice_sdk::function::call_infallible(&#constant, &args) }),
         };
-        let is_query = part(function, "kind")?.as_str() == Some("query");
-        let (kind, context) = if is_query {
-            (quote! { Query }, quote! { &impl Context })
-        } else {
-            (quote! { Reducer }, quote! { &ReducerContext })
+        let (kind, context) = match part(function, "kind")?.as_str() {
+            Some("query") => (quote! { Query }, quote! { &impl Context }),
+            Some("owner") => (quote! { Owner }, quote! { &ReducerContext }),
+            _ => (quote! { Reducer }, quote! { &ReducerContext }),
         };
         let (module, package) = (&self.module, package());
         Ok(quote! {

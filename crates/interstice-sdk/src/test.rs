@@ -39,7 +39,7 @@ use compiled::Compiled;
 use interstice_engine::engine::{Input as EngineInput, Request};
 use interstice_engine::execution::{IndexId, LogLine};
 use interstice_engine::publish::PublishOptions;
-use interstice_engine::system::{self, DeadLetter};
+use interstice_engine::system::dead_letter::{self, DeadLetter};
 use interstice_store::range::KeyRange;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
@@ -302,8 +302,12 @@ impl TestDatabase {
     /// # Panics
     /// If it is not there.
     pub fn disconnect(&mut self, connection: u64) {
-        self.step(Request::Disconnect { connection }).unwrap_or_else(|problem| panic!("{problem}"));
+        self.end(connection);
         self.run_events();
+    }
+
+    fn end(&mut self, connection: u64) {
+        self.step(Request::Disconnect { connection }).unwrap_or_else(|problem| panic!("{problem}"));
     }
 
     /// Asks a query of the crate's module, or of another as `module.query`.
@@ -363,7 +367,7 @@ impl TestDatabase {
 
     /// Events and schedules whose reducer failed.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        system::dead_letters(self.native.engine().store())
+        dead_letter::all(self.native.engine().store())
     }
 
     /// What functions logged since this was last asked.
@@ -379,8 +383,9 @@ impl TestDatabase {
         self.native.reopen();
         self.compiled.iter_mut().for_each(|compiled| compiled.run.reopen());
         for connection in self.native.engine().connections() {
-            self.disconnect(connection);
+            self.end(connection);
         }
+        self.run_events();
     }
 
     /// Runs the cause of every transaction again and compares; returns how many there were.

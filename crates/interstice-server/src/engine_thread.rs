@@ -26,7 +26,7 @@ use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Snapshot;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,9 @@ const PUBLISH_TURNS: u32 = 64;
 
 /// Between two looks whether events and schedules can run that there was no space for.
 const BLOCKED_PAUSE: Duration = Duration::from_millis(250);
+
+/// Nothing can be written now.
+struct NoSpace;
 
 /// The engine and what feeds it.
 pub(crate) struct EngineThread {
@@ -67,6 +70,8 @@ pub(crate) struct EngineThread {
     reads: Vec<(Option<Arc<Session>>, Read)>,
     /// The numbers of the connections that are noted, by session.
     connections: HashMap<u64, u64>,
+    /// Those that ended, and are noted still.
+    ended: VecDeque<u64>,
 }
 
 impl EngineThread {
@@ -85,6 +90,7 @@ impl EngineThread {
             publishes: Vec::new(),
             reads: Vec::new(),
             connections: HashMap::new(),
+            ended: VecDeque::new(),
         }
     }
 
@@ -103,6 +109,7 @@ impl EngineThread {
             }
             self.turn();
         }
+        self.end_all();
         // Events stay pending in the log; a publish that still waits is refused by the engine.
         self.publishes.iter_mut().for_each(|(_, turns)| *turns = PUBLISH_TURNS);
         self.turn();
@@ -132,6 +139,7 @@ impl EngineThread {
 
     fn turn(&mut self) {
         self.blocked = false;
+        self.note_ended();
         self.deliver_events();
         self.run_schedules();
         self.try_publishes();
@@ -191,33 +199,50 @@ impl EngineThread {
     /// Notes a connection, if some module asks for it.
     fn arrive(&mut self, session: Option<&Arc<Session>>, caller: Identity) {
         let Some(session) = session.filter(|_| self.engine.catalog().notes_connections()) else { return };
-        if let Some(connection) = self.note(Request::Connect { caller }).and_then(|number| number.try_into().ok()) {
+        let number = self.note(Request::Connect { caller }).ok().flatten();
+        if let Some(connection) = number.and_then(|number| number.try_into().ok()) {
             self.connections.insert(session.id, u64::from_le_bytes(connection));
         }
     }
 
     fn leave(&mut self, session: Option<&Arc<Session>>) {
-        if let Some(connection) = session.and_then(|session| self.connections.remove(&session.id)) {
-            self.note(Request::Disconnect { connection });
-        }
+        self.ended.extend(session.and_then(|session| self.connections.remove(&session.id)));
+        self.note_ended();
         self.round.group(session);
         self.round.push(Done::Left);
     }
 
     /// Connections that were noted when the node went down ended with it.
     fn end_left_over(&mut self) {
-        for connection in self.engine.connections() {
-            self.note(Request::Disconnect { connection });
+        self.ended = self.engine.connections().into();
+        self.note_ended();
+    }
+
+    /// A node that stops ends the connections that are left.
+    fn end_all(&mut self) {
+        let mut left: Vec<_> = self.connections.drain().map(|(_, connection)| connection).collect();
+        left.sort_unstable();
+        self.ended.extend(left);
+        self.note_ended();
+    }
+
+    /// Notes the ends of connections, the first that ended first. Without space they wait.
+    fn note_ended(&mut self) {
+        while let Some(connection) = self.ended.pop_front() {
+            if self.note(Request::Disconnect { connection }).is_err() {
+                self.ended.push_front(connection);
+                self.blocked = true;
+                return;
+            }
         }
     }
 
-    /// Does it if there is space: a connection that cannot be noted is there all the same, and the end of one that cannot is noted by
-    /// the next start.
-    fn note(&mut self, request: Request) -> Option<Vec<u8>> {
+    /// Does it if there is space, and gives the answer if it is a transaction. A connection that cannot be noted is there all the same.
+    fn note(&mut self, request: Request) -> Result<Option<Vec<u8>>, NoSpace> {
         if self.node.lifeline.has_failed() || self.room().is_err() {
-            return None;
+            return Err(NoSpace);
         }
-        self.commit_unasked(request)
+        Ok(self.commit_unasked(request))
     }
 
     /// A subscription begins exactly where it stands among the calls.

@@ -91,6 +91,17 @@ impl WriteTx {
         self.max_changes = usize::MAX;
     }
 
+    /// Bytes of rows that were written, also those that were taken back: what a loop of writes that are undone costs counts.
+    pub fn written_size(&self) -> usize {
+        self.written_size
+    }
+
+    /// What was written since there were `written` bytes was taken back, and was all of it somebody else's.
+    pub fn give_back(&mut self, written: usize) {
+        assert!(written <= self.written_size, "invariant: one gives back what was taken");
+        self.written_size = written;
+    }
+
     /// The tables as they are now, writes of this transaction included.
     pub fn store(&self) -> &Store {
         &self.store

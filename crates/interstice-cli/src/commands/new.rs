@@ -2,8 +2,8 @@
 //!
 //! 1. The name is one that Cargo and a schema take, nothing is in the way, and the SDK is there.
 //! 2. The files are written into a directory beside it, under a name that nobody has.
-//! 3. If Cargo takes that for a part of a workspace around it in which it is not, it gets a workspace of its own.
-//! 4. The directory gets its name: it is whole, or not there.
+//! 3. The directory gets its name: it is whole, or not there.
+//! 4. If Cargo takes it for a part of a workspace around it in which it is not, it gets a workspace of its own.
 
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 const OWN_SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../interstice-sdk");
 
 const IGNORED: &str = "/target\n/.interstice\n";
+
+/// How Cargo says that a workspace does not count a project in it among its members.
+const NO_MEMBER: &str = "believes it's in a workspace when it's not";
 
 const OWN_WORKSPACE: &str = "\n# The workspace around this project does not count it among its members.\n[workspace]\n";
 
@@ -41,8 +44,9 @@ pub(crate) fn run(path: &Path, template: Template, sdk: Option<&Path>, output: &
     let failed = |error: io::Error| Failure::file(path, &error);
     let unfinished = Unfinished::make_of_files(path).map_err(failed)?;
     write(unfinished.path(), &files).map_err(failed)?;
-    settle_workspace(unfinished.path(), &sdk).map_err(failed)?;
     unfinished.finish(path).map_err(failed)?;
+    // Under its name: a workspace around it may count it among its members by that.
+    settle_workspace(path, &sdk).map_err(failed)?;
     let what = format!("as `{}`, {} files", template.name(), files.len());
     output.step("created", &path.display().to_string(), &what);
     output.note(&format!("\nnext:\n  cd {}\n  cargo test\n  interstice dev", shell_word(path)));
@@ -161,6 +165,8 @@ fn settle_workspace(directory: &Path, sdk: &Path) -> io::Result<()> {
         match MetadataCommand::new().manifest_path(&manifest).no_deps().exec() {
             Ok(metadata) if metadata.workspace_root.as_std_path() != directory.canonicalize()? => return Ok(()),
             Ok(_) => {}
+            // What else is wrong with the workspace, as that another member is not there yet, is not this project's to decide.
+            Err(error) if !error.to_string().contains(NO_MEMBER) => return Ok(()),
             Err(_) => {
                 let text = std::fs::read_to_string(&manifest)? + OWN_WORKSPACE;
                 std::fs::write(&manifest, text)?;

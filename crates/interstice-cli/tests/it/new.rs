@@ -126,9 +126,13 @@ fn the_sdk_is_named_by_its_whole_path_and_said_in_json() {
 #[test]
 fn inside_of_a_workspace_it_is_a_member_or_has_one_of_its_own() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("Cargo.toml"), "[workspace]\nresolver = \"3\"\nmembers = [\"apps/*\"]\n").unwrap();
+    std::fs::write(
+        home.path().join("Cargo.toml"),
+        "[workspace]\nresolver = \"3\"\nmembers = [\"apps/*\", \"named\", \"too\"]\n",
+    )
+    .unwrap();
     std::fs::create_dir(home.path().join("apps")).unwrap();
-    for (name, is_member) in [("apps/member", true), ("apart", false)] {
+    for (name, is_member) in [("apps/member", true), ("named", true), ("too", true), ("apart", false)] {
         run_in(home.path(), &["new", name]).ok();
         let project = home.path().join(name);
         let manifest = std::fs::read_to_string(project.join("Cargo.toml")).unwrap();
@@ -147,5 +151,6 @@ fn inside_of_a_workspace_it_is_a_member_or_has_one_of_its_own() {
         .current_dir(home.path())
         .output();
     let members: serde_json::Value = serde_json::from_slice(&members.unwrap().stdout).unwrap();
-    assert_eq!(members["packages"][0]["name"], "member");
+    let names: Vec<_> = members["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
+    assert_eq!(names, ["member", "named", "too"]);
 }

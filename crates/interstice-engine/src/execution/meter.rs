@@ -9,6 +9,8 @@ use interstice_types::transaction::Work;
 /// Fuel, host calls, and the trap that ends a transaction.
 pub(super) struct Meter {
     limit: u64,
+    /// What there was at the last filling.
+    given: u64,
     fuel: u64,
     host_calls: u64,
     host_hash: HostHash,
@@ -19,7 +21,7 @@ pub(super) struct Meter {
 impl Meter {
     /// With so much fuel.
     pub(super) fn new(fuel: u64) -> Self {
-        Self { limit: fuel, fuel, host_calls: 0, host_hash: HostHash::default(), trap: None }
+        Self { limit: fuel, given: fuel, fuel, host_calls: 0, host_hash: HostHash::default(), trap: None }
     }
 
     /// What was done.
@@ -30,7 +32,7 @@ impl Meter {
     /// Has so much fuel again; what was burnt stays counted.
     pub(super) fn refuel(&mut self, fuel: u64) {
         self.limit = self.limit - self.fuel + fuel;
-        self.fuel = fuel;
+        (self.given, self.fuel) = (fuel, fuel);
     }
 
     /// Fuel that is left.
@@ -87,7 +89,7 @@ impl Meter {
     #[cold]
     fn out_of_fuel(&mut self) -> HostError {
         self.fuel = 0;
-        let problem = Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.limit));
+        let problem = Problem::new("out-of-fuel", format!("the call used up its {} fuel", self.given));
         HostError::Trapped(self.trap(problem).clone())
     }
 

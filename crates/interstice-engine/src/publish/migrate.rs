@@ -223,7 +223,7 @@ impl Code<'_> {
         row: &[u8],
         stages: &[Stage],
     ) -> (Box<Execution>, Result<Vec<u8>, Problem>) {
-        execution.refuel();
+        execution.next();
         let mut bytes = row.to_vec();
         for stage in stages {
             let result = match stage {
@@ -245,7 +245,7 @@ impl Code<'_> {
     }
 
     fn whole(self, mut execution: Box<Execution>, old: &SharedTable, function: u32) -> Result<Box<Execution>, Problem> {
-        execution.refuel();
+        execution.next();
         execution.show_former(Some(old.clone()));
         let (mut execution, result) = execution.invoke(self.module, function, &[]);
         execution.show_former(None);

@@ -7,6 +7,7 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::{CallError, HOST_FAULT};
 use interstice_engine::recheck::Verdict;
 use interstice_engine::system;
+use interstice_store::write::MAX_TRANSACTION_CHANGES;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::transaction::Cause;
@@ -22,17 +23,39 @@ pub(crate) fn run(name: &str, execution: &mut Execution) -> Option<Result<(), Ca
             while execution.get(0, IndexId::PRIMARY, &[0; 8]).is_ok() {}
             Ok(())
         }
+        "fills" | "fills_and_fails" => fill(execution, name),
+        "shouts" => Err(CallError::Trapped(Problem::new("panic", "\n".repeat(9 << 20)))),
         "faults" => Err(CallError::Trapped(Problem::new(HOST_FAULT, "on purpose"))),
         "breaks" => Err(CallError::Trapped(Problem::new("panic", "on purpose"))),
         _ => return None,
     })
 }
 
-/// A module with a table `seen` and these functions, each `name` of `kind`.
+/// As many changes as a transaction may have, or, to fail, bytes until it takes no more.
+fn fill(execution: &mut Execution, name: &str) -> Result<(), CallError> {
+    if name == "fills" {
+        return (0..MAX_TRANSACTION_CHANGES / 2).try_for_each(|_| put(execution, 0, &row(0, "")));
+    }
+    for size in [1 << 20, 1 << 10, 1 << 4] {
+        let row = row(0, &"x".repeat(size - 12));
+        while put(execution, 0, &row).is_ok() {}
+    }
+    put(execution, 0, &row(0, name))
+}
+
+/// A module with a table `seen` and these functions, each `name` of `kind`; an `event` is of a row that is added to it.
 fn module(name: &str, version: &str, functions: &[(&str, &str)]) -> Vec<u8> {
     let function = |(name, kind): &(&str, &str)| {
-        json!({"name": name, "kind": kind, "returns": "unit",
-        "handles": [{"table": "seen", "access": "write"}]})
+        let (kind, args) = match *kind {
+            "event" => (
+                json!({"event": {"on": "insert", "table": {"table": "seen"}}}),
+                json!([{"name": "row", "type": {"struct": {"name": "Seen", "fields": [
+                    {"name": "id", "type": "u64"}, {"name": "name", "type": "string"}]}}}]),
+            ),
+            kind => (json!(kind), json!([])),
+        };
+        json!({"name": name, "kind": kind, "args": args, "returns": "unit",
+            "handles": [{"table": "seen", "access": "write"}]})
     };
     let mut functions: Vec<_> = functions.iter().map(function).collect();
     functions.sort_by_key(|function| function["name"].to_string());
@@ -77,15 +100,53 @@ fn every_module_is_told_whatever_another_makes_of_it() {
     ]);
     let connection = connect(&mut node, "ada");
     assert_eq!([seen(&node, "a"), seen(&node, "b"), seen(&node, "c")], [1, 0, 1]);
-    let letters = system::dead_letters(node.engine.store());
+    let letters = system::dead_letter::all(node.engine.store());
     assert_eq!((letters.len(), &*letters[0].function, &*letters[0].problem.code), (1, "b.burns", "out-of-fuel"));
     assert_eq!(node.engine.connections(), [connection]);
     node.step(Request::Disconnect { connection }).reply.unwrap();
     assert_eq!((seen(&node, "c"), node.engine.connections()), (2, vec![]));
-    let letters = system::dead_letters(node.engine.store());
+    let letters = system::dead_letter::all(node.engine.store());
     assert_eq!((letters.len(), &*letters[1].function), (2, "b.breaks"));
     assert!(matches!(node.log.last().unwrap().cause, Cause::Disconnect { connection: noted } if noted == connection));
     assert_same_again(&node);
+}
+
+#[test]
+fn what_became_of_a_reducer_is_said_however_full_its_transaction_is() {
+    let mut node = node(&[
+        ("a", &[("greets", "connect")]),
+        ("b", &[("fills_and_fails", "connect"), ("shouts", "disconnect")]),
+        ("c", &[("greets", "connect")]),
+    ]);
+    let connection = connect(&mut node, "ada");
+    assert_eq!([seen(&node, "a"), seen(&node, "b"), seen(&node, "c")], [1, 0, 1], "what was undone is not c's");
+    node.step(Request::Disconnect { connection }).reply.unwrap();
+    let letters = system::dead_letter::all(node.engine.store());
+    let codes: Vec<_> = letters.iter().map(|letter| &*letter.problem.code).collect();
+    assert_eq!(codes, ["transaction-too-large", "panic"]);
+    assert!(letters[1].problem.message.ends_with("\n… (9437184 bytes)"), "and short");
+    assert!(letters[1].problem.message.len() < 2_000);
+    assert_same_again(&node);
+}
+
+#[test]
+fn an_event_whose_reducer_leaves_no_room_is_consumed() {
+    for (reducer, rows, letters) in
+        [("fills_and_fails", 1, 1), ("fills", MAX_TRANSACTION_CHANGES / 2 + 1, 0), ("shouts", 1, 1)]
+    {
+        let mut node = node(&[("m", &[("greets", "reducer"), (reducer, "event")])]);
+        let (module, function) = ("m".into(), "greets".into());
+        let call = Request::Call { module, function, args: Vec::new(), caller: Identity::of_name("ada") };
+        node.step(call).reply.unwrap();
+        let output = node.step(Request::NextEvent);
+        assert!(output.transaction.is_some(), "{reducer}");
+        assert_eq!(
+            (seen(&node, "m"), system::dead_letter::all(node.engine.store()).len()),
+            (rows, letters),
+            "{reducer}"
+        );
+        assert_same_again(&node);
+    }
 }
 
 #[test]

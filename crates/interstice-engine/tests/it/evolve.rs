@@ -44,6 +44,12 @@ impl Module for Named {
         let result = match function.name.as_str() {
             "seed" => (1..=5_u64).try_for_each(|id| put(&mut execution, 0, &row(0, &format!("first{id} last{id}")))),
             "merge" => merge(&mut execution),
+            "spends_most" | "spends_most_again" => {
+                while execution.fuel() > Limits::default().fuel / 4 {
+                    execution.count(0, &[]).unwrap();
+                }
+                Ok(())
+            }
             name => match crate::lifetimes::run(name, &mut execution)
                 .or_else(|| crate::connections::run(name, &mut execution))
             {
@@ -355,6 +361,10 @@ fn a_row_that_does_not_come_through_is_named_and_nothing_happens() {
     assert_eq!(problem.code, "migration-failed");
     assert_eq!(problem.message, "row 4 of table `user`: no last name (panic)");
     assert_eq!(problem.place.as_deref(), Some("module `m`, function `fail_at_4`"));
+    // The rows behind it come through: the trap of one is its own.
+    let all = PublishOptions { max_failures: 10, ..PublishOptions::default() };
+    let problem = node.publish_so(&two_names(), fails(), all).unwrap_err();
+    assert_eq!(problem.data, None, "or all failures would be listed");
     assert_eq!(node.rows().len(), 5);
     node.publish(&two_names(), vec![migration("split", &one_name(), &two_names())]).unwrap();
     node.assert_history();
@@ -374,6 +384,19 @@ fn a_whole_table_is_read_as_it_was_and_written_as_it_is() {
     merge["kind"]["migration"]["from"] = two_names();
     node.publish(&caps(), vec![migration("split", &one_name(), &two_names()), merge]).unwrap();
     assert_eq!(node.rows(), [json!({"id": "1", "caps": "155 bytes"})]);
+    node.assert_history();
+}
+
+#[test]
+fn what_is_told_of_a_publish_has_all_the_fuel_of_a_call_whatever_its_migrations_took() {
+    let mut node = Node::new();
+    let handles = json!([{"table": "user", "access": "read", "former": true}, {"table": "user", "access": "insert"}]);
+    let spends = json!({"name": "spends_most", "kind": {"migration": {"table": "user", "from": one_name()}}, "returns": "unit",
+        "handles": handles});
+    let told = json!({"name": "spends_most_again", "kind": "upgrade", "returns": "unit",
+        "handles": [{"table": "user", "access": "read"}]});
+    node.publish(&caps(), vec![spends, told]).unwrap();
+    assert!(node.log.last().unwrap().work.fuel > Limits::default().fuel, "both were paid for");
     node.assert_history();
 }
 

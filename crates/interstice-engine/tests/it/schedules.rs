@@ -39,7 +39,7 @@ fn assert_replays(node: &Node) {
 }
 
 fn letters(node: &Node) -> Vec<(String, String)> {
-    let letters = system::dead_letters(node.engine.store()).into_iter();
+    let letters = system::dead_letter::all(node.engine.store()).into_iter();
     letters.map(|letter| (letter.function, letter.problem.code.to_string())).collect()
 }
 

@@ -80,8 +80,9 @@ fn connections_end_with_the_node_that_had_them() {
     copy(&data, &crashed);
     node.0.stop().unwrap();
 
-    // Of a node that stops, the connections end before it does.
+    // Of a node that stops, the connections end before it does: that is in the log when the next one reads it.
     let node = Node(Server::start(on(&data)).unwrap());
+    assert_eq!(node.0.report().recovered, 4);
     assert_eq!((connections(&node), rows(&node).as_array().unwrap().len()), (0, 2));
     let (_, stopped) = node.http("GET", "/v1/log/dump?cause=disconnect", b"");
     assert!(stopped.contains(r#""offset":"3""#), "{stopped}");

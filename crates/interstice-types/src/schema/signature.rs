@@ -1,9 +1,9 @@
 //! Signatures: eight bytes that stand for the shape of a function or a table.
 //!
 //! A signature is the first eight bytes of BLAKE3 of the canonical JSON of what a caller depends on: for a function its
-//! name, arguments, answer and error; for a table its name, columns and keys. Words of documentation do not count.
+//! name, arguments, answer and error, and whether the owner alone may call it; for a table its name, columns and keys. Words of documentation do not count.
 
-use super::{FunctionSchema, TableSchema};
+use super::{FunctionKind, FunctionSchema, TableSchema};
 use serde_json::json;
 
 /// Stands for the shape of a function or a table.
@@ -11,7 +11,12 @@ pub type Signature = [u8; 8];
 
 /// The signature of `function`.
 pub fn of_function(function: &FunctionSchema) -> Signature {
-    let kind = if function.is_query() { "query" } else { "reducer" };
+    let kind = match function.kind {
+        FunctionKind::Query => "query",
+        // Another function to whoever may not call it any more.
+        FunctionKind::Owner => "owner",
+        _ => "reducer",
+    };
     first_eight(&json!([kind, function.name, function.args, function.returns, function.error]))
 }
 
