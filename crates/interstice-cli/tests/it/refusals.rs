@@ -180,6 +180,18 @@ fn statements_that_are_not_understood_show_where() {
     });
 }
 
+/// 32 MiB of rows pass through the 16 MiB that a module has: a scan is read in parts, and what was read is given back.
+#[test]
+fn a_scan_takes_no_memory_in_proportion_to_the_table() {
+    on_a_node(|node| {
+        node.publish("fixtures/modules/probe");
+        for from in (0..512).step_by(64) {
+            node.run(&["call", "probe.pile", &from.to_string(), "64", "65536"]).ok();
+        }
+        assert_eq!(node.run(&["query", "probe.weigh"]).ok().stdout.trim(), (512 * 65_536).to_string());
+    });
+}
+
 #[test]
 fn a_module_that_misbehaves_ends_its_call_and_nothing_else() {
     on_a_node(|node| {
