@@ -104,12 +104,9 @@ impl Catalog {
         tables.insert(SYSTEM_MODULE.to_owned(), own.collect());
         let by_name: BTreeMap<_, _> =
             rows.iter().enumerate().map(|(position, row)| (row.name.clone(), position)).collect();
-        let (schedules, mut owners) = (system::schedule::find_table(store), system::version::owners(store));
+        let (schedules, owners) = (system::schedule::find_table(store), system::version::owners(store));
         let mut catalog = Self { by_name, tables, schedules, ..Self::default() };
-        catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, before)).collect();
-        for entry in &mut catalog.modules {
-            entry.owner = owners.remove(&entry.schema.module);
-        }
+        catalog.modules = rows.iter().map(|row| catalog.entry(row, &rows, &owners, before)).collect();
         catalog.collect_visible_tables();
         catalog.collect_event_reducers(store);
         catalog.connect_reducers = catalog.functions_of_kind(&FunctionKind::Connect);
@@ -117,7 +114,13 @@ impl Catalog {
         catalog
     }
 
-    fn entry(&self, row: &ModuleRow, rows: &[ModuleRow], before: &Self) -> ModuleEntry {
+    fn entry(
+        &self,
+        row: &ModuleRow,
+        rows: &[ModuleRow],
+        owners: &BTreeMap<String, Identity>,
+        before: &Self,
+    ) -> ModuleEntry {
         let handle = |handle: &HandleSchema| {
             let id = if handle.former { Some(FORMER) } else { self.resolve(&row.name, &handle.table) };
             id.map(|id| (id, handle.access))
@@ -138,7 +141,7 @@ impl Catalog {
             published_at: row.published_at,
             artefact: row.artefact,
             identity: Identity::of_module(&row.name),
-            owner: None,
+            owner: owners.get(&row.name).copied(),
             functions: row.schema.functions.iter().map(function).collect(),
             imports: imports.flat_map(|i| i.functions.iter().map(|f| import(&i.module, &f.name))).collect(),
             schema: Arc::clone(&row.schema),

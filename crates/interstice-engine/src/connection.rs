@@ -23,7 +23,7 @@ use std::sync::Arc;
 impl Engine {
     /// Connections that are noted, the oldest first.
     pub fn connections(&self) -> Vec<u64> {
-        system::connection::all(&self.store).into_iter().map(|(connection, _)| connection).collect()
+        system::connection::all(&self.store)
     }
 
     /// Notes a connection; the answer is its number, little endian.

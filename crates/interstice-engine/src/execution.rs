@@ -209,11 +209,6 @@ impl Execution {
         self.meter.burn(fuel)
     }
 
-    /// Has all its fuel again: each row of a migration may take as much as a call.
-    pub(crate) fn refuel(&mut self) {
-        self.meter.refuel(self.limits.fuel);
-    }
-
     /// Bytes of rows that were written so far, undone ones included.
     pub(crate) fn written_size(&self) -> usize {
         self.tables.tx().map_or(0, WriteTx::written_size)
@@ -227,7 +222,7 @@ impl Execution {
     /// Runs the next of several functions that do not know of each other: each has all fuel, and the trap of one is its own.
     pub(crate) fn next(&mut self) {
         self.meter.take_trap();
-        self.refuel();
+        self.meter.refuel(self.limits.fuel);
     }
 
     /// Shows the code a table as it was, or none any more.

@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Moment, instantiate};
 use crate::execution::{Execution, Finished, Surroundings};
 use crate::imports;
-use crate::module::Loaded;
+use crate::module::{Loaded, artefact_hash};
 use crate::problems;
 use crate::read::Snapshot;
 use crate::system::{self, ModuleRow};
@@ -117,10 +117,12 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
     check(&engine.catalog, schema)?;
     let plans = plans(&engine.catalog, &engine.store, schema, wish.options.may_break)?;
     let before = engine.catalog.module(&schema.module);
-    let before = before.map(|(_, entry)| entry.artefact == crate::module::artefact_hash(wish.artefact));
+    let hash = artefact_hash(wish.artefact);
+    let before = before.map(|(_, entry)| entry.artefact == hash);
     let mut tx = std::mem::take(&mut engine.store).begin();
     tx.lift_limits();
-    let client = write_rows(&mut tx, engine, wish, (&plans, moment)).map_err(|error| refused(&error, &plans, wish))?;
+    let client =
+        write_rows(&mut tx, engine, (wish, hash), (&plans, moment)).map_err(|error| refused(&error, &plans, wish))?;
     let declared = engine.declare_schedules(&mut tx, schema, moment.0);
     declared.map_err(|error| problems::write_refused(&error))?;
     let mut catalog = Catalog::build(tx.store(), &engine.catalog);
@@ -177,11 +179,10 @@ fn check(catalog: &Catalog, schema: &Schema) -> Result<(), Problem> {
 fn write_rows(
     tx: &mut WriteTx,
     engine: &Engine,
-    wish: &Wish<'_>,
+    (wish, hash): (&Wish<'_>, [u8; 32]),
     (plans, (time, _)): (&[TablePlan], Moment),
 ) -> Result<ClientId, WriteError> {
     let client = system::client_id(tx, wish.caller)?;
-    let hash = crate::module::artefact_hash(wish.artefact);
     system::write_artefact(tx, &hash, wish.artefact)?;
     let schema = &wish.loaded.schema;
     migrate::change_tables(tx, plans, &schema.module, (engine.next_offset, time))?;

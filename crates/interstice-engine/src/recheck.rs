@@ -163,16 +163,8 @@ impl Engine {
         changes: &[Change],
         client: interstice_types::id::ClientId,
     ) -> interstice_types::id::Identity {
-        self.identity_of(client).unwrap_or_else(|| {
-            let rows = changes.iter().filter_map(|change| match change {
-                Change::Insert { table, row } if *table == system::CLIENT && row.len() == 40 => Some(row),
-                _ => None,
-            });
-            let own = rows.into_iter().find(|row| row[..8] == client.0.to_le_bytes());
-            interstice_types::id::Identity(
-                own.map_or([0; 32], |row| row[8..].try_into().expect("invariant: 40 - 8 bytes")),
-            )
-        })
+        let known = self.identity_of(client).or_else(|| system::identity_given(changes, client));
+        known.unwrap_or(interstice_types::id::Identity([0; 32]))
     }
 
     fn published_artefact(&self, changes: &[Change], module: &str) -> Vec<u8> {

@@ -14,7 +14,7 @@ use crate::outbox::Outbox;
 use crate::queue::{CloseOnDrop, Queue, Taken};
 use crate::reader_thread::{Job, Work};
 use crate::receipts::Given;
-use crate::round::{Done, Read, Round};
+use crate::round::{Done, Round};
 use crate::session::{Piece, Session};
 use crate::standing::{StandingQueries, StandingQuery};
 use crate::subscriptions::Subscriptions;
@@ -191,12 +191,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
                     snapshot.next_offset <= self.committer.durable(),
                     "invariant: nothing leaves before it is durable"
                 );
-                let work = match read {
-                    Read::Query(query, seat) => Work::Query(query, seat),
-                    Read::Sql { statement, reply } => Work::Sql { statement, reply },
-                    Read::Look(look) => Work::Look(look),
-                };
-                self.reads.push(Job { session: session.cloned(), snapshot, work });
+                self.reads.push(Job { session: session.cloned(), snapshot, work: read.into() });
             }
             Done::Subscribed { subscribe, snapshot } => {
                 let session = session.expect("invariant: a subscription has its session");
@@ -321,12 +316,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
             Done::Called { output, seat } => self.outbox.answer(session, seat, Err(fate(&output))),
             Done::Published { output, reply, .. } => self.outbox.answer(None, Seat::Once(reply), Err(fate(&output))),
             Done::Read { read, snapshot } => {
-                let work = match read {
-                    Read::Query(query, seat) => Work::Query(query, seat),
-                    Read::Sql { statement, reply } => Work::Sql { statement, reply },
-                    Read::Look(look) => Work::Look(look),
-                };
-                self.lose_job(Job { session: session.cloned(), snapshot, work });
+                self.lose_job(Job { session: session.cloned(), snapshot, work: read.into() });
             }
             Done::Unasked(_)
             | Done::Subscribed { .. }

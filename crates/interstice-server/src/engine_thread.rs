@@ -26,6 +26,7 @@ use interstice_engine::module::HOST_FAULT;
 use interstice_engine::read::Snapshot;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
+use interstice_types::transaction::Cause;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,9 +47,6 @@ const PUBLISH_TURNS: u32 = 64;
 
 /// Between two looks whether events and schedules can run that there was no space for.
 const BLOCKED_PAUSE: Duration = Duration::from_millis(250);
-
-/// Nothing can be written now.
-struct NoSpace;
 
 /// The engine and what feeds it.
 pub(crate) struct EngineThread {
@@ -196,13 +194,17 @@ impl EngineThread {
         self.round.push(Done::Called { output, seat });
     }
 
-    /// Notes a connection, if some module asks for it.
+    /// Notes a connection, if some module asks for it. One for which there is no space is there all the same.
     fn arrive(&mut self, session: Option<&Arc<Session>>, caller: Identity) {
         let Some(session) = session.filter(|_| self.engine.catalog().notes_connections()) else { return };
-        let number = self.note(Request::Connect { caller }).ok().flatten();
-        if let Some(connection) = number.and_then(|number| number.try_into().ok()) {
-            self.connections.insert(session.id, u64::from_le_bytes(connection));
+        if !self.has_space() {
+            return;
         }
+        let output = self.step(Request::Connect { caller });
+        if let Some(Cause::Connect { connection, .. }) = output.transaction.as_ref().map(|noted| &noted.cause) {
+            self.connections.insert(session.id, *connection);
+        }
+        self.hand_on(output);
     }
 
     fn leave(&mut self, session: Option<&Arc<Session>>) {
@@ -228,21 +230,19 @@ impl EngineThread {
 
     /// Notes the ends of connections, the first that ended first. Without space they wait.
     fn note_ended(&mut self) {
-        while let Some(connection) = self.ended.pop_front() {
-            if self.note(Request::Disconnect { connection }).is_err() {
-                self.ended.push_front(connection);
+        while let Some(connection) = self.ended.front().copied() {
+            if !self.has_space() {
                 self.blocked = true;
                 return;
             }
+            self.ended.pop_front();
+            let output = self.step(Request::Disconnect { connection });
+            self.hand_on(output);
         }
     }
 
-    /// Does it if there is space, and gives the answer if it is a transaction. A connection that cannot be noted is there all the same.
-    fn note(&mut self, request: Request) -> Result<Option<Vec<u8>>, NoSpace> {
-        if self.node.lifeline.has_failed() || self.room().is_err() {
-            return Err(NoSpace);
-        }
-        Ok(self.commit_unasked(request))
+    fn has_space(&mut self) -> bool {
+        !self.node.lifeline.has_failed() && self.room().is_ok()
     }
 
     /// A subscription begins exactly where it stands among the calls.
@@ -322,17 +322,18 @@ impl EngineThread {
             self.blocked = true;
             return false;
         }
-        self.commit_unasked(request).is_some()
+        let output = self.step(request);
+        self.hand_on(output)
     }
 
-    /// Does it and hands it on; the answer, if it is a transaction.
-    fn commit_unasked(&mut self, request: Request) -> Option<Vec<u8>> {
-        let output = self.step(request);
-        output.transaction.as_ref()?;
-        let answer = output.reply.clone().unwrap_or_default();
-        self.round.group(None);
-        self.round.push(Done::Unasked(output));
-        Some(answer)
+    /// Hands on what nobody waits for, if it is a transaction; whether it is.
+    fn hand_on(&mut self, output: Output) -> bool {
+        let is_done = output.transaction.is_some();
+        if is_done {
+            self.round.group(None);
+            self.round.push(Done::Unasked(output));
+        }
+        is_done
     }
 
     fn try_publishes(&mut self) {

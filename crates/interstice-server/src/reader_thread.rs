@@ -6,6 +6,7 @@ use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::queue::{CloseOnDrop, Queue, Taken};
 use crate::reports;
+use crate::round::Read;
 use crate::session::{InitialRows, Session};
 use crate::signatures::Signatures;
 use interstice::sql::Select;
@@ -28,6 +29,16 @@ pub(crate) enum Work {
     Sql { statement: Statement, reply: SqlReply },
     Look(Look),
     Initial { id: u32, format: Format, select: Arc<Select> },
+}
+
+impl From<Read> for Work {
+    fn from(read: Read) -> Self {
+        match read {
+            Read::Query(query, seat) => Self::Query(query, seat),
+            Read::Sql { statement, reply } => Self::Sql { statement, reply },
+            Read::Look(look) => Self::Look(look),
+        }
+    }
 }
 
 /// Runs until the queue is closed and empty.

@@ -45,28 +45,29 @@ pub(crate) fn open(tx: &mut WriteTx, client: ClientId, time: Timestamp) -> Resul
 /// # Errors
 /// If the transaction is full.
 pub(crate) fn close(tx: &mut WriteTx, connection: u64) -> Result<Option<ClientId>, WriteError> {
-    let Some(id) = find_table(tx.store()) else { return Ok(None) };
-    let table = system_table(tx, id);
-    let Some(row) = table.get(&Key::new(&connection.to_be_bytes())) else { return Ok(None) };
-    let client = client_in(&values_of(table, row));
-    tx.delete(id, &connection.to_le_bytes())?;
-    Ok(Some(client))
+    let client = client_of(tx.store(), connection);
+    if let (Some(id), Some(_)) = (find_table(tx.store()), client) {
+        tx.delete(id, &connection.to_le_bytes())?;
+    }
+    Ok(client)
 }
 
-/// All connections with whose they are, the oldest first.
-pub fn all(store: &Store) -> Vec<(u64, ClientId)> {
-    let Some(table) = find_table(store).and_then(|id| store.table(id)) else { return Vec::new() };
-    let rows = table.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(|row| values_of(table, row));
-    let number = |row: &[Value]| match row {
-        [Value::U64(id), ..] => *id,
-        _ => panic!("invariant: the columns of interstice.connection"),
-    };
-    rows.map(|row| (number(&row), client_in(&row))).collect()
-}
-
-fn client_in(row: &[Value]) -> ClientId {
-    match row {
-        [_, Value::U64(client), _] => ClientId(*client),
+/// Whose a connection is.
+pub fn client_of(store: &Store, connection: u64) -> Option<ClientId> {
+    let table = named(store, NAME)?;
+    let row = table.get(&Key::new(&connection.to_be_bytes()))?;
+    match values_of(table, row)[..] {
+        [_, Value::U64(client), _] => Some(ClientId(client)),
         _ => panic!("invariant: the columns of interstice.connection"),
     }
+}
+
+/// The numbers of all connections, the oldest first.
+pub fn all(store: &Store) -> Vec<u64> {
+    let Some(table) = named(store, NAME) else { return Vec::new() };
+    let number = |row| match values_of(table, row)[..] {
+        [Value::U64(id), ..] => id,
+        _ => panic!("invariant: the columns of interstice.connection"),
+    };
+    table.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(number).collect()
 }

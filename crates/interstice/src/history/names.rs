@@ -43,8 +43,7 @@ pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Ident
         | Cause::Control { caller, .. } => system::identity_of(before.store(), *caller)
             .or_else(|| system::identity_given(&transaction.changes, *caller)),
         Cause::Disconnect { connection } => {
-            let connections = system::connection::all(before.store());
-            let (_, client) = connections.into_iter().find(|(noted, _)| noted == connection)?;
+            let client = system::connection::client_of(before.store(), *connection)?;
             system::identity_of(before.store(), client)
         }
         Cause::Event { .. } | Cause::Schedule { .. } => {
