@@ -6,7 +6,7 @@ use crate::lifeline::FailOnPanic;
 use crate::moment;
 use crate::node::Node;
 use crate::settings::{Keep, Settings, SnapshotSettings};
-use interstice::snapshot::build::Built;
+use interstice::snapshot::build::{BuildError, Built};
 use interstice_types::problem::Problem;
 use std::cell::Cell;
 use std::io;
@@ -17,6 +17,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Between two breaks of the work on a snapshot.
 const PIECE_OF_WORK: Duration = Duration::from_millis(2);
+
+/// How long one that is made aside may get nearly nothing of a processor: less than one part in [`LEAST_SHARE`].
+const PATIENCE: Duration = Duration::from_secs(1);
+const LEAST_SHARE: u32 = 20;
 
 /// After a snapshot that could not be made.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
@@ -66,7 +70,7 @@ type Made = Result<Option<Built>, Problem>;
 /// How much of the machine making a snapshot may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// What others leave, half of the time. The thread is of the idle class from then on.
+    /// What others leave, half of the time; as much as it can use if they leave nothing.
     Aside,
     /// As much as it can use.
     Full,
@@ -81,11 +85,12 @@ impl Effort {
 
 /// Makes a snapshot, takes note of it, and says what failed.
 pub(crate) fn make(node: &Node) -> Made {
-    if node.facts.effort == Effort::Aside {
-        background::step_back();
-    }
-    let breaks = Breaks { node, working_since: Cell::new(Instant::now()) };
-    let Some(made) = node.log.make_snapshot(&|| breaks.rest()) else {
+    let at_full_speed = || node.log.make_snapshot(&|| go_on(node, Duration::ZERO));
+    let made = match node.facts.effort {
+        Effort::Aside => make_aside(node).unwrap_or_else(|Starved| at_full_speed()),
+        Effort::Full => at_full_speed(),
+    };
+    let Some(made) = made else {
         return Err(Problem::new("no-snapshots", "a node in memory has no snapshots")
             .hint("start it with `--data DIR` instead of `--memory`"));
     };
@@ -110,25 +115,65 @@ pub(crate) fn make(node: &Node) -> Made {
     made
 }
 
-/// The pauses of the work on a snapshot.
-struct Breaks<'n> {
-    node: &'n Node,
-    working_since: Cell<Instant>,
+/// The others left so little that the work would not come to an end.
+struct Starved;
+
+/// Makes one on a thread that has stepped back, which a thread cannot undo.
+fn make_aside(node: &Node) -> Result<Option<Result<Option<Built>, BuildError>>, Starved> {
+    let aside = || {
+        background::step_back();
+        let breaks = Breaks::new(node);
+        let made = node.log.make_snapshot(&|| breaks.rest());
+        if breaks.starved.get() { Err(Starved) } else { Ok(made) }
+    };
+    let made = std::thread::scope(|scope| scope.spawn(aside).join());
+    made.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-impl Breaks<'_> {
-    /// Rests as long as it worked, if it is done aside: whoever writes meanwhile has the processors and the disk for half of the
-    /// time.
+/// Waits so long; an error if the node ends.
+fn go_on(node: &Node, pause: Duration) -> io::Result<()> {
+    if node.background.wait(pause) { Ok(()) } else { Err(io::Error::other("the node ends")) }
+}
+
+/// The pauses of the work on a snapshot that is made aside: whoever writes meanwhile has the processors and the disk for half of
+/// the time.
+struct Breaks<'n> {
+    node: &'n Node,
+    /// What it had of a processor when it began.
+    had: Duration,
+    working_since: Cell<Instant>,
+    /// In all, by the clock, without pauses.
+    worked: Cell<Duration>,
+    /// Whether others leave it nothing.
+    starved: Cell<bool>,
+}
+
+impl<'n> Breaks<'n> {
+    fn new(node: &'n Node) -> Self {
+        let (had, working_since) = (background::processor_time(), Cell::new(Instant::now()));
+        Self { node, had, working_since, worked: Cell::default(), starved: Cell::default() }
+    }
+
+    /// Rests as long as it worked.
     fn rest(&self) -> io::Result<()> {
         let worked = self.working_since.get().elapsed();
         if worked < PIECE_OF_WORK {
             return Ok(());
         }
-        let pause = if self.node.facts.effort == Effort::Aside { worked } else { Duration::ZERO };
-        let goes_on = self.node.background.wait(pause);
+        self.worked.set(self.worked.get() + worked);
+        self.starved.set(is_starved(self.worked.get(), background::processor_time().saturating_sub(self.had)));
+        if self.starved.get() {
+            return Err(io::Error::other("others leave it no processor"));
+        }
+        let goes_on = go_on(self.node, worked);
         self.working_since.set(Instant::now());
-        if goes_on { Ok(()) } else { Err(io::Error::other("the node ends")) }
+        goes_on
     }
+}
+
+/// Whether work that took so long, by the clock, had too little of a processor.
+fn is_starved(worked: Duration, had: Duration) -> bool {
+    worked >= PATIENCE && had < worked / LEAST_SHARE
 }
 
 #[cfg(test)]
@@ -140,5 +185,11 @@ mod tests {
         let settings = SnapshotSettings { bytes: 10, transactions: 5, interval: Duration::from_mins(1) };
         let due = |bytes, transactions, seconds| is_due(&settings, (bytes, transactions), Duration::from_secs(seconds));
         assert!(!due(9, 4, 59) && due(10, 4, 0) && due(0, 5, 0) && due(0, 1, 60) && !due(100, 0, 100));
+    }
+
+    #[test]
+    fn work_is_starved_if_it_has_less_than_a_twentieth_of_a_processor_for_a_second() {
+        let starved = |worked, had| is_starved(Duration::from_millis(worked), Duration::from_millis(had));
+        assert!(!starved(999, 0) && !starved(1_000, 50) && starved(1_000, 49) && starved(10_000, 499));
     }
 }
