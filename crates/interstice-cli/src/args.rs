@@ -5,7 +5,7 @@ mod history;
 mod modules;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
-pub(crate) use history::{Backup, Filters, Log, Replay, Schedule, Snapshot};
+pub(crate) use history::{Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
 
 use crate::template::Template;

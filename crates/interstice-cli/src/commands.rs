@@ -13,6 +13,7 @@ mod modules;
 mod new;
 mod publish;
 mod repair;
+mod replay;
 mod restore;
 mod schedule;
 mod schema;
@@ -88,7 +89,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Backup(Backup::Verify { path }) => backup::verify(path),
         Command::Schedule(command) => schedule::run(&node, command),
         Command::Restore { file, out, to } => restore::run(file, out, *to),
-        Command::Replay(Replay::Check { data }) => log::replay_check(&node, data.as_deref()),
+        Command::Replay(Replay::Check { scope, fresh, jobs, data }) => {
+            replay::check(&node, data.as_deref(), (*scope, *fresh, *jobs), output)
+        }
         Command::Bench(options) => bench::run(options, output),
     }
 }

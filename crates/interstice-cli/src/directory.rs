@@ -1,6 +1,8 @@
-//! A data directory, or a backup of one, read without a node.
+//! What history is kept in: a data directory, or a backup of one, without a node; or the files of a node that runs.
 
 use crate::failure::{Failure, log_not_opened};
+use crate::node::Node;
+use crate::remote::{Files, NodeFiles};
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
 use interstice::opened::Start;
@@ -29,33 +31,48 @@ const LOG: &str = "log";
 /// Where the snapshots are.
 const SNAPSHOTS: &str = "snapshots";
 
-/// Files of a data directory, or those of a backup under the same names.
-pub(crate) type Files = View<DirectoryStorage>;
-
-/// A data directory or a backup, opened for reading.
+/// A data directory, a backup or what a node has, opened for reading.
 pub(crate) struct Directory {
+    /// Of a node its address.
     path: PathBuf,
     storage: Files,
     snapshots: Files,
-    /// `None` if it is a directory.
-    backup: Option<Backup<DirectoryStorage>>,
+    kind: Kind,
+}
+
+/// What it is.
+enum Kind {
+    Directory,
+    Backup(Box<Backup<DirectoryStorage>>),
+    Node,
 }
 
 impl Directory {
+    /// What is at `data`, else what `node` has.
+    pub(crate) fn at(node: &Node, data: Option<&Path>) -> Result<Self, Failure> {
+        let Some(data) = data else {
+            let NodeFiles { log, snapshots, .. } = node.files()?;
+            let (path, storage, snapshots) = (PathBuf::from(node.url()), Files::Node(log), Files::Node(snapshots));
+            return Ok(Self { path, storage, snapshots, kind: Kind::Node });
+        };
+        Self::open(data)
+    }
+
     /// The data directory at `path`, or the backup whose manifest that is.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         if path.is_file() {
             let backup = open_backup(path)?;
-            let (storage, snapshots) = (backup.log(), backup.snapshots());
-            return Ok(Self { path: path.to_owned(), storage, snapshots, backup: Some(backup) });
+            let (storage, snapshots) = (Files::Disk(backup.log()), Files::Disk(backup.snapshots()));
+            return Ok(Self { path: path.to_owned(), storage, snapshots, kind: Kind::Backup(backup.into()) });
         }
         let storage = DirectoryStorage::open(&path.join(LOG)).map_err(|error| {
             let problem = Problem::new("no-data", format!("`{}` is no data directory: {error}", path.display()))
                 .hint("name the directory that `interstice start --data` was given, or a file of a backup");
             Failure::new(crate::failure::exit::FAILED, problem)
         })?;
-        let (storage, snapshots) = (View::whole(storage), View::whole(DirectoryStorage::at(&path.join(SNAPSHOTS))));
-        Ok(Self { path: path.to_owned(), storage, snapshots, backup: None })
+        let snapshots = View::whole(DirectoryStorage::at(&path.join(SNAPSHOTS)));
+        let (storage, snapshots) = (Files::Disk(View::whole(storage)), Files::Disk(snapshots));
+        Ok(Self { path: path.to_owned(), storage, snapshots, kind: Kind::Directory })
     }
 
     /// Its files.
@@ -98,9 +115,9 @@ impl Directory {
 
     /// Its settings, if it has a file of them.
     pub(crate) fn settings(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let read = match &self.backup {
-            Some(backup) => backup.settings(),
-            None => match std::fs::read(self.path.join(interstice::backup::SETTINGS_NAME)) {
+        let read = match &self.kind {
+            Kind::Backup(backup) => backup.settings(),
+            Kind::Directory | Kind::Node => match std::fs::read(self.path.join(interstice::backup::SETTINGS_NAME)) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 read => read.map(Some),
             },
@@ -110,13 +127,17 @@ impl Directory {
 
     /// Where it is, for people.
     pub(crate) fn place(&self) -> String {
-        let what = if self.backup.is_some() { "backup" } else { "data directory" };
+        let what = match self.kind {
+            Kind::Directory => "data directory",
+            Kind::Backup(_) => "backup",
+            Kind::Node => "node",
+        };
         format!("{what} `{}`", self.path.display())
     }
 
     /// Its snapshots, to add one.
     pub(crate) fn make_snapshots(&self, log: &LocalLog<Files>) -> Result<Snapshots<Files>, Failure> {
-        if self.backup.is_some() {
+        if matches!(self.kind, Kind::Backup(_)) {
             let hint = "restore it first: `interstice restore FILE --out DIR`";
             return Err(Failure::usage("nothing is added to a backup", hint));
         }
@@ -137,9 +158,19 @@ impl Directory {
 
     /// A state with at most so many offsets behind it, from which its log goes on.
     pub(crate) fn start(&self, log: &LocalLog<Files>, most: Offset) -> Result<Start, Failure> {
+        self.start_with(log, most, loader()?)
+    }
+
+    /// As [`start`](Self::start), with modules from `loader`.
+    pub(crate) fn start_with(
+        &self,
+        log: &LocalLog<Files>,
+        most: Offset,
+        loader: Arc<dyn ModuleLoader>,
+    ) -> Result<Start, Failure> {
         // A node beside may have made a snapshot of what this reader does not see yet.
         let most = most.min(log.tail().next_offset);
-        let loaded = load_before(log, &self.snapshots(log), most, (loader()?, Limits::default()));
+        let loaded = load_before(log, &self.snapshots(log), most, (loader, Limits::default()));
         match loaded {
             Ok((start, _)) => Ok(start),
             Err(error @ LoadError::NoBeginning { .. }) => Err(reports::trimmed(&error).into()),
@@ -147,10 +178,17 @@ impl Directory {
         }
     }
 
-    /// The earliest state from which its log goes on.
-    pub(crate) fn earliest(&self, log: &LocalLog<Files>) -> Result<Start, Failure> {
-        let most = self.snapshots(log).earliest(log).map_err(|error| Failure::file(&self.path, &error))?;
-        self.start(log, most)
+    /// The first offset before which there is a state from which its log goes on.
+    pub(crate) fn beginning(&self, log: &LocalLog<Files>) -> Result<Offset, Failure> {
+        self.snapshots(log).earliest(log).map_err(|error| Failure::file(&self.path, &error))
+    }
+
+    /// The offsets before which there are states to begin with, in order.
+    pub(crate) fn starts(&self, log: &LocalLog<Files>) -> Result<Vec<Offset>, Failure> {
+        let beginning = self.beginning(log)?;
+        let snapshots = self.snapshots(log).list().map_err(|error| Failure::file(&self.path, &error))?;
+        let behind = snapshots.into_iter().filter(|next_offset| *next_offset > beginning);
+        Ok(std::iter::once(beginning).chain(behind).collect())
     }
 
     /// The state after its last transaction. Digests are compared on the way; no module is loaded.

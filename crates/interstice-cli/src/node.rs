@@ -1,7 +1,7 @@
 //! The node that a command talks to, over HTTP.
 
 use crate::failure::Failure;
-use crate::remote::RemoteStorage;
+use crate::remote::NodeFiles;
 use interstice_client::http::Http;
 use interstice_protocol::http::{Envelope, SchemaOf, route};
 use interstice_types::problem::Problem;
@@ -54,9 +54,9 @@ impl Node {
         Ok(self.http.get_lines(path, take)?)
     }
 
-    /// Files of it that are read over HTTP: the bytes of each at `path`, and how many each has.
-    pub(crate) fn files(&self, path: &'static str, sizes: Vec<(String, u64)>) -> RemoteStorage {
-        RemoteStorage::new(self.http.clone(), path, sizes)
+    /// What its history is kept in, as it is now: files that are read over HTTP.
+    pub(crate) fn files(&self) -> Result<NodeFiles, Failure> {
+        Ok(NodeFiles::of(&self.http, body(&self.get(route::BACKUP)?)?))
     }
 
     /// The schema of a module in force.

@@ -4,11 +4,14 @@ use crate::args::Format;
 use crate::failure::{Failure, exit};
 use crate::report::Report;
 use anstream::eprintln;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interstice_types::problem::Problem;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Writes in the format that was asked for.
 #[derive(Debug)]
@@ -75,6 +78,23 @@ impl Output {
         }
     }
 
+    /// A count of `what` that goes on to `total`, for people who wait: it is there after a moment, on a terminal, and gone at the end.
+    pub(crate) fn progress(&self, what: &'static str, total: u64) -> Progress {
+        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} {msg}, {per_sec}, {eta} left");
+        bar.set_style(style.expect("invariant: the template is one"));
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        bar.set_length(total);
+        bar.set_message(what);
+        Progress {
+            bar,
+            done: AtomicU64::new(0),
+            begun: Instant::now(),
+            is_quiet: self.quiet,
+            shown: AtomicBool::new(false),
+        }
+    }
+
     /// Writes why there is no result; gives the exit code.
     pub(crate) fn fail(&self, failure: &Failure) -> u8 {
         match self.format {
@@ -84,6 +104,38 @@ impl Output {
             }
         }
         failure.exit
+    }
+}
+
+/// How far something has come.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    done: AtomicU64,
+    begun: Instant,
+    is_quiet: bool,
+    shown: AtomicBool,
+}
+
+/// What is done sooner needs no bar.
+const PROGRESS_DELAY: Duration = Duration::from_millis(300);
+
+impl Progress {
+    /// So many more are done.
+    pub(crate) fn advance(&self, by: u64) {
+        self.show(self.done.fetch_add(by, Ordering::Relaxed) + by);
+    }
+
+    fn show(&self, done: u64) {
+        self.bar.set_position(done);
+        let due = !self.is_quiet && self.begun.elapsed() >= PROGRESS_DELAY;
+        if due && !self.shown.swap(true, Ordering::Relaxed) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// All of it is done.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

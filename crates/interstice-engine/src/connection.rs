@@ -8,7 +8,7 @@
 //!
 //! A connection that was noted when the node went down ended with it: the node says so when it starts.
 
-use crate::engine::{Engine, Moment, Output, Target, refusal};
+use crate::engine::{Done, Engine, Moment, Performed, Target, refusal};
 use crate::module::{CallError, HOST_FAULT};
 use crate::problems;
 use crate::system;
@@ -27,9 +27,10 @@ impl Engine {
     }
 
     /// Notes a connection; the answer is its number, little endian.
-    pub(crate) fn connect(&mut self, caller: Identity, moment: Moment) -> Output {
+    pub(crate) fn connect(&mut self, caller: Identity, moment: Moment) -> Performed {
         if !self.catalog.notes_connections() {
-            return refusal(Problem::new("not-noted", "no module asks for connections"), Vec::new(), self.next_offset);
+            let problem = Problem::new("not-noted", "no module asks for connections");
+            return Err(refusal(problem, Vec::new(), self.next_offset).into());
         }
         let mut tx = std::mem::take(&mut self.store).begin();
         let noted = self.client_of(&mut tx, caller).and_then(|client| {
@@ -44,7 +45,7 @@ impl Engine {
     }
 
     /// Notes that a connection ended.
-    pub(crate) fn disconnect(&mut self, connection: u64, moment: Moment) -> Output {
+    pub(crate) fn disconnect(&mut self, connection: u64, moment: Moment) -> Performed {
         let mut tx = std::mem::take(&mut self.store).begin();
         let client = match system::connection::close(&mut tx, connection) {
             Ok(Some(client)) => client,
@@ -58,7 +59,7 @@ impl Engine {
         self.tell(tx, Cause::Disconnect { connection }, caller, moment)
     }
 
-    fn tell(&mut self, tx: WriteTx, cause: Cause, caller: Identity, moment: Moment) -> Output {
+    fn tell(&mut self, tx: WriteTx, cause: Cause, caller: Identity, moment: Moment) -> Performed {
         let catalog = Arc::clone(&self.catalog);
         let (connection, reducers) = match cause {
             Cause::Connect { connection, .. } => (connection, catalog.connect_reducers()),
@@ -77,7 +78,8 @@ impl Engine {
             match result {
                 Ok(_) => {}
                 Err(CallError::Trapped(problem)) if problem.code == HOST_FAULT => {
-                    return refusal(problem, self.undo(execution.finish()), self.next_offset);
+                    let finished = self.finish(execution);
+                    return Err(refusal(problem, self.undo(finished), self.next_offset).into());
                 }
                 Err(error) => {
                     execution.give_back(written);
@@ -85,7 +87,7 @@ impl Engine {
                 }
             }
         }
-        let mut finished = execution.finish();
+        let mut finished = self.finish(execution);
         let tx = transaction_of(&mut finished);
         for (place, problem) in failures {
             let (module, function) = reducers[place];
@@ -93,6 +95,6 @@ impl Engine {
             let name = self.function_name(Target { module, function });
             dead_letter::write(tx, consumed, &name, &problem.to_json(), moment.0).expect(ROOM);
         }
-        self.commit(cause, Outcome::Ok(connection.to_le_bytes().to_vec()), finished, moment)
+        Ok(Done::new(cause, Outcome::Ok(connection.to_le_bytes().to_vec()), finished, moment))
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::catalog::Catalog;
 use crate::event::EventQueue;
+use crate::execution::trace::Trace;
 use crate::execution::{Execution, Finished, Instances, LogLine, Surroundings};
 use crate::last_changed::LastChanged;
 use crate::limits::Limits;
+use crate::lookup::Found;
 use crate::module::{CallError, LoadError, Loaded, ModuleLoader};
 use crate::problems;
 use crate::publish::{self, PublishOptions, Wish};
@@ -37,6 +39,10 @@ pub struct Engine {
     pub(crate) pending_schedules: Pending,
     /// Where times come from; a record, while it is run again.
     pub(crate) times: Times,
+    /// Whether executions are to keep what they do step by step.
+    pub(crate) tracing: bool,
+    /// What the last one that was to keep it did.
+    pub(crate) trace: Option<Box<Trace>>,
 }
 
 /// Something to do, with the time and the randomness to do it with.
@@ -150,6 +156,8 @@ impl Engine {
             unlogged: 0,
             pending_schedules: Pending::default(),
             times: Times::Known,
+            tracing: false,
+            trace: None,
         }
     }
 
@@ -190,9 +198,18 @@ impl Engine {
 
     /// Does one thing. Whatever is refused has changed nothing.
     pub fn step(&mut self, input: Input) -> Output {
+        match self.perform(input) {
+            Ok(done) => self.settle(done),
+            Err(output) => *output,
+        }
+    }
+
+    /// Does one thing up to where it commits.
+    #[inline]
+    fn perform(&mut self, input: Input) -> Performed {
         let time = input.now.max(self.time);
         match input.request {
-            Request::Genesis { node } => self.genesis(node, (time, input.seed)),
+            Request::Genesis { node } => Ok(self.genesis(node, (time, input.seed))),
             Request::Configure => self.configure((time, input.seed)),
             Request::Publish { artefact, loaded, caller, options } => {
                 let wish = Wish { artefact: &artefact, loaded: &loaded, caller, options };
@@ -201,7 +218,7 @@ impl Engine {
             Request::Call { module, function, args, caller } => {
                 match self.resolve_call((&module, &function), &args, caller) {
                     Ok(target) => self.call(target, args, caller, (time, input.seed)),
-                    Err(problem) => refusal(problem, Vec::new(), self.last_changed.catalog()),
+                    Err(problem) => Err(refusal(problem, Vec::new(), self.last_changed.catalog()).into()),
                 }
             }
             Request::NextEvent => self.event((time, input.seed)),
@@ -238,83 +255,83 @@ impl Engine {
         failures
     }
 
-    fn genesis(&mut self, node: [u8; 16], moment: Moment) -> Output {
+    fn genesis(&mut self, node: [u8; 16], moment: Moment) -> Done {
         assert_eq!(self.next_offset, 0, "invariant: genesis comes first");
         self.update_system(Cause::Genesis { node }, moment)
     }
 
-    fn configure(&mut self, moment: Moment) -> Output {
+    fn configure(&mut self, moment: Moment) -> Performed {
         if !system::is_outdated(&self.store) {
-            return refusal(Problem::new("up-to-date", "the system tables are as they should be"), Vec::new(), 0);
+            let problem = Problem::new("up-to-date", "the system tables are as they should be");
+            return Err(refusal(problem, Vec::new(), 0).into());
         }
-        self.update_system(Cause::Configure, moment)
+        Ok(self.update_system(Cause::Configure, moment))
     }
 
-    fn update_system(&mut self, cause: Cause, moment: Moment) -> Output {
+    fn update_system(&mut self, cause: Cause, moment: Moment) -> Done {
         let mut tx = std::mem::take(&mut self.store).begin();
         system::update_tables(&mut tx).expect("invariant: the system tables of a store can be brought up to date");
         let finished = self.unexecuted(tx);
-        self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
+        Done::new(cause, Outcome::Ok(Vec::new()), finished, moment)
     }
 
-    fn publish(&mut self, wish: &Wish<'_>, moment: Moment) -> Output {
+    pub(crate) fn publish(&mut self, wish: &Wish<'_>, moment: Moment) -> Performed {
         if !self.queue.is_empty() {
             let text = format!("{} events are still to be delivered", self.queue.len());
-            return refusal(
-                Problem::new("events-pending", text).hint("publish again in a moment"),
-                Vec::new(),
-                self.next_offset,
-            );
+            let problem = Problem::new("events-pending", text).hint("publish again in a moment");
+            return Err(refusal(problem, Vec::new(), self.next_offset).into());
         }
         let before = self.store.clone();
         match publish::run(self, wish, moment) {
             Ok(publish::Published { cause, finished, catalog }) => {
-                let output = self.commit(cause, Outcome::Ok(Vec::new()), finished, moment);
-                self.catalog = catalog;
-                self.instances = instantiate(&self.catalog);
-                output
+                let mut done = Done::new(cause, Outcome::Ok(Vec::new()), finished, moment);
+                done.catalog = Some(catalog);
+                Ok(done)
             }
             Err(problem) => {
                 self.store = before;
                 self.instances = instantiate(&self.catalog);
-                refusal(problem, Vec::new(), self.next_offset)
+                Err(refusal(problem, Vec::new(), self.next_offset).into())
             }
         }
     }
 
     fn resolve_call(&self, (module, function): (&str, &str), args: &[u8], caller: Identity) -> Result<Target, Problem> {
-        let found = self.catalog.find(&FunctionKind::Reducer, module, function)?;
+        self.admit(&self.catalog.find(&FunctionKind::Reducer, module, function)?, args, caller)
+    }
+
+    /// Whether a reducer can be called so.
+    pub(crate) fn admit(&self, found: &Found<'_>, args: &[u8], caller: Identity) -> Result<Target, Problem> {
         found.check_caller(caller)?;
         found.check(args)?;
         if self.instances.get(found.position).is_none_or(Option::is_none) {
-            return Err(Problem::new("module-unavailable", format!("module `{module}` could not be loaded")));
+            let text = format!("module `{}` could not be loaded", found.module.schema.module);
+            return Err(Problem::new("module-unavailable", text));
         }
         Ok(Target { module: found.position, function: found.number })
     }
 
-    fn call(&mut self, target: Target, args: Vec<u8>, caller: Identity, moment: Moment) -> Output {
+    pub(crate) fn call(&mut self, target: Target, args: Vec<u8>, caller: Identity, moment: Moment) -> Performed {
         let mut tx = std::mem::take(&mut self.store).begin();
         let client = match self.client_of(&mut tx, caller) {
             Ok(client) => client,
             Err(error) => {
                 self.store = tx.abort();
-                return refusal(problems::write_refused(&error), Vec::new(), self.next_offset);
+                return Err(refusal(problems::write_refused(&error), Vec::new(), self.next_offset).into());
             }
         };
         let version = self.catalog.modules()[target.module].published_at;
         let (finished, result) = self.execute(tx, target, &args, (caller, moment));
         match result {
             Ok(answer) => {
-                if self.is_unlogged(&finished) {
-                    return self.commit_unlogged(target, answer, finished);
-                }
                 let cause = Cause::Call { version, function: target.function, caller: client, args };
-                self.commit(cause, Outcome::Ok(answer), finished, moment)
+                let (outcome, called) = (Outcome::Ok(answer), Some(target));
+                Ok(Done { cause, outcome, finished, moment, called, catalog: None })
             }
             Err(error) => {
                 let problem = self.problem_of(target, error);
                 let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
-                refusal(problem, self.undo(finished), rests_on)
+                Err(refusal(problem, self.undo(finished), rests_on).into())
             }
         }
     }
@@ -336,6 +353,7 @@ impl Engine {
             work: Work::default(),
             log: Vec::new(),
             touched_ephemeral: false,
+            host_marks: Vec::new(),
         }
     }
 
@@ -346,14 +364,14 @@ impl Engine {
     }
 
     /// Such a call takes no offset, and waits for nothing but what it could see.
-    fn commit_unlogged(&mut self, target: Target, answer: Vec<u8>, finished: Finished) -> Output {
+    fn commit_unlogged(&mut self, target: Target, outcome: &Outcome, finished: Finished) -> Output {
         let (store, changes) = finished.tx.expect("invariant: a call is a transaction").commit();
         (self.store, self.instances) = (store, finished.instances);
         let rests_on = self.last_changed.function(&self.catalog, target.module, target.function);
         self.last_changed.note(&changes, rests_on);
         self.unlogged = self.unlogged.saturating_add(u32::from(!changes.is_empty()));
         let unlogged = Unlogged { changes, next_offset: self.next_offset, number: self.unlogged };
-        Output { transaction: None, unlogged, reply: Ok(answer), rests_on, log: finished.log }
+        Output { transaction: None, unlogged, reply: reply_of(outcome), rests_on, log: finished.log }
     }
 
     pub(crate) fn execute(
@@ -364,7 +382,16 @@ impl Engine {
         (caller, moment): (Identity, Moment),
     ) -> (Finished, Result<Vec<u8>, CallError>) {
         let (execution, result) = self.begin(tx, caller, moment).invoke(target.module, target.function, args);
-        (execution.finish(), result)
+        (self.finish(execution), result)
+    }
+
+    /// Ends an execution; what it kept of what it did is there to be told.
+    #[inline]
+    pub(crate) fn finish(&mut self, mut execution: Box<Execution>) -> Finished {
+        if self.tracing {
+            self.trace = execution.take_trace();
+        }
+        execution.finish()
     }
 
     /// An execution of functions as `caller`.
@@ -372,7 +399,11 @@ impl Engine {
         let schedules = self.pending_schedules.clone();
         let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset, schedules };
         let instances = std::mem::take(&mut self.instances);
-        Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings)
+        let mut execution = Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings);
+        if self.tracing {
+            execution.trace();
+        }
+        execution
     }
 
     /// Goes back to what was before an execution; what it logged is left.
@@ -382,13 +413,23 @@ impl Engine {
         finished.log
     }
 
-    pub(crate) fn commit(
-        &mut self,
-        cause: Cause,
-        outcome: Outcome,
-        finished: Finished,
-        (time, seed): Moment,
-    ) -> Output {
+    /// Makes what was done the next state.
+    #[inline]
+    pub(crate) fn settle(&mut self, done: Done) -> Output {
+        let Done { cause, outcome, finished, moment, called, catalog } = done;
+        if let Some(target) = called.filter(|_| self.is_unlogged(&finished)) {
+            return self.commit_unlogged(target, &outcome, finished);
+        }
+        let output = self.commit(cause, outcome, finished, moment);
+        if let Some(catalog) = catalog {
+            self.instances = instantiate(&catalog);
+            self.catalog = catalog;
+        }
+        output
+    }
+
+    #[inline]
+    fn commit(&mut self, cause: Cause, outcome: Outcome, finished: Finished, (time, seed): Moment) -> Output {
         let (store, mut changes) = finished.tx.expect("invariant: what commits is a transaction").commit();
         let may_have = self.catalog.has_ephemeral() || matches!(cause, Cause::Publish { .. });
         let unlogged = if may_have { take_unlogged(&store, &mut changes) } else { Vec::new() };
@@ -403,6 +444,7 @@ impl Engine {
             outcome,
             changes,
             work: finished.work,
+            host_marks: finished.host_marks,
             state_digest: self.store.digest(),
             flags: if finished.touched_ephemeral { FLAG_TOUCHED_EPHEMERAL } else { 0 },
         };
@@ -451,14 +493,43 @@ impl Engine {
 
     /// Who has this number.
     pub fn identity_of(&self, client: ClientId) -> Option<Identity> {
-        system::identity_of(&self.store, client)
+        match self.last_caller {
+            Some((known, number)) if number == client => Some(known),
+            _ => system::identity_of(&self.store, client),
+        }
     }
 }
 
 /// Takes out what is not logged.
 fn take_unlogged(store: &Store, changes: &mut Vec<Change>) -> Vec<Change> {
+    changes.extract_if(.., |change| is_unlogged_row(store, change)).collect()
+}
+
+/// Whether a change is about rows that are in no log.
+pub(crate) fn is_unlogged_row(store: &Store, change: &Change) -> bool {
     let is_ephemeral = |id| store.table(id).is_some_and(|table| table.schema().durability == Durability::Ephemeral);
-    changes.extract_if(.., |change| change.is_of_rows() && is_ephemeral(change.table())).collect()
+    change.is_of_rows() && is_ephemeral(change.table())
+}
+
+/// What an input came to, up to where it commits: a transaction, or the output of an input that is none.
+pub(crate) type Performed = Result<Done, Box<Output>>;
+
+/// A transaction that is ready to commit.
+pub(crate) struct Done {
+    pub(crate) cause: Cause,
+    pub(crate) outcome: Outcome,
+    pub(crate) finished: Finished,
+    pub(crate) moment: Moment,
+    /// Of a call, what was called: one that changed nothing in the log is not in it either.
+    pub(crate) called: Option<Target>,
+    /// Of a publish, what is in force behind it.
+    pub(crate) catalog: Option<Arc<Catalog>>,
+}
+
+impl Done {
+    pub(crate) fn new(cause: Cause, outcome: Outcome, finished: Finished, moment: Moment) -> Self {
+        Self { cause, outcome, finished, moment, called: None, catalog: None }
+    }
 }
 
 /// When, and the random bytes.

@@ -3,7 +3,7 @@
 //! Every host call checks, in this order: whether the transaction still goes on, fuel, the capability that the function's
 //! signature declares, the bytes. What is refused here is refused whatever the module's code does.
 //!
-//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `schedule_calls`, `meter`, `host_hash`.
+//! *Reading order*: this file, `invoke`, `row_calls`, `scan`, `schedule_calls`, `meter`, `host_hash`, `trace`.
 
 mod host_hash;
 mod invoke;
@@ -11,12 +11,13 @@ mod meter;
 mod row_calls;
 mod scan;
 mod schedule_calls;
+pub mod trace;
 
 use crate::catalog::Catalog;
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::schedule::Pending;
-use host_hash::HostCall;
+pub use host_hash::HostCall;
 use interstice_store::store::{SharedTable, Store};
 pub use interstice_store::table::IndexId;
 use interstice_store::write::{WriteError, WriteTx};
@@ -31,6 +32,7 @@ use scan::Scan;
 pub use scan::ScanRequest;
 use schedule_calls::Scheduled;
 use std::sync::Arc;
+use trace::Trace;
 
 /// The modules that an execution may call; an empty slot is a module that is running.
 pub type Instances = Vec<Option<Box<dyn Module>>>;
@@ -121,6 +123,8 @@ pub struct Finished {
     pub log: Vec<LogLine>,
     /// Whether a table was touched whose rows are in no log.
     pub touched_ephemeral: bool,
+    /// Marks in the hash of its host calls.
+    pub host_marks: Vec<u64>,
 }
 
 impl Execution {
@@ -184,21 +188,47 @@ impl Execution {
     }
 
     /// Ends it. All modules must be back in their slots.
-    pub fn finish(self: Box<Self>) -> Finished {
+    pub fn finish(mut self: Box<Self>) -> Finished {
         assert!(self.running.is_none(), "invariant: every function has ended");
         let work = self.meter.work();
+        let host_marks = self.meter.take_marks();
         // Out of the box field by field: the whole of it is a large copy.
         let Self { tables, instances, log, touched_ephemeral, .. } = *self;
         let tx = match tables {
             Tables::Write(tx) | Tables::Migrate(tx, _) => Some(tx),
             Tables::Read(_) => None,
         };
-        Finished { tx, instances, work, log, touched_ephemeral }
+        Finished { tx, instances, work, log, touched_ephemeral, host_marks }
     }
 
     /// Fuel that is left.
     pub fn fuel(&self) -> u64 {
         self.meter.fuel()
+    }
+
+    /// Keeps what it does from now on step by step, to be told when it has ended.
+    pub fn trace(&mut self) {
+        self.meter.trace();
+    }
+
+    /// What it kept.
+    pub(crate) fn take_trace(&mut self) -> Option<Box<Trace>> {
+        self.meter.take_trace()
+    }
+
+    /// A host call begins, with a number and bytes from the guest.
+    #[inline]
+    fn enter(&mut self, call: HostCall, number: u64, bytes: &[u8]) -> Result<(), HostError> {
+        if self.meter.is_traced() {
+            self.note_changes();
+        }
+        self.meter.enter(call, number, bytes)
+    }
+
+    #[cold]
+    fn note_changes(&mut self) {
+        let changes = self.tables.tx().map_or(0, |tx| tx.changes().len());
+        self.meter.trace_mut().expect("invariant: somebody wants to know").set_changes(changes);
     }
 
     /// Charges a module's own instructions.
@@ -254,7 +284,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn log(&mut self, level: u8, text: &str) -> Result<(), HostError> {
-        self.meter.enter(HostCall::Log, u64::from(level), text.as_bytes())?;
+        self.enter(HostCall::Log, u64::from(level), text.as_bytes())?;
         if self.log.len() < self.limits.log_lines {
             let module = self.catalog.modules()[self.frame().module].schema.module.clone();
             let cut = text.floor_char_boundary(self.limits.log_line_size);

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, FunctionEntry, ModuleEntry};
 use crate::problems;
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::FunctionKind;
 use interstice_types::{codec, json};
@@ -42,6 +42,19 @@ impl Catalog {
         }
         Ok(Found { position, module, number })
     }
+
+    /// The function with this number of the module at `position`.
+    pub fn at(&self, position: usize, number: u32) -> Found<'_> {
+        Found { position, module: &self.modules()[position], number }
+    }
+
+    /// The function with this number of the module version that was published at offset `version`; `None` if that is not in force, or
+    /// has no such function.
+    pub fn in_version(&self, version: Offset, number: u32) -> Option<Found<'_>> {
+        let position = self.modules().iter().position(|entry| entry.published_at == version)?;
+        let there = (number as usize) < self.modules()[position].functions.len();
+        there.then(|| self.at(position, number))
+    }
 }
 
 impl<'c> Found<'c> {
@@ -60,6 +73,11 @@ impl<'c> Found<'c> {
     /// The function.
     pub fn function(&self) -> &'c FunctionEntry {
         &self.module.functions[self.number as usize]
+    }
+
+    /// `module.function`
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.module.schema.module, self.function().schema.name)
     }
 
     /// Checks canonical argument bytes.

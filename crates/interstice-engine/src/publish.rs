@@ -141,6 +141,7 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
             schedules: engine.pending_schedules.clone(),
         },
         module: position,
+        tracing: engine.tracing,
     };
     let mut execution = migrate::run_code(tx, &plans, stand, wish.options.max_failures)?;
     migrate::check_constraints(&execution, &plans)?;
@@ -148,7 +149,7 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
         execution = tell(execution, &catalog, (position, function))?;
     }
     let cause = Cause::Publish { module: schema.module.clone(), caller: client };
-    Ok(Published { cause, finished: execution.finish(), catalog })
+    Ok(Published { cause, finished: engine.finish(execution), catalog })
 }
 
 /// Why tables cannot be changed so, with more rows that do not come through if they are asked for.

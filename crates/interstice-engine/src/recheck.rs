@@ -3,23 +3,35 @@
 //! What a node does by itself, making its own tables, is not run again: no module has a part in it, and a later node would make
 //! more of them. Its changes are applied, and the digest after them is compared.
 //!
-//! 1. Keep a clone of the engine's state.
-//! 2. Run the cause with the recorded time and seed.
-//! 3. Compare outcome, changes, work and digest.
-//! 4. Go back to the clone and apply the record: whatever the comparison said, the engine goes on from history.
+//! 1. Run the cause with the recorded time and seed, up to where it would commit.
+//! 2. Compare cause, outcome, changes, host calls, fuel and digest.
+//! 3. If all of it is the same, commit: the state is the recorded one. Else take it back, run the cause once more, in fresh instances
+//!    and step by step, to say where it parts from the record, and apply the record: whatever the comparison said, the engine goes
+//!    on from history.
+//!
+//! A call runs in the instance that the call before it left behind, as on a node; one transaction of [`FRESH_INTERVAL`] runs in a
+//! fresh one too, and must not be able to tell.
 
-use crate::engine::{Engine, Input, Output, Request, Unlogged};
-use crate::module::LoadError;
-use crate::publish::PublishOptions;
+mod compare;
+
+use crate::engine::{Engine, Performed, instantiate, refusal};
+use crate::module::HOST_FAULT;
+use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
 use crate::schedule::Times;
 use crate::system;
+use compare::Difference;
+pub use compare::{HostCalls, Kind};
+use interstice_store::store::Store;
 use interstice_types::change::Change;
-use interstice_types::id::{Offset, TableId};
+use interstice_types::id::{ClientId, Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, Transaction};
+use serde_json::Value as Json;
 use std::fmt;
-use std::sync::Arc;
+
+/// One transaction of so many is run in a fresh instance too.
+pub const FRESH_INTERVAL: u64 = 64;
 
 /// How a transaction came out when its cause ran again.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +39,42 @@ pub enum Verdict {
     /// As recorded.
     Same,
     /// Otherwise.
-    Divergent(Divergence),
-    /// It saw rows that are in no log, so that nothing can be said of it.
-    Incomparable,
+    Divergent(Box<Divergence>),
+    /// Nothing can be said of it.
+    Incomparable(Reason),
+}
+
+/// Why nothing can be said of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It saw rows that are in no log.
+    Ephemeral,
+    /// A resource limit ended it, then or now: how far it came depends on more than the module.
+    ResourceLimit(Box<Problem>),
+    /// The module that ran it cannot run here.
+    Unavailable(Box<Problem>),
+}
+
+/// The instances that came out otherwise than the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instances {
+    /// One that had run calls before; a fresh one came out as recorded.
+    Used,
+    /// A fresh one; one that had run calls before came out as recorded.
+    Fresh,
+    /// All.
+    All,
+}
+
+impl Instances {
+    /// Its kebab-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Fresh => "fresh",
+            Self::All => "all",
+        }
+    }
 }
 
 /// The first difference between a record and its re-execution.
@@ -39,10 +84,18 @@ pub struct Divergence {
     pub offset: Offset,
     /// `module.function`, or the kind of its cause.
     pub function: String,
-    /// `outcome`, `changes`, `work` or `digest`.
-    pub kind: &'static str,
-    /// The table, if it is about one.
-    pub table: Option<TableId>,
+    /// What differs.
+    pub kind: Kind,
+    /// `module.table`, if it is about one.
+    pub table: Option<String>,
+    /// The primary key of the row that it is about; of several columns a list.
+    pub key: Option<Json>,
+    /// The column.
+    pub column: Option<String>,
+    /// The host calls between which it lies, as they were made again.
+    pub host_calls: Option<HostCalls>,
+    /// Where it came out otherwise.
+    pub instances: Instances,
     /// What is recorded.
     pub recorded: String,
     /// What came out.
@@ -51,120 +104,187 @@ pub struct Divergence {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "offset {} ({}): {}: recorded {}, replayed {}",
-            self.offset, self.function, self.kind, self.recorded, self.replayed
-        )
+        write!(f, "offset {} ({}): {}", self.offset, self.function, self.kind.name())?;
+        self.table.iter().try_for_each(|table| write!(f, " {table}"))?;
+        self.key.iter().try_for_each(|key| write!(f, " {key}"))?;
+        self.column.iter().try_for_each(|column| write!(f, " {column}"))?;
+        write!(f, ": recorded {}, replayed {}", self.recorded, self.replayed)?;
+        self.host_calls.iter().try_for_each(|calls| write!(f, " ({calls})"))?;
+        match self.instances {
+            Instances::Used => write!(f, "; a fresh instance does as recorded"),
+            Instances::Fresh => write!(f, "; only in a fresh instance"),
+            Instances::All => Ok(()),
+        }
     }
 }
 
-/// Why a transaction could not be checked.
-#[derive(Debug, thiserror::Error)]
-pub enum RecheckError {
-    /// The record is not the next of this engine.
-    #[error(transparent)]
-    Recorded(#[from] RecordedError),
-    /// The published artefact does not load here.
-    #[error("the module published at {offset} does not load: {source}")]
-    Load {
-        /// Which transaction.
-        offset: Offset,
-        /// Why.
-        source: LoadError,
-    },
+/// Which instances run a cause again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// Those that are there.
+    Used,
+    Fresh,
+    /// Fresh, step by step.
+    Traced,
 }
 
 impl Engine {
     /// Runs the cause of the next recorded transaction again, compares, and goes on from the record.
     ///
     /// # Errors
-    /// [`RecheckError`] if it cannot be run or applied; the engine is of no use then.
-    pub fn recheck(&mut self, transaction: &Transaction) -> Result<Verdict, RecheckError> {
-        if matches!(transaction.cause, Cause::Genesis { .. } | Cause::Configure) {
-            self.apply(transaction)?;
+    /// [`RecordedError`] if it does not follow; the engine is of no use then.
+    pub fn recheck(&mut self, transaction: &Transaction) -> Result<Verdict, RecordedError> {
+        self.check_again(transaction, Run::Used)
+    }
+
+    /// As [`recheck`](Self::recheck), in fresh instances only.
+    ///
+    /// # Errors
+    /// [`RecordedError`] if it does not follow; the engine is of no use then.
+    pub fn recheck_fresh(&mut self, transaction: &Transaction) -> Result<Verdict, RecordedError> {
+        self.check_again(transaction, Run::Fresh)
+    }
+
+    fn check_again(&mut self, recorded: &Transaction, first: Run) -> Result<Verdict, RecordedError> {
+        if recorded.offset != self.next_offset {
+            return Err(RecordedError::WrongOffset { expected: self.next_offset, found: recorded.offset });
+        }
+        if let Some(verdict) = verdict_of(recorded) {
+            return self.go_on_from(recorded, verdict);
+        }
+        // A publish cannot be taken back change by change.
+        let before = matches!(recorded.cause, Cause::Publish { .. }).then(|| self.store.clone());
+        let mut attempt = match self.attempt(recorded, first) {
+            Ok(attempt) => attempt,
+            Err(problem) => return self.go_on_from(recorded, Verdict::Incomparable(Reason::Unavailable(problem))),
+        };
+        let (mut difference, mut instances) = (parting(recorded, &attempt), Instances::Used);
+        // A publish runs in fresh ones as it is.
+        let is_sample = recorded.offset.is_multiple_of(FRESH_INTERVAL) && first == Run::Used && before.is_none();
+        let mut used = None;
+        if difference.is_none() && is_sample {
+            self.take_back(attempt, None);
+            used = Some(std::mem::take(&mut self.instances));
+            attempt = self.attempt(recorded, Run::Fresh).expect("invariant: it was just run");
+            (difference, instances) = (parting(recorded, &attempt), Instances::Fresh);
+        }
+        let Some(difference) = difference else {
+            let Ok(done) = attempt else { panic!("invariant: what is as recorded is a transaction") };
+            self.settle(done);
+            self.instances = used.unwrap_or_else(|| std::mem::take(&mut self.instances));
             return Ok(Verdict::Same);
-        }
-        if transaction.flags & FLAG_TOUCHED_EPHEMERAL != 0 {
-            self.apply(transaction)?;
-            return Ok(Verdict::Incomparable);
-        }
-        let before = (self.store.clone(), Arc::clone(&self.catalog), self.queue.clone(), self.time);
-        let last_changed = self.last_changed.clone();
-        let pending_schedules = self.pending_schedules.clone();
-        // What was known of time zones then counts, not what is known now.
-        let table = self.schedules();
-        self.times = table.map(|table| Times::recorded(table, &transaction.changes)).unwrap_or_default();
-        let output = self.run_again(transaction)?;
-        (self.times, self.pending_schedules) = (Times::Known, pending_schedules);
-        let function = self.function_of(transaction);
-        (self.store, self.catalog, self.queue, self.time) = before;
-        (self.next_offset, self.last_changed) = (transaction.offset, last_changed);
-        let keeps_old = |table| self.catalog.keeps_old(table);
-        let verdict = compare(transaction, output, &function, &keeps_old);
-        self.apply(transaction)?;
-        if matches!(transaction.cause, Cause::Publish { .. }) {
-            let failures = self.load_modules();
-            if let Some((_, source)) = failures.into_iter().next() {
-                return Err(RecheckError::Load { offset: transaction.offset, source });
-            }
+        };
+        let reason = incomparable(recorded, &attempt);
+        self.take_back(attempt, before.as_ref());
+        let verdict = if let Some(reason) = reason {
+            Verdict::Incomparable(reason)
+        } else {
+            let divergence = self.narrow_down(recorded, difference, (first, instances), before.as_ref());
+            Verdict::Divergent(Box::new(divergence))
+        };
+        self.go_on_from(recorded, verdict)
+    }
+
+    /// Applies the record.
+    fn go_on_from(&mut self, recorded: &Transaction, verdict: Verdict) -> Result<Verdict, RecordedError> {
+        self.apply(recorded)?;
+        if matches!(recorded.cause, Cause::Publish { .. }) {
+            // What does not load answers that it is not available.
+            self.load_modules();
         }
         Ok(verdict)
     }
 
-    fn run_again(&mut self, transaction: &Transaction) -> Result<Output, RecheckError> {
-        let (offset, changes) = (transaction.offset, &transaction.changes);
-        if offset != self.next_offset {
-            return Err(RecordedError::WrongOffset { expected: self.next_offset, found: offset }.into());
+    /// Runs the cause again, up to where it would commit.
+    ///
+    /// # Errors
+    /// The module that it published does not load here.
+    fn attempt(&mut self, recorded: &Transaction, run: Run) -> Result<Performed, Box<Problem>> {
+        if run != Run::Used {
+            self.instances = instantiate(&self.catalog);
         }
-        let request = match &transaction.cause {
+        // What was known of time zones then counts, not what is known now.
+        let table = self.schedules();
+        self.times = table.map(|table| Times::recorded(table, &recorded.changes)).unwrap_or_default();
+        self.tracing = run == Run::Traced;
+        let attempt = self.cause_again(recorded);
+        self.tracing = false;
+        self.times = Times::Known;
+        attempt
+    }
+
+    /// Takes back what was not committed.
+    fn take_back(&mut self, attempt: Performed, before: Option<&Store>) {
+        match (attempt, before) {
+            (Err(_), _) => {}
+            (Ok(done), None) => drop(self.undo(done.finished)),
+            (Ok(_), Some(before)) => {
+                self.store = before.clone();
+                self.instances = instantiate(&self.catalog);
+            }
+        }
+    }
+
+    /// Where it parts from the record: runs it once more, step by step.
+    fn narrow_down(
+        &mut self,
+        recorded: &Transaction,
+        difference: Difference,
+        (first, instances): (Run, Instances),
+        before: Option<&Store>,
+    ) -> Divergence {
+        let again = self.attempt(recorded, Run::Traced).expect("invariant: it was just run");
+        let differs = parting(recorded, &again).is_some();
+        let marks = again.as_ref().map_or(&[][..], |done| &done.finished.host_marks);
+        let host_calls = self.trace.take().and_then(|trace| difference.host_calls(recorded, (&trace, marks)));
+        self.take_back(again, before);
+        let Difference { kind, table, key, column, recorded: old, replayed, .. } = difference;
+        let instances = match (instances, differs || first == Run::Fresh) {
+            (Instances::Used, true) => Instances::All,
+            (instances, _) => instances,
+        };
+        let (offset, function) = (recorded.offset, self.function_of(recorded));
+        Divergence { offset, function, kind, table, key, column, host_calls, instances, recorded: old, replayed }
+    }
+
+    /// Has what caused `transaction` happen again, up to where it would commit.
+    ///
+    /// # Errors
+    /// The module that it published does not load here.
+    fn cause_again(&mut self, transaction: &Transaction) -> Result<Performed, Box<Problem>> {
+        let (changes, moment) = (&transaction.changes, (transaction.time.max(self.time), transaction.seed));
+        Ok(match &transaction.cause {
             Cause::Genesis { .. } | Cause::Configure => panic!("invariant: what a node does by itself is only applied"),
             Cause::Publish { caller, module } => {
                 let artefact = self.published_artefact(changes, module);
-                let loaded = self.loader.load(&artefact).map_err(|source| RecheckError::Load { offset, source })?;
+                let loaded = self.loader.load(&artefact).map_err(|error| Box::new(error.problem))?;
                 let caller = self.identity_in(changes, *caller);
                 // It was published: whatever it needed leave for, it had.
                 let options = PublishOptions { may_break: true, ..PublishOptions::default() };
-                Request::Publish { artefact, loaded, caller, options }
+                self.publish(&Wish { artefact: &artefact, loaded: &loaded, caller, options }, moment)
             }
             Cause::Call { version, function, caller, args } => {
-                let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
-                let Some(entry) = entry else { return Ok(self.nothing_again()) };
-                let function = entry.schema.functions.get(*function as usize).map_or("", |f| f.name.as_str()).into();
                 let caller = self.identity_in(changes, *caller);
-                Request::Call { module: entry.schema.module.as_str().into(), function, args: args.clone(), caller }
+                let found = self.catalog.in_version(*version, *function);
+                match found.ok_or_else(not_in_force).and_then(|found| self.admit(&found, args, caller)) {
+                    Ok(target) => self.call(target, args.clone(), caller, moment),
+                    Err(problem) => Err(refusal(problem, Vec::new(), self.next_offset).into()),
+                }
             }
-            Cause::Event { .. } => Request::NextEvent,
-            Cause::Schedule { .. } => Request::NextSchedule,
-            Cause::Connect { caller, .. } => Request::Connect { caller: self.identity_in(changes, *caller) },
-            Cause::Disconnect { connection } => Request::Disconnect { connection: *connection },
+            Cause::Event { .. } => self.event(moment),
+            Cause::Schedule { .. } => self.schedule(moment),
+            Cause::Connect { caller, .. } => self.connect(self.identity_in(changes, *caller), moment),
+            Cause::Disconnect { connection } => self.disconnect(*connection, moment),
             Cause::Control { caller, action, schedule } => {
-                let caller = self.identity_in(changes, *caller);
-                Request::Control { action: *action, schedule: *schedule, caller }
+                self.control((*action, *schedule), self.identity_in(changes, *caller), moment)
             }
-        };
-        Ok(self.step(Input { now: transaction.time, seed: transaction.seed, request }))
-    }
-
-    /// What comes of a call to a version that is not in force.
-    fn nothing_again(&self) -> Output {
-        Output {
-            transaction: None,
-            unlogged: Unlogged::default(),
-            reply: Err(Problem::new("not-run", "the version that ran it is not in force")),
-            rests_on: self.next_offset,
-            log: Vec::new(),
-        }
+        })
     }
 
     /// The identity with number `client`, which the transaction itself may have given.
-    fn identity_in(
-        &self,
-        changes: &[Change],
-        client: interstice_types::id::ClientId,
-    ) -> interstice_types::id::Identity {
+    fn identity_in(&self, changes: &[Change], client: ClientId) -> Identity {
         let known = self.identity_of(client).or_else(|| system::identity_given(changes, client));
-        known.unwrap_or(interstice_types::id::Identity([0; 32]))
+        known.unwrap_or(Identity([0; 32]))
     }
 
     fn published_artefact(&self, changes: &[Change], module: &str) -> Vec<u8> {
@@ -178,76 +298,73 @@ impl Engine {
 
     /// What ran, for people.
     pub fn function_of(&self, transaction: &Transaction) -> String {
-        let named = |entry: &crate::catalog::ModuleEntry, function: u32| {
-            let name = entry.schema.functions.get(function as usize).map_or("?", |f| f.name.as_str());
-            format!("{}.{name}", entry.schema.module)
-        };
-        match &transaction.cause {
-            Cause::Call { version, function, .. } => {
-                let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
-                entry.map_or_else(|| "?".to_owned(), |entry| named(entry, *function))
+        let found = match &transaction.cause {
+            Cause::Call { version, function, .. } => self.catalog.in_version(*version, *function),
+            Cause::Event { event, .. } => {
+                let reducer = self.catalog.event_reducers().get(event.subscriber as usize);
+                reducer.map(|reducer| self.catalog.at(reducer.module, reducer.function))
             }
-            Cause::Event { event, .. } => match self.catalog.event_reducers().get(event.subscriber as usize) {
-                Some(reducer) => named(&self.catalog.modules()[reducer.module], reducer.function),
-                None => "?".to_owned(),
-            },
             Cause::Schedule { version, function, .. } => {
-                let entry = self.catalog.modules().iter().find(|entry| entry.published_at == *version);
-                entry.zip(*function).map_or_else(|| "?".to_owned(), |(entry, function)| named(entry, function))
+                function.and_then(|function| self.catalog.in_version(*version, function))
             }
-            Cause::Publish { module, .. } => format!("publish {module}"),
-            Cause::Connect { connection, .. } => format!("connect {connection}"),
-            Cause::Disconnect { connection } => format!("disconnect {connection}"),
-            Cause::Control { action, schedule, .. } => format!("{} schedule {schedule}", action.name()),
-            Cause::Genesis { .. } | Cause::Configure => transaction.cause.name().to_owned(),
-        }
+            Cause::Publish { module, .. } => return format!("publish {module}"),
+            Cause::Connect { connection, .. } => return format!("connect {connection}"),
+            Cause::Disconnect { connection } => return format!("disconnect {connection}"),
+            Cause::Control { action, schedule, .. } => return format!("{} schedule {schedule}", action.name()),
+            Cause::Genesis { .. } | Cause::Configure => return transaction.cause.name().to_owned(),
+        };
+        found.map_or_else(|| "?".to_owned(), |found| found.full_name())
     }
 }
 
-fn compare(recorded: &Transaction, output: Output, function: &str, keeps_old: &dyn Fn(TableId) -> bool) -> Verdict {
-    let divergence = |kind, table, recorded_text: String, replayed: String| {
-        Verdict::Divergent(Divergence {
-            offset: recorded.offset,
-            function: function.to_owned(),
-            kind,
-            table,
-            recorded: recorded_text,
-            replayed,
-        })
-    };
-    let Some(replayed) = output.transaction else {
-        let problem =
-            output.reply.err().map_or_else(String::new, |problem| format!("{}: {}", problem.code, problem.message));
-        return divergence("outcome", None, recorded.outcome.name().to_owned(), problem);
-    };
-    if replayed.outcome != recorded.outcome {
-        return divergence("outcome", None, text_of(&recorded.outcome), text_of(&replayed.outcome));
+/// What of an attempt is not as recorded.
+fn parting(recorded: &Transaction, attempt: &Performed) -> Option<Difference> {
+    match attempt {
+        Ok(done) => compare::difference(recorded, done),
+        Err(output) => Some(Difference::refused(recorded, output)),
     }
-    let logged = |change: &Change| change.logged(keeps_old(change.table()));
-    let changes: Vec<_> = replayed.changes.iter().map(logged).collect();
-    let expected: Vec<_> = recorded.changes.iter().map(logged).collect();
-    if changes.len() != expected.len() {
-        let count = |n: usize| format!("{n} changes");
-        return divergence("changes", None, count(expected.len()), count(changes.len()));
-    }
-    if let Some((old, new)) = expected.iter().zip(&changes).find(|(old, new)| old != new) {
-        return divergence("changes", Some(old.table()), format!("{old:?}"), format!("{new:?}"));
-    }
-    if replayed.work != recorded.work {
-        return divergence("work", None, format!("{:?}", recorded.work), format!("{:?}", replayed.work));
-    }
-    if replayed.state_digest != recorded.state_digest {
-        let hex = |digest: u128| format!("{digest:032x}");
-        return divergence("digest", None, hex(recorded.state_digest), hex(replayed.state_digest));
-    }
-    Verdict::Same
 }
 
-fn text_of(outcome: &Outcome) -> String {
+fn not_in_force() -> Problem {
+    Problem::new("not-run", "the version that ran it is not in force")
+}
+
+/// What can be said of a transaction without running it again.
+fn verdict_of(recorded: &Transaction) -> Option<Verdict> {
+    if matches!(recorded.cause, Cause::Genesis { .. } | Cause::Configure) {
+        return Some(Verdict::Same);
+    }
+    if recorded.flags & FLAG_TOUCHED_EPHEMERAL != 0 {
+        return Some(Verdict::Incomparable(Reason::Ephemeral));
+    }
+    let problem = problem_in(&recorded.outcome).filter(is_resource_limit)?;
+    Some(Verdict::Incomparable(Reason::ResourceLimit(problem.into())))
+}
+
+/// Why a difference says nothing, if so.
+fn incomparable(recorded: &Transaction, attempt: &Performed) -> Option<Reason> {
+    let problem = match attempt {
+        Err(output) => output.reply.as_ref().err().cloned(),
+        Ok(done) => problem_in(&done.outcome),
+    }?;
+    let unavailable = |problem: &Problem| problem.code == "module-unavailable";
+    if unavailable(&problem) && !problem_in(&recorded.outcome).is_some_and(|recorded| unavailable(&recorded)) {
+        return Some(Reason::Unavailable(Box::new(problem)));
+    }
+    is_resource_limit(&problem).then(|| Reason::ResourceLimit(problem.into()))
+}
+
+/// Codes of traps that say that a resource was used up, and not what the module did.
+const RESOURCE_LIMITS: [&str; 4] = ["out-of-fuel", "stack-overflow", "no-instance-slot", HOST_FAULT];
+
+fn is_resource_limit(problem: &Problem) -> bool {
+    RESOURCE_LIMITS.contains(&&*problem.code)
+}
+
+/// Why it did not end well.
+fn problem_in(outcome: &Outcome) -> Option<Problem> {
     match outcome {
-        Outcome::Ok(bytes) => format!("ok {}", interstice_types::id::to_hex(bytes)),
-        Outcome::Rejected(problem) | Outcome::Trapped(problem) => {
-            format!("{} {}", outcome.name(), String::from_utf8_lossy(problem))
-        }
+        Outcome::Ok(_) => None,
+        Outcome::Rejected(problem) | Outcome::Trapped(problem) => Problem::from_json(problem).ok(),
     }
 }

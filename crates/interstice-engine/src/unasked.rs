@@ -1,7 +1,7 @@
 //! What runs without being asked: events, and schedules that are due. Each is consumed by one transaction, however its reducer ends; a
 //! failure leaves a row in `interstice.dead_letter`. Only where the host could not run the module nothing is consumed.
 
-use crate::engine::{Engine, Moment, Output, Target, refusal};
+use crate::engine::{Done, Engine, Moment, Output, Performed, Target, refusal};
 use crate::event::PendingEvent;
 use crate::execution::Finished;
 use crate::module::{CallError, HOST_FAULT};
@@ -20,25 +20,23 @@ pub(crate) const ROOM: &str =
 
 impl Engine {
     /// Delivers the next event.
-    pub(crate) fn event(&mut self, moment: Moment) -> Output {
+    pub(crate) fn event(&mut self, moment: Moment) -> Performed {
         let Some(event) = self.queue.first().cloned() else {
-            return refusal(Problem::new("no-event", "no event is pending"), Vec::new(), self.next_offset);
+            let problem = Problem::new("no-event", "no event is pending");
+            return Err(refusal(problem, Vec::new(), self.next_offset).into());
         };
         let reducer = self.catalog.event_reducers()[event.id.subscriber as usize];
         let target = Target { module: reducer.module, function: reducer.function };
         let refused =
             self.event_refusal(&event, target).map(|problem| self.problem_of(target, CallError::Refused(problem)));
-        let (mut finished, outcome) = match self.run_unasked(refused.map_or(Ok(target), Err), &event.args(), moment) {
-            Ok(ended) => ended,
-            Err(fault) => return *fault,
-        };
+        let (mut finished, outcome) = self.run_unasked(refused.map_or(Ok(target), Err), &event.args(), moment)?;
         let tx = transaction_of(&mut finished);
         system::write_event_cursor(tx, event.id).expect(ROOM);
         if let Outcome::Rejected(problem) | Outcome::Trapped(problem) = &outcome {
             let name = self.function_name(target);
             dead_letter::write(tx, Consumed::Event(event.id), &name, problem, moment.0).expect(ROOM);
         }
-        self.commit(Cause::Event { event: event.id, depth: event.depth }, outcome, finished, moment)
+        Ok(Done::new(Cause::Event { event: event.id, depth: event.depth }, outcome, finished, moment))
     }
 
     fn event_refusal(&self, event: &PendingEvent, target: Target) -> Option<Problem> {
@@ -51,19 +49,17 @@ impl Engine {
     }
 
     /// Runs the next schedule that is due.
-    pub(crate) fn schedule(&mut self, moment: Moment) -> Output {
+    pub(crate) fn schedule(&mut self, moment: Moment) -> Performed {
         let Some(row) = self.due_schedule(moment.0) else {
-            return refusal(Problem::new("no-schedule", "no schedule is due"), Vec::new(), self.next_offset);
+            let problem = Problem::new("no-schedule", "no schedule is due");
+            return Err(refusal(problem, Vec::new(), self.next_offset).into());
         };
         let plan = self.plan(&row, moment.0);
         let found = self.schedule_target(&row);
         let version = self.catalog.module(&row.module).map_or(0, |(_, entry)| entry.published_at);
         let function = found.as_ref().ok().map(|target| target.function);
         let target = if plan.skipped { Err(schedule::skipped(&row, moment.0)) } else { found };
-        let (mut finished, outcome) = match self.run_unasked(target, &row.args, moment) {
-            Ok(ended) => ended,
-            Err(fault) => return *fault,
-        };
+        let (mut finished, outcome) = self.run_unasked(target, &row.args, moment)?;
         let cause = Cause::Schedule { schedule: row.id, version, function, due: row.due };
         if let (Outcome::Rejected(problem) | Outcome::Trapped(problem), false) = (&outcome, plan.skipped) {
             let name = format!("{}.{}", row.module, row.function);
@@ -71,7 +67,7 @@ impl Engine {
             dead_letter::write(transaction_of(&mut finished), consumed, &name, problem, moment.0).expect(ROOM);
         }
         self.move_on(&mut finished, row, &plan);
-        self.commit(cause, outcome, finished, moment)
+        Ok(Done::new(cause, outcome, finished, moment))
     }
 
     /// Takes a schedule that was consumed away, or gives it its next time. Its own reducer may have taken it away before.
@@ -87,7 +83,12 @@ impl Engine {
     }
 
     /// Does to a schedule what somebody who runs the node wants.
-    pub(crate) fn control(&mut self, what: (ScheduleAction, ScheduleId), caller: Identity, moment: Moment) -> Output {
+    pub(crate) fn control(
+        &mut self,
+        what: (ScheduleAction, ScheduleId),
+        caller: Identity,
+        moment: Moment,
+    ) -> Performed {
         let mut tx = std::mem::take(&mut self.store).begin();
         let client = match self.client_of(&mut tx, caller) {
             Ok(client) => client,
@@ -99,12 +100,13 @@ impl Engine {
         let (action, schedule) = what;
         let finished = self.unexecuted(tx);
         let cause = Cause::Control { caller: client, action, schedule };
-        self.commit(cause, Outcome::Ok(Vec::new()), finished, moment)
+        Ok(Done::new(cause, Outcome::Ok(Vec::new()), finished, moment))
     }
 
-    pub(crate) fn abandon(&mut self, tx: WriteTx, problem: Problem) -> Output {
+    /// Takes back what a transaction wrote so far, for which there is no place.
+    pub(crate) fn abandon(&mut self, tx: WriteTx, problem: Problem) -> Performed {
         self.store = tx.abort();
-        refusal(problem, Vec::new(), self.next_offset)
+        Err(refusal(problem, Vec::new(), self.next_offset).into())
     }
 
     /// Runs a reducer for nobody, under the identity of its own module; if it is known that it cannot run, that is its outcome.

@@ -462,7 +462,7 @@ pub(crate) fn salt(seed: &[u8; 16], first_frame: Position) -> [u8; 16] {
 }
 
 /// The name of the segment that begins with `first_offset`.
-pub(crate) fn segment_name(first_offset: u64) -> String {
+pub fn segment_name(first_offset: u64) -> String {
     format!("{first_offset:020}.log")
 }
 

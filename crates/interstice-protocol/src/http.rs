@@ -3,12 +3,14 @@
 mod backup;
 mod log;
 mod publish;
+mod replay;
 mod schedules;
 mod snapshots;
 
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
+pub use replay::{DivergenceFound, HostCallsFound, IncomparableFound, ReplayChecked};
 pub use schedules::{ScheduleControlled, ScheduleFound, ScheduleList, ScheduleSelection};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
@@ -306,38 +308,6 @@ pub struct ScrubDone {
     pub faults: usize,
 }
 
-/// What running the log again found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayChecked {
-    /// Whether everything came out as recorded.
-    pub ok: bool,
-    /// Transactions that ran again.
-    #[serde(with = "as_text")]
-    pub checked: u64,
-    /// Those that came out otherwise.
-    pub divergences: Vec<DivergenceFound>,
-    /// Transactions that cannot be compared.
-    pub incomparable: u64,
-}
-
-/// A transaction that came out otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DivergenceFound {
-    /// Which.
-    #[serde(with = "as_text")]
-    pub offset: Offset,
-    /// `module.function`, or the kind of its cause.
-    pub function: String,
-    /// `outcome`, `changes`, `work` or `digest`.
-    pub kind: String,
-    /// `module.table`, if it is about one.
-    pub table: Option<String>,
-    /// What is recorded.
-    pub recorded: String,
-    /// What came out.
-    pub replayed: String,
-}
-
 macro_rules! shapes {
     ($($shape:ty => $name:literal,)*) => {
         $(impl Shape for $shape {
@@ -378,7 +348,7 @@ pub fn status_of(problem: &Problem) -> u16 {
         "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"
         | "events-pending" | "schema-changed" | "breaks-importers" | "no-migration-path" | "destructive"
         | "migration-failed" | "does-not-convert" | "schedule-paused" | "declared-schedule" | "too-many-schedules"
-        | "no-snapshots" | "no-backup" | "history-diverged" => 409,
+        | "no-snapshots" | "history-diverged" => 409,
         "too-large" | "artefact-too-large" | "row-too-large" | "transaction-too-large" => 413,
         // The module's fault, and no answer of its own.
         "panic" | "trap" | "out-of-fuel" | "stack-overflow" | "call-depth" | "re-entered" | "not-permitted"

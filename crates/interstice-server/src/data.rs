@@ -17,6 +17,7 @@ use interstice_log::local::{LocalLog, OpenOptions, OpenReport};
 use interstice_log::segment::{FORMAT_VERSION, LogId};
 use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::directory::DirectoryStorage;
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_types::id::{decode_hex, to_hex};
 use interstice_types::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ const SNAPSHOT_DIRECTORY: &str = "snapshots";
 const KEY_FILE: &str = "key";
 /// The directory of compiled code.
 const CACHE_DIRECTORY: &str = "cache";
+
+/// Of a log in memory: it is zeroed before it is written, and there is always one to spare.
+const MEMORY_SEGMENT_SIZE: u64 = 8 << 20;
 
 /// What `node.json` says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -97,6 +101,18 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     }
     let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
     Ok(Data { node, log, snapshots, settings, cache: path.join(CACHE_DIRECTORY), key })
+}
+
+/// A log that is gone with the process.
+pub(crate) fn in_memory(fresh: &Fresh) -> Result<LocalLog<MemoryStorage>, StartError> {
+    let options = OpenOptions {
+        segment_size: MEMORY_SEGMENT_SIZE,
+        log_id: LogId(fresh.node),
+        lineage: Lineage(fresh.lineage),
+        salt_seed: fresh.salt_seed,
+    };
+    let opened = LocalLog::open(MemoryStorage::default(), options);
+    opened.map(|(log, _)| log).map_err(|error| StartError::of_log(Path::new("memory"), error))
 }
 
 /// What opening the log found and did.

@@ -1,7 +1,7 @@
 //! The past of a running node: its log and its snapshots, told, verified, run again, folded, trimmed.
 
 use crate::settings::{Keep, RetentionSettings};
-use interstice::check::{CheckError, CheckReport, check};
+use interstice::check::{CheckError, CheckReport, Scope, check};
 use interstice::framing::{Transactions, UnpackError};
 use interstice::history::{HistoryError, Selector, Stats, tell};
 use interstice::opened::Start;
@@ -14,7 +14,6 @@ use interstice_log::backup::{Inventory, read_piece};
 use interstice_log::frame::Position;
 use interstice_log::local::LocalLog;
 use interstice_log::log::{CommitLog, ReadError, Receipt, Room, Standing, Tail};
-use interstice_log::memory::MemoryLog;
 use interstice_log::retention::{Surplus, keep_copy};
 use interstice_log::segment::SegmentHeader;
 use interstice_log::snapshot::{SnapshotError, name_of};
@@ -59,11 +58,11 @@ pub trait NodeLog: CommitLog<Writer: Send + 'static, Frames: Send> + Send + Sync
     /// What either directory says.
     fn archive(&self, segment: &SegmentHeader, to: &Path) -> io::Result<()>;
 
-    /// What there is to be backed up, and the size of each segment's file; `None` without files.
+    /// What there is to be backed up, and the size of each segment's file.
     ///
     /// # Errors
     /// What the storage says.
-    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>>;
+    fn inventory(&self) -> io::Result<(Inventory, Vec<u64>)>;
 
     /// Durable bytes of the segment `name`.
     ///
@@ -97,47 +96,16 @@ impl<S: Storage<Lock: Sync>> NodeLog for LocalLog<S> {
         keep_copy(self.storage(), &to, &segment.name())
     }
 
-    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>> {
+    fn inventory(&self) -> io::Result<(Inventory, Vec<u64>)> {
         let inventory = LocalLog::inventory(self);
         let size = |segment: &SegmentHeader| self.storage().open(&segment.name())?.size();
         let mut sizes = inventory.segments.iter().map(size).collect::<io::Result<Vec<_>>>()?;
         sizes.iter_mut().last().into_iter().for_each(|open| *open = inventory.byte);
-        Ok(Some((inventory, sizes)))
+        Ok((inventory, sizes))
     }
 
     fn read_durable(&self, name: &str, piece: (u64, u64)) -> io::Result<Vec<u8>> {
         LocalLog::read_durable(self, name, piece)
-    }
-}
-
-impl NodeLog for MemoryLog {
-    fn verify(&self) -> io::Result<VerifyReport> {
-        let tail = CommitLog::tail(self);
-        Ok(VerifyReport { segments: Vec::new(), transactions: tail.next_offset, head: tail.chain })
-    }
-
-    fn scrub(&self, _: &Arc<dyn Pace>) -> io::Result<Vec<SegmentReport>> {
-        Ok(Vec::new())
-    }
-
-    fn size_behind(&self, _: Offset) -> u64 {
-        0
-    }
-
-    fn surplus(&self, _: Position, _: u64) -> Vec<Surplus> {
-        Vec::new()
-    }
-
-    fn archive(&self, _: &SegmentHeader, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn inventory(&self) -> io::Result<Option<(Inventory, Vec<u64>)>> {
-        Ok(None)
-    }
-
-    fn read_durable(&self, _: &str, _: (u64, u64)) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -204,8 +172,8 @@ pub(crate) trait LogAccess: Send + Sync {
     /// Gives up what need not be kept; false if that has to wait, because somebody reads it.
     fn retain(&self, settings: &RetentionSettings, now: Timestamp) -> Result<bool, RetainError>;
 
-    /// What there is to be backed up; `None` in memory.
-    fn backup_source(&self) -> io::Result<Option<BackupFiles>>;
+    /// What there is to be backed up.
+    fn backup_source(&self) -> io::Result<BackupFiles>;
 
     /// Bytes of a file of what there is to be backed up. `NotFound` if it is not there any more.
     fn read_file(&self, file: &BackupFile, piece: (u64, u64)) -> io::Result<Vec<u8>>;
@@ -318,7 +286,7 @@ impl<L: NodeLog> LogAccess for Past<L> {
 
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(check(&self.log, self.earliest(kit)?)?)
+        Ok(check(&self.log, self.earliest(kit)?, Scope::ALL, &|_| {})?)
     }
 
     fn verify(&self) -> io::Result<VerifyReport> {
@@ -383,13 +351,13 @@ impl<L: NodeLog> LogAccess for Past<L> {
         Ok(true)
     }
 
-    fn backup_source(&self) -> io::Result<Option<BackupFiles>> {
+    fn backup_source(&self) -> io::Result<BackupFiles> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         // Snapshots first: the log is behind each of them then.
         let looked = self.snapshots.as_ref().map_or_else(|| Ok(Vec::new()), |snapshots| snapshots.look(false))?;
         let snapshots = looked.iter().map(|looked| (looked.next_offset, looked.bytes)).collect();
-        let listed = self.log.inventory()?;
-        Ok(listed.map(|(inventory, sizes)| BackupFiles { inventory, sizes, snapshots }))
+        let (inventory, sizes) = self.log.inventory()?;
+        Ok(BackupFiles { inventory, sizes, snapshots })
     }
 
     fn read_file(&self, file: &BackupFile, piece: (u64, u64)) -> io::Result<Vec<u8>> {

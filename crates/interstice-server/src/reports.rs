@@ -1,22 +1,24 @@
 //! What tools found, in the shapes that it is shown in: the same from a node and from a data directory.
 
-use interstice::check::CheckReport;
+mod replay;
+
+pub use replay::replay_checked;
+
 use interstice::history::{FunctionStats, Stats, TableStats};
 use interstice::snapshot::Looked;
 use interstice::snapshot::build::Built;
 use interstice::sql::Select;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::read::Snapshot;
-use interstice_engine::recheck::Divergence;
 use interstice_engine::system;
 use interstice_engine::system::schedule::ScheduleRow;
 use interstice_log::backup::Inventory;
 use interstice_log::segment::SegmentHeader;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
-    BackupSource, ChangeCounts, DivergenceFound, EndListed, Explained, FaultFound, FunctionCounted, LogStats,
-    LogVerified, PartCounted, ReplayChecked, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed,
-    SegmentVerified, SnapshotBuilt, SnapshotFound, SnapshotList, SnapshotListed,
+    BackupSource, ChangeCounts, EndListed, Explained, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted,
+    RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed, SegmentVerified, SnapshotBuilt,
+    SnapshotFound, SnapshotList, SnapshotListed,
 };
 use interstice_types::id::{Identity, Offset, to_hex};
 use interstice_types::problem::Problem;
@@ -88,29 +90,6 @@ pub fn log_stats(stats: &Stats) -> LogStats {
 pub fn invalid_key(error: &dyn std::fmt::Display) -> Problem {
     Problem::new("invalid-selection", error.to_string())
         .hint("`interstice schema show MODULE` says what the primary key is; `--from` and `--to` leave other times out")
-}
-
-/// The report of a check as it is shown.
-pub fn replay_checked(report: &CheckReport) -> ReplayChecked {
-    let divergences: Vec<_> = report.divergences.iter().map(|divergence| found(divergence, &report.catalog)).collect();
-    ReplayChecked {
-        ok: divergences.is_empty(),
-        checked: report.checked,
-        divergences,
-        incomparable: report.incomparable,
-    }
-}
-
-fn found(divergence: &Divergence, catalog: &Catalog) -> DivergenceFound {
-    let table = divergence.table.and_then(|id| catalog.table_name(id));
-    DivergenceFound {
-        offset: divergence.offset,
-        function: divergence.function.clone(),
-        kind: divergence.kind.to_owned(),
-        table: table.map(|(module, table)| format!("{module}.{table}")),
-        recorded: divergence.recorded.clone(),
-        replayed: divergence.replayed.clone(),
-    }
 }
 
 /// The beginning of the log was given up, and what is asked for with it.

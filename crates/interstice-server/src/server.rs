@@ -18,8 +18,6 @@ use crate::snapshot_thread::{self, Effort};
 use crate::start::{Config, StartError};
 use interstice::opened::{Birth, OpenReport, Opened};
 use interstice_engine::module::ModuleLoader;
-use interstice_log::frame::Lineage;
-use interstice_log::memory::MemoryLog;
 use interstice_types::problem::Problem;
 use interstice_wasm::runtime::Runtime as Wasm;
 use std::io;
@@ -77,7 +75,7 @@ impl Server {
         };
         match config.data.clone() {
             None => {
-                let log = MemoryLog::new(Lineage(fresh.lineage));
+                let log = data::in_memory(&fresh)?;
                 let past = Past::new(log, None);
                 Self::run(past, (fresh.node, Wasm::new()?), (config, Settings::default(), listener), moments)
             }

@@ -11,7 +11,7 @@ use crate::faulty::{FaultyStorage, SyncFailure};
 use crate::model::{Model, Op};
 use crate::reached::reached;
 use crate::rng::Rng;
-use interstice::check::check;
+use interstice::check::{Scope, check};
 use interstice::database::Database;
 use interstice::opened::{Birth, Start, transactions};
 use interstice_engine::engine::{Input, Output, Request};
@@ -392,8 +392,9 @@ impl World {
             // Its beginning was given up.
             return Ok(());
         }
-        let report = check(database.log(), Start::empty(Arc::new(NativeLoader), Limits::default()))
-            .map_err(|error| error.to_string())?;
+        let report =
+            check(database.log(), Start::empty(Arc::new(NativeLoader), Limits::default()), Scope::ALL, &|_| {})
+                .map_err(|error| error.to_string())?;
         match report.divergences.first() {
             None => Ok(()),
             Some(divergence) => Err(format!("run again, the log diverges: {divergence}")),

@@ -108,6 +108,23 @@ impl Change {
         }
     }
 
+    /// Whether a log would say the same of this complete change as it does of `recorded`, which may lack what a log leaves out.
+    pub fn is_as_recorded(&self, recorded: &Self) -> bool {
+        let same = |old: &Option<RowBytes>, recorded: &Option<RowBytes>| recorded.is_none() || old == recorded;
+        match (self, recorded) {
+            (Self::Delete { table, key, old }, Self::Delete { table: t, key: k, old: o }) => {
+                table == t && key == k && same(old, o)
+            }
+            (Self::Update { table, old, new }, Self::Update { table: t, old: o, new: n }) => {
+                table == t && new == n && same(old, o)
+            }
+            (Self::Sequence { table, column, next, .. }, Self::Sequence { table: t, column: c, next: n, .. }) => {
+                (table, column, next) == (t, c, n)
+            }
+            (change, recorded) => change == recorded,
+        }
+    }
+
     /// Appends the logged bytes: a tag with the table, then the fields.
     pub fn encode(&self, keep_old: bool, out: &mut Vec<u8>) {
         let mut begin = |tag: u8, table: TableId| {

@@ -6,8 +6,11 @@
 //! length of what follows, u32 LE
 //! flags u8 ─ offset ─ time i64 LE ─ seed 16 bytes ─ cause ─ outcome
 //! count of changes ─ changes ─ fuel ─ host calls ─ hash of host calls u128 LE ─ state digest u128 LE
-//! length of the extension area ─ extension area (skipped by readers that do not know it)
+//! length of the extension area ─ extension area
 //! ```
+//!
+//! The extension area is a list of fields: a tag u8, the length of what follows, bytes. A reader skips those that it does not know.
+//! Tag 1: marks in the hash of host calls, u64 LE each ([`Transaction::host_marks`]); left out where there are none.
 
 use crate::change::{Change, ChangeError};
 use crate::codec::{DecodeError, Reader};
@@ -36,11 +39,17 @@ pub struct Transaction {
     pub changes: Vec<Change>,
     /// Work that it took; deterministic.
     pub work: Work,
+    /// The low half of the hash of host calls before each call whose number is a multiple of [`HOST_MARK_INTERVAL`], the first
+    /// call excepted: of two runs they say between which calls they part.
+    pub host_marks: Vec<u64>,
     /// Sum over all durable rows and sequences after it.
     pub state_digest: u128,
     /// See [`FLAG_TOUCHED_EPHEMERAL`].
     pub flags: u8,
 }
+
+/// Host calls between two marks in their hash.
+pub const HOST_MARK_INTERVAL: u64 = 64;
 
 /// How much a transaction did, in units that re-execution repeats exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -283,10 +292,22 @@ impl Transaction {
         at_end(Part::Work, out.len());
         out.extend(self.state_digest.to_le_bytes());
         at_end(Part::Digest, out.len());
-        varint::write(out, 0);
+        self.encode_extension(out);
         at_end(Part::Extension, out.len());
         let length = u32::try_from(out.len() - start - LENGTH_SIZE).expect("invariant: a transaction is under 4 GiB");
         out[start..start + LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
+    }
+
+    fn encode_extension(&self, out: &mut Vec<u8>) {
+        if self.host_marks.is_empty() {
+            out.push(0);
+            return;
+        }
+        let mut field = vec![extension_tag::HOST_MARKS];
+        varint::write(&mut field, (self.host_marks.len() * size_of::<u64>()) as u64);
+        varint::write(out, (field.len() + self.host_marks.len() * size_of::<u64>()) as u64);
+        out.extend(field);
+        self.host_marks.iter().for_each(|mark| out.extend(mark.to_le_bytes()));
     }
 
     /// Takes one record off the front of `payload`.
@@ -311,10 +332,33 @@ impl Transaction {
             host_hash: u128::from_le_bytes(reader.array("hash of host calls")?),
         };
         let state_digest = u128::from_le_bytes(reader.array("state digest")?);
-        reader.short_bytes("extension area")?;
+        let host_marks = decode_extension(reader.short_bytes("extension area")?)?;
         reader.finish()?;
-        Ok(Self { offset, time, seed, cause, outcome, changes, work, state_digest, flags })
+        Ok(Self { offset, time, seed, cause, outcome, changes, work, host_marks, state_digest, flags })
     }
+}
+
+/// The marks in the hash of host calls.
+fn decode_extension(area: &[u8]) -> Result<Vec<u64>, DecodeError> {
+    let (mut reader, mut marks) = (Reader::new(area), Vec::new());
+    while reader.left() > 0 {
+        let tag = reader.array::<1>("tag of an extension")?[0];
+        let position = reader.position();
+        let field = reader.short_bytes("extension")?;
+        if tag == extension_tag::HOST_MARKS {
+            let (whole, rest) = field.as_chunks();
+            if !rest.is_empty() {
+                return Err(DecodeError::InvalidNumber { position });
+            }
+            marks = whole.iter().copied().map(u64::from_le_bytes).collect();
+        }
+    }
+    Ok(marks)
+}
+
+/// The first byte of each field of the extension area.
+mod extension_tag {
+    pub(super) const HOST_MARKS: u8 = 1;
 }
 
 fn decode_changes(reader: &mut Reader<'_>) -> Result<Vec<Change>, RecordError> {

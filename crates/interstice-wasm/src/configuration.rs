@@ -47,7 +47,7 @@ pub(crate) fn configuration() -> Config {
     config.wasm_backtrace_max_frames(None);
     config.memory_reservation(MEMORY_RESERVATION_SIZE);
     config.memory_guard_size(MEMORY_GUARD_SIZE);
-    config.memory_init_cow(true);
+    config.memory_init_cow(false);
     config
 }
 

@@ -5,12 +5,14 @@ use crate::cache::{CodeCache, MAX_CACHE_SIZE};
 use crate::configuration;
 use crate::host::{self, Host};
 use crate::instance::WasmModule;
-use interstice_engine::module::{LoadError, Loaded, Module as EngineModule, ModuleFactory, ModuleLoader};
+use interstice_engine::module::{
+    LoadError, Loaded, Module as EngineModule, ModuleFactory, ModuleLoader, artefact_hash,
+};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::{Engine, InstancePre, Linker, Module};
 
 /// Bytes of WebAssembly stack that a call may use.
@@ -21,6 +23,8 @@ pub const MAX_MEMORY_SIZE: usize = 64 << 20;
 pub const MAX_TABLES: usize = 8;
 /// Functions that such a table may hold.
 pub const MAX_TABLE_ELEMENTS: usize = 100_000;
+/// Artefacts whose compiled code is kept in memory, the last ones.
+const MAX_RECENT: usize = 16;
 /// Instances that may be there at once: 64 modules, each once in the engine and once with a reader.
 pub const MAX_INSTANCES: u32 = 128;
 
@@ -29,6 +33,8 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<Host>,
     cache: Option<CodeCache>,
+    /// What was compiled last, by the hash of the artefact.
+    recent: Mutex<Vec<([u8; 32], Module)>>,
     compiled: AtomicU64,
 }
 
@@ -61,7 +67,7 @@ impl Runtime {
 
     pub(crate) fn of_engine(engine: Engine) -> Result<Self, LoadError> {
         let linker = host::linker(&engine).map_err(no_runtime)?;
-        Ok(Self { engine, linker, cache: None, compiled: AtomicU64::new(0) })
+        Ok(Self { engine, linker, cache: None, recent: Mutex::default(), compiled: AtomicU64::new(0) })
     }
 
     /// Artefacts that were compiled so far, rather than found in the cache.
@@ -87,8 +93,21 @@ impl Runtime {
         Ok((artefact, WasmFactory { pre: Arc::new(pre), reset }))
     }
 
-    /// Compiled code, from the cache if it is there. What is there was valid when it was compiled.
+    /// Compiled code: what was compiled a while ago is not compiled again, also by others meanwhile.
     fn module(&self, wasm: &[u8]) -> Result<Module, Problem> {
+        let hash = artefact_hash(wasm);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, module)) = recent.iter().find(|(known, _)| *known == hash) {
+            return Ok(module.clone());
+        }
+        let module = self.cached(wasm)?;
+        recent.truncate(MAX_RECENT - 1);
+        recent.insert(0, (hash, module.clone()));
+        Ok(module)
+    }
+
+    /// Compiled code, from the cache if it is there. What is there was valid when it was compiled.
+    fn cached(&self, wasm: &[u8]) -> Result<Module, Problem> {
         if let Some(module) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, wasm)) {
             return Ok(module);
         }

@@ -48,4 +48,6 @@ pub(crate) enum Scenario {
     Transfer,
     /// The log beside the disk alone, recovery, verification, a start on a million rows, writes beside a snapshot
     Log,
+    /// Transactions run again beside the pace at which they are made
+    History,
 }

@@ -1,6 +1,7 @@
 //! What may stand behind the commands that are about what was and what is to come: log, snapshots, backups, replay, schedules.
 
 use clap::Subcommand;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// Which transactions: those that everything given holds for.
@@ -188,8 +189,27 @@ pub(crate) enum Backup {
 pub(crate) enum Replay {
     /// Run every transaction again and compare; exit code 4 if one comes out otherwise
     Check {
-        /// Read a data directory instead of asking a node
+        #[command(flatten)]
+        scope: Scope,
+        /// Each call in an instance of its own: by default one transaction of 64 is run in one too, and each that comes out otherwise
+        #[arg(long)]
+        fresh: bool,
+        /// Threads that run transactions; as many as there are processors, if this is left out
+        #[arg(long, value_name = "N")]
+        jobs: Option<NonZero<usize>>,
+        /// Read a data directory or a backup instead of asking a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+}
+
+/// A stretch of history.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Scope {
+    /// The first offset
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) from: Option<u64>,
+    /// The offset behind the last
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: Option<u64>,
 }

@@ -2,8 +2,8 @@
 
 use crate::directory::{Directory, place_of, repository};
 use crate::failure::{Failure, exit};
-use crate::node::{Node, body};
-use crate::remote::network_error;
+use crate::node::Node;
+use crate::remote::{Files, NodeFiles, network_error};
 use crate::report::{FOUND, Report, columns};
 use interstice::backup::create::{CreateError, Created, Source};
 use interstice::backup::verify::{Verified, Verifier};
@@ -12,10 +12,10 @@ use interstice_log::backup::{CopyError, Inventory};
 use interstice_log::frame::{Epoch, Lineage, Position};
 use interstice_log::log::Tail;
 use interstice_log::segment::{LogId, SegmentHeader};
-use interstice_log::snapshot::{SnapshotError, name_of};
+use interstice_log::snapshot::SnapshotError;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
-use interstice_protocol::http::{BackupSource, route};
+use interstice_protocol::http::BackupSource;
 use interstice_types::id::decode_hex;
 use interstice_types::problem::Problem;
 use interstice_types::time::Timestamp;
@@ -77,7 +77,7 @@ fn open_or_make(to: &Path) -> Result<Repository<DirectoryStorage>, Failure> {
     ))
 }
 
-fn of_directory(data: &Path) -> Result<Source<crate::directory::Files>, Failure> {
+fn of_directory(data: &Path) -> Result<Source<Files>, Failure> {
     let directory = Directory::open(data)?;
     let snapshots = directory.snapshots_beside_damage()?;
     // Before the log: it is behind each of them then.
@@ -93,21 +93,16 @@ fn of_directory(data: &Path) -> Result<Source<crate::directory::Files>, Failure>
 }
 
 fn of_node(node: &Node) -> Result<Source<crate::remote::RemoteStorage>, Failure> {
-    let listed: BackupSource = body(&node.get(route::BACKUP)?)?;
+    let NodeFiles { listed, log, snapshots } = node.files()?;
     let not_understood = || -> Failure {
         let problem = Problem::new("invalid-answer", "the node's list of files is not understood");
         problem.hint("the command and the node may be of different versions").into()
     };
-    let inventory = inventory(&listed).ok_or_else(not_understood)?;
-    let names = inventory.segments.iter().map(SegmentHeader::name);
-    let sizes = names.zip(listed.segments.iter().map(|segment| segment.bytes)).collect();
-    let offsets: Vec<_> = listed.snapshots.iter().map(|snapshot| snapshot.next_offset).collect();
-    let snapshots = listed.snapshots.iter().map(|snapshot| (name_of(snapshot.next_offset), snapshot.bytes)).collect();
     Ok(Source {
-        log: node.files(route::BACKUP_LOG, sizes),
-        inventory,
-        snapshots: node.files(route::BACKUP_SNAPSHOTS, snapshots),
-        offsets,
+        log,
+        inventory: inventory(&listed).ok_or_else(not_understood)?,
+        snapshots,
+        offsets: listed.snapshots.iter().map(|snapshot| snapshot.next_offset).collect(),
         settings: listed.settings.map(String::into_bytes),
     })
 }

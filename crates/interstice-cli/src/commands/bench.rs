@@ -1,5 +1,7 @@
 //! `bench`: how fast it is, in one run; medians of several rounds, ratios of what was measured in turn.
 
+mod figure;
+mod history;
 mod layers;
 mod log;
 mod sockets;
@@ -27,6 +29,7 @@ pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
     in_directory(&directory, || match options.scenario {
         Scenario::Transfer => transfer::run(&artefact, &directory, span, output),
         Scenario::Log => log::run(&artefact, &directory, span, output),
+        Scenario::History => history::run(&artefact, &directory, output),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `dev`: from source to a running node in one command.
 
-use super::{build, history, invoke, log, publish, serve};
+use super::{build, history, invoke, publish, replay, serve};
+use crate::args::Scope;
 use crate::args::{Format, Invocation};
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
@@ -89,10 +90,10 @@ fn demonstrate(node: &Node, projects: &[Project], output: &Output) -> Result<Rep
             done.push(json!({ "query": query, "result": report.document }));
         }
     }
-    let checked: ReplayChecked = body(&node.post(route::REPLAY_CHECK, &Value::Null)?)?;
+    let report = replay::check(node, None, (Scope { from: None, to: None }, false, None), output)?;
+    let checked: ReplayChecked = body(&report.document)?;
     if !checked.ok {
-        let text = log::replay_check(node, None)?.text;
-        return Err(Failure::new(crate::report::FOUND, Problem::new("divergence", text)));
+        return Err(Failure::new(crate::report::FOUND, Problem::new("divergence", report.text)));
     }
     let document =
         json!({ "schema": "interstice.dev/v1", "demonstrated": done, "replayed": checked.checked.to_string() });

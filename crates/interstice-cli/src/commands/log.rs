@@ -1,14 +1,13 @@
-//! `log verify` and `replay check`, on a node or a data directory.
+//! `log verify`, on a node or a data directory.
 
 use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::{Node, body};
 use crate::report::{FOUND, Report};
-use interstice_protocol::http::{Envelope, LogVerified, ReplayChecked, SegmentVerified, route};
+use interstice_protocol::http::{Envelope, LogVerified, SegmentVerified, route};
 use interstice_server::reports;
 use serde_json::Value;
 use std::path::Path;
-use std::time::Instant;
 
 pub(crate) fn verify(node: &Node, data: Option<&Path>) -> Result<Report, Failure> {
     let document = match data {
@@ -42,37 +41,6 @@ fn segment_lines(segment: &SegmentVerified) -> Vec<String> {
     });
     let notices = segment.notices.iter().map(|notice| format!("  note: {notice}"));
     std::iter::once(head).chain(faults).chain(notices).collect()
-}
-
-pub(crate) fn replay_check(node: &Node, data: Option<&Path>) -> Result<Report, Failure> {
-    let started = Instant::now();
-    let document = match data {
-        None => node.post(route::REPLAY_CHECK, &Value::Null)?,
-        Some(data) => {
-            let directory = Directory::open(data)?;
-            let log = directory.log()?;
-            let report = interstice::check::check(&log, directory.earliest(&log)?);
-            let report = report.map_err(|error| match error {
-                error if error.is_trimmed() => reports::trimmed(&error).into(),
-                error => directory.corrupt(&error),
-            })?;
-            document(reports::replay_checked(&report))
-        }
-    };
-    let checked: ReplayChecked = body(&document)?;
-    let lines = checked.divergences.iter().map(|found| {
-        let table = found.table.as_ref().map(|table| format!(" {table}")).unwrap_or_default();
-        format!(
-            "offset {} ({}): {}{table}: recorded {}, replayed {}",
-            found.offset, found.function, found.kind, found.recorded, found.replayed
-        )
-    });
-    let mut lines: Vec<_> = lines.collect();
-    let rate = checked.checked as f64 / started.elapsed().as_secs_f64() / 1e3;
-    let count = checked.divergences.len();
-    lines.push(format!("{} transactions re-executed, {count} divergences        {rate:.1} k/s", checked.checked));
-    let exit = if checked.ok { 0 } else { FOUND };
-    Ok(Report::new(document, lines.join("\n")).items("divergences").exit(exit))
 }
 
 pub(super) fn document<T: interstice_protocol::http::Shape>(body: T) -> Value {

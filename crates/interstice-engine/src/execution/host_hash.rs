@@ -3,21 +3,55 @@
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Which host call it was.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum HostCall {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostCall {
+    /// [`Execution::insert`](super::Execution::insert)
     Insert = 1,
+    /// [`Execution::update`](super::Execution::update)
     Update = 2,
+    /// [`Execution::delete`](super::Execution::delete)
     Delete = 3,
+    /// [`Execution::get`](super::Execution::get)
     Get = 4,
+    /// [`Execution::count`](super::Execution::count)
     Count = 5,
+    /// [`Execution::scan_open`](super::Execution::scan_open)
     ScanOpen = 6,
+    /// [`Execution::scan_next`](super::Execution::scan_next)
     ScanNext = 7,
+    /// [`Execution::scan_close`](super::Execution::scan_close)
     ScanClose = 8,
+    /// [`Execution::call`](super::Execution::call)
     Call = 9,
+    /// [`Execution::log`](super::Execution::log)
     Log = 10,
+    /// [`Execution::schedule`](super::Execution::schedule)
     Schedule = 11,
+    /// [`Execution::cancel`](super::Execution::cancel)
     Cancel = 12,
+    /// [`Execution::delete_where`](super::Execution::delete_where)
     DeleteWhere = 13,
+}
+
+impl HostCall {
+    /// Its name, as a module imports it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Get => "get",
+            Self::Count => "count",
+            Self::ScanOpen => "scan_open",
+            Self::ScanNext => "scan_next",
+            Self::ScanClose => "scan_close",
+            Self::Call => "call",
+            Self::Log => "log",
+            Self::Schedule => "schedule",
+            Self::Cancel => "cancel",
+            Self::DeleteWhere => "delete_where",
+        }
+    }
 }
 
 /// Rolling XXH3-128: each step hashes its bytes with a seed made of what came before.

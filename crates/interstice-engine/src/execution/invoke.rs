@@ -42,6 +42,10 @@ impl Execution {
         self.waiting.extend(self.running.replace(frame));
         let savepoint = self.tables.tx().map(|tx| tx.savepoint());
         let scheduled = self.scheduled.clone();
+        let fuel = self.meter.fuel();
+        if let Some(trace) = self.meter.trace_mut() {
+            trace.enter((module, function), args, fuel);
+        }
         let (mut this, result) = instance.call(&Call { function, args, context }, self);
         this.running = this.waiting.pop();
         this.scans.truncate(frame.scans);
@@ -55,6 +59,10 @@ impl Execution {
         if let (Err(_), Some(savepoint), Ok(tx)) = (&result, savepoint, this.tables.tx_mut()) {
             tx.rollback_to(savepoint);
             this.scheduled = scheduled;
+        }
+        let fuel = this.meter.fuel();
+        if let Some(trace) = this.meter.trace_mut() {
+            trace.leave(&result, fuel);
         }
         (this, result)
     }
@@ -109,7 +117,7 @@ impl Execution {
 
     /// The function behind an import, if it may be called from here with these arguments.
     fn callee(&mut self, import: u32, args: &[u8]) -> Result<(usize, u32), HostError> {
-        self.meter.enter(HostCall::Call, u64::from(import), args)?;
+        self.enter(HostCall::Call, u64::from(import), args)?;
         let catalog = Arc::clone(&self.catalog);
         let frame = self.frame();
         let target = catalog.modules()[frame.module].imports.get(import as usize).copied().flatten();

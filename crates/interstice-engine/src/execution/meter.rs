@@ -2,9 +2,10 @@
 
 use super::HostError;
 use super::host_hash::{HostCall, HostHash};
+use super::trace::Trace;
 use crate::limits::charge;
 use interstice_types::problem::Problem;
-use interstice_types::transaction::Work;
+use interstice_types::transaction::{HOST_MARK_INTERVAL, Work};
 
 /// Fuel, host calls, and the trap that ends a transaction.
 pub(super) struct Meter {
@@ -14,6 +15,9 @@ pub(super) struct Meter {
     fuel: u64,
     host_calls: u64,
     host_hash: HostHash,
+    host_marks: Vec<u64>,
+    /// What there is to tell, if somebody wants to know.
+    trace: Option<Box<Trace>>,
     /// Boxed: it is hardly ever there, and an execution is copied now and then.
     trap: Option<Box<Problem>>,
 }
@@ -21,7 +25,43 @@ pub(super) struct Meter {
 impl Meter {
     /// With so much fuel.
     pub(super) fn new(fuel: u64) -> Self {
-        Self { limit: fuel, given: fuel, fuel, host_calls: 0, host_hash: HostHash::default(), trap: None }
+        Self {
+            limit: fuel,
+            given: fuel,
+            fuel,
+            host_calls: 0,
+            host_hash: HostHash::default(),
+            host_marks: Vec::new(),
+            trace: None,
+            trap: None,
+        }
+    }
+
+    /// Keeps what there is to tell from now on.
+    pub(super) fn trace(&mut self) {
+        self.trace = Some(Box::default());
+    }
+
+    /// Whether there is something to be told.
+    #[inline]
+    pub(super) fn is_traced(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    /// What there is to tell so far.
+    #[inline]
+    pub(super) fn trace_mut(&mut self) -> Option<&mut Trace> {
+        self.trace.as_deref_mut()
+    }
+
+    /// The marks in the hash of host calls.
+    pub(super) fn take_marks(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.host_marks)
+    }
+
+    /// What there is to tell.
+    pub(super) fn take_trace(&mut self) -> Option<Box<Trace>> {
+        self.trace.take()
     }
 
     /// What was done.
@@ -60,15 +100,29 @@ impl Meter {
             return Err(HostError::Trapped(Problem::clone(problem)));
         }
         self.burn(charge::HOST_CALL + bytes.len() as u64 / 16 * charge::SIXTEEN_BYTES)?;
+        if self.host_calls.is_multiple_of(HOST_MARK_INTERVAL) && self.host_calls > 0 {
+            self.mark();
+        }
         self.host_calls += 1;
         self.host_hash.fold(number << 8 | call as u64, bytes);
+        if let Some(trace) = &mut self.trace {
+            trace.host_call((call, number), bytes, self.fuel);
+        }
         Ok(())
+    }
+
+    #[cold]
+    fn mark(&mut self) {
+        self.host_marks.push(self.host_hash.value() as u64);
     }
 
     /// What a host call gave back.
     #[inline]
     pub(super) fn note(&mut self, number: u64, bytes: &[u8]) {
         self.host_hash.fold(number, bytes);
+        if let Some(trace) = &mut self.trace {
+            trace.result(number, bytes);
+        }
     }
 
     /// Burns fuel.

@@ -17,7 +17,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn insert(&mut self, handle: u32, row: &[u8]) -> Result<&[u8], HostError> {
-        self.meter.enter(HostCall::Insert, u64::from(handle), row)?;
+        self.enter(HostCall::Insert, u64::from(handle), row)?;
         let table = self.handle(handle, TableAccess::may_insert)?;
         match self.tables.tx_mut()?.insert(table, row) {
             Ok(stored) => {
@@ -33,7 +33,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn update(&mut self, handle: u32, row: &[u8]) -> Result<(), HostError> {
-        self.meter.enter(HostCall::Update, u64::from(handle), row)?;
+        self.enter(HostCall::Update, u64::from(handle), row)?;
         let table = self.handle(handle, TableAccess::may_change)?;
         match self.tables.tx_mut()?.update(table, row) {
             Ok(_) => Ok(()),
@@ -46,7 +46,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn delete(&mut self, handle: u32, key: &[u8]) -> Result<Option<&[u8]>, HostError> {
-        self.meter.enter(HostCall::Delete, u64::from(handle), key)?;
+        self.enter(HostCall::Delete, u64::from(handle), key)?;
         let table = self.handle(handle, TableAccess::may_change)?;
         let tx = self.tables.tx_mut()?;
         let before = tx.changes().len();
@@ -72,7 +72,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn get(&mut self, handle: u32, index: IndexId, values: &[u8]) -> Result<Option<&[u8]>, HostError> {
-        self.meter.enter(HostCall::Get, u64::from(handle) << 16 | u64::from(index.0), values)?;
+        self.enter(HostCall::Get, u64::from(handle) << 16 | u64::from(index.0), values)?;
         let id = self.handle(handle, TableAccess::may_read)?;
         let table = self.tables.table(id)?;
         let key = lookup_prefix(table, index, values)?;

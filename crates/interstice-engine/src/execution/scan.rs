@@ -37,7 +37,7 @@ impl Execution {
     /// [`HostError`].
     pub fn scan_open(&mut self, handle: u32, index: IndexId, request: &ScanRequest<'_>) -> Result<u32, HostError> {
         let number = u64::from(handle) << 16 | u64::from(index.0);
-        self.meter.enter(HostCall::ScanOpen, number, request.filter)?;
+        self.enter(HostCall::ScanOpen, number, request.filter)?;
         let id = self.handle(handle, TableAccess::may_read)?;
         if self.scans.iter().flatten().count() >= self.limits.open_scans {
             return Err(trapped("too-many-scans", format!("more than {} scans are open", self.limits.open_scans)));
@@ -62,7 +62,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn scan_next(&mut self, scan: u32, capacity: usize, out: &mut Vec<u8>) -> Result<(), HostError> {
-        self.meter.enter(HostCall::ScanNext, u64::from(scan), &[])?;
+        self.enter(HostCall::ScanNext, u64::from(scan), &[])?;
         let start = out.len();
         let open = self.scans.get_mut(scan as usize).and_then(Option::as_mut);
         let open = open.ok_or_else(|| trapped("invalid-scan", format!("there is no open scan {scan}")))?;
@@ -79,7 +79,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn scan_close(&mut self, scan: u32) -> Result<(), HostError> {
-        self.meter.enter(HostCall::ScanClose, u64::from(scan), &[])?;
+        self.enter(HostCall::ScanClose, u64::from(scan), &[])?;
         if let Some(slot) = self.scans.get_mut(scan as usize) {
             *slot = None;
         }
@@ -93,7 +93,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn count(&mut self, handle: u32, filter: &[u8]) -> Result<u64, HostError> {
-        self.meter.enter(HostCall::Count, u64::from(handle), filter)?;
+        self.enter(HostCall::Count, u64::from(handle), filter)?;
         let id = self.handle(handle, TableAccess::may_read)?;
         let table = self.tables.table(id)?;
         let count = match read_filter(table, filter)? {
@@ -122,7 +122,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn delete_where(&mut self, handle: u32, filter: &[u8]) -> Result<u64, HostError> {
-        self.meter.enter(HostCall::DeleteWhere, u64::from(handle), filter)?;
+        self.enter(HostCall::DeleteWhere, u64::from(handle), filter)?;
         let id = self.handle(handle, TableAccess::may_change)?;
         let savepoint = self.tables.tx_mut()?.savepoint();
         let table = self.tables.table(id)?;

@@ -27,7 +27,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`]: `too-many-schedules` is a refusal.
     pub fn schedule(&mut self, function: u32, due: Timestamp, args: &[u8]) -> Result<ScheduleId, HostError> {
-        self.meter.enter(HostCall::Schedule, u64::from(function), args)?;
+        self.enter(HostCall::Schedule, u64::from(function), args)?;
         self.meter.note(due.0 as u64, &[]);
         let module = self.frame().module;
         let row = self.schedule_row(function, due, args)?;
@@ -78,7 +78,7 @@ impl Execution {
     /// # Errors
     /// [`HostError`].
     pub fn cancel(&mut self, id: ScheduleId) -> Result<bool, HostError> {
-        self.meter.enter(HostCall::Cancel, id.0, &[])?;
+        self.enter(HostCall::Cancel, id.0, &[])?;
         let table = self.schedules()?;
         let module = self.frame().module;
         let name = &self.catalog.modules()[module].schema.module;

@@ -98,6 +98,8 @@ pub(super) struct Stand<'s> {
     pub(super) surroundings: Surroundings,
     /// The module's position.
     pub(super) module: usize,
+    /// Whether what it does is kept step by step.
+    pub(super) tracing: bool,
 }
 
 /// Has the module's code make the rows of the tables that it has migrations for. It goes on until `most` rows have not come
@@ -111,8 +113,11 @@ pub(super) fn run_code(
     stand: Stand<'_>,
     most: usize,
 ) -> Result<Box<Execution>, Problem> {
-    let Stand { catalog, instances, limits, surroundings, module } = stand;
+    let Stand { catalog, instances, limits, surroundings, module, tracing } = stand;
     let mut execution = Execution::migrate(tx, instances, Arc::clone(catalog), limits, surroundings);
+    if tracing {
+        execution.trace();
+    }
     let mut failures = Failures { most, first: None, texts: Vec::new() };
     let code = Code { catalog, module };
     for plan in plans {

@@ -84,7 +84,7 @@ impl Run {
         let mut again = engine(&self.loader);
         for transaction in &self.transactions {
             match again.recheck(transaction) {
-                Ok(Verdict::Same | Verdict::Incomparable) => {}
+                Ok(Verdict::Same | Verdict::Incomparable(_)) => {}
                 Ok(Verdict::Divergent(divergence)) => panic!("not deterministic: {divergence}"),
                 Err(error) => panic!("replay: {error}"),
             }

@@ -22,10 +22,7 @@ pub(super) async fn source(State(node): State<Arc<Node>>) -> Answered<BackupSour
 }
 
 fn listed(node: &Node) -> Result<BackupSource, Problem> {
-    let files = node.log.backup_source().map_err(|error| unreadable(&error))?.ok_or_else(|| {
-        Problem::new("no-backup", "a node in memory has nothing that could be backed up")
-            .hint("start it with `--data DIR` instead of `--memory`")
-    })?;
+    let files = node.log.backup_source().map_err(|error| unreadable(&error))?;
     let settings = match node.facts.data.as_ref().map(|data| std::fs::read_to_string(data.join(SETTINGS_FILE))) {
         Some(Ok(text)) => Some(text),
         Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(unreadable(&error)),

@@ -21,6 +21,7 @@ fn transaction() -> Transaction {
             Change::Delete { table, key: [4].into(), old: Some([4, 9].into()) },
         ],
         work: Work { fuel: 1_000, host_calls: 3, host_hash: 5 },
+        host_marks: Vec::new(),
         state_digest: 6,
         flags: 0,
     }
@@ -44,6 +45,24 @@ fn scheduled(function: Option<u32>) -> Cause {
 
 fn control(action: ScheduleAction) -> Cause {
     Cause::Control { caller: ClientId(4), action, schedule: ScheduleId(300) }
+}
+
+#[test]
+fn marks_in_the_hash_of_host_calls_stand_in_the_extension_area_and_what_a_later_version_adds_is_skipped() {
+    let marked = Transaction { host_marks: vec![1, u64::MAX], ..transaction() };
+    let record = encode(&marked);
+    let at = record.len() - 19;
+    assert_eq!(to_hex(&record[at..]), format!("120110{:016x}{}", 1_u64.swap_bytes(), "f".repeat(16)));
+    // A field with tag 9 before it, and one behind.
+    let area = [&[9, 2, 0, 0][..], &record[at + 1..], &[9, 0]].concat();
+    let mut longer = [&record[4..at], &[area.len() as u8], &area[..]].concat();
+    longer.splice(..0, (longer.len() as u32).to_le_bytes());
+    assert_eq!(Transaction::decode(&mut &longer[..]).unwrap(), marked);
+    // Seven bytes are no marks.
+    let area = [1, 7, 0, 0, 0, 0, 0, 0, 0];
+    let mut broken = [&record[4..at], &[area.len() as u8], &area[..]].concat();
+    broken.splice(..0, (broken.len() as u32).to_le_bytes());
+    assert!(Transaction::decode(&mut &broken[..]).is_err());
 }
 
 #[test]
@@ -88,7 +107,7 @@ fn records_go_there_and_back() {
 
 #[test]
 fn a_cut_or_changed_record_is_refused_or_still_one() {
-    let bytes = encode(&transaction());
+    let bytes = encode(&Transaction { host_marks: vec![3], ..transaction() });
     for cut in 0..bytes.len() {
         assert!(Transaction::decode(&mut &bytes[..cut]).is_err(), "cut at {cut}");
     }

@@ -12,16 +12,12 @@ use std::collections::BTreeMap;
 
 /// The function that ran, and its module.
 pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c ModuleEntry, &'c FunctionSchema)> {
-    let (entry, number) = match cause {
-        Cause::Call { version, function, .. } => {
-            (catalog.modules().iter().find(|entry| entry.published_at == *version)?, *function)
-        }
-        Cause::Schedule { version, function, .. } => {
-            (catalog.modules().iter().find(|entry| entry.published_at == *version)?, (*function)?)
-        }
+    let found = match cause {
+        Cause::Call { version, function, .. } => catalog.in_version(*version, *function)?,
+        Cause::Schedule { version, function, .. } => catalog.in_version(*version, (*function)?)?,
         Cause::Event { event, .. } => {
             let reducer = catalog.event_reducers().get(event.subscriber as usize)?;
-            (&catalog.modules()[reducer.module], reducer.function)
+            catalog.at(reducer.module, reducer.function)
         }
         Cause::Genesis { .. }
         | Cause::Configure
@@ -30,7 +26,7 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
         | Cause::Disconnect { .. }
         | Cause::Control { .. } => return None,
     };
-    Some((entry, entry.schema.functions.get(number as usize)?))
+    Some((found.module, &found.function().schema))
 }
 
 /// Who caused it; `None` if nobody did.

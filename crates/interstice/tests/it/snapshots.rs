@@ -125,6 +125,7 @@ impl World {
             outcome: Outcome::Ok(Vec::new()),
             changes,
             work: Work::default(),
+            host_marks: Vec::new(),
             state_digest: self.store.digest(),
             flags: 0,
         };

@@ -1,5 +1,6 @@
 //! The log and the snapshots: beside the disk alone, verified, recovered from, restarted on, written while one is made.
 
+use super::figure::{self, Figure, figure};
 use super::layers::{Bank, Draw};
 use super::median;
 use super::sockets::{Load, Target, start_to_first_call};
@@ -41,18 +42,6 @@ const BANKS: u64 = 10;
 /// Calls in flight while a snapshot is made.
 const WINDOW: u32 = 512;
 
-/// Something measured: what, its unit, and what it should be.
-struct Figure {
-    what: String,
-    is: f64,
-    unit: &'static str,
-    should_be: &'static str,
-}
-
-fn figure(what: impl Into<String>, is: f64, unit: &'static str, should_be: &'static str) -> Figure {
-    Figure { what: what.into(), is, unit, should_be }
-}
-
 pub(super) fn run(artefact: &[u8], directory: &Path, span: Duration, output: &Output) -> Result<Report, Failure> {
     let mut figures = Vec::new();
     output.note("measuring: the log beside the disk alone");
@@ -66,7 +55,7 @@ pub(super) fn run(artefact: &[u8], directory: &Path, span: Duration, output: &Ou
     Ok(report(&figures, &parts))
 }
 
-fn failed(error: Box<dyn Error>) -> Failure {
+pub(super) fn failed(error: Box<dyn Error>) -> Failure {
     Problem::new("bench", error.to_string()).into()
 }
 
@@ -138,16 +127,25 @@ fn settle<W: interstice_log::log::CommitLogWriter>(committer: &mut Committer<W>)
     Ok(())
 }
 
-/// Logs transfers, then recovers and verifies them; returns the bytes of the parts of a transfer.
-fn recovering(artefact: &[u8], path: &Path, figures: &mut Vec<Figure>) -> Result<Vec<(Part, u64)>, Box<dyn Error>> {
-    let storage = DirectoryStorage::create(path)?;
-    let mut bank = Bank::new(loader().map_err(|failure| failure.problem.to_string())?, artefact)
-        .map_err(|problem| problem.to_string())?;
-    let (mut log, _) = LocalLog::open(storage.clone(), options())?;
+/// The offset of the first transfer in a log, and the bytes of the parts of one.
+type Written = (u64, Vec<(Part, u64)>);
+
+/// Writes `count` transfers to a log at `path`; does `halfway` when half of them are there.
+pub(super) fn write_transfers(
+    bank: &mut Bank,
+    path: &Path,
+    count: u64,
+    halfway: &dyn Fn() -> Result<(), Failure>,
+) -> Result<Written, Box<dyn Error>> {
+    let (mut log, _) = LocalLog::open(DirectoryStorage::create(path)?, options())?;
     let mut committer = Committer::new(log.claim(Position(0), Epoch(1))?);
     let first = bank.log_opening(&mut committer)?;
     let (mut draw, mut parts) = (Draw::new(5), Vec::new());
-    for _ in 0..RECOVERED / RECOVERED_BATCH {
+    let batches = count / RECOVERED_BATCH;
+    for batch in 0..batches {
+        if batch == batches / 2 {
+            halfway().map_err(|failure| failure.problem.to_string())?;
+        }
         let mut frames = FrameBuilder::default();
         for _ in 0..RECOVERED_BATCH {
             let transaction = bank.transfer(&mut draw);
@@ -157,8 +155,15 @@ fn recovering(artefact: &[u8], path: &Path, figures: &mut Vec<Figure>) -> Result
         committer.append(&frames.take());
         settle(&mut committer)?;
     }
-    drop((committer, log));
+    Ok((first, parts))
+}
 
+/// Logs transfers, then recovers and verifies them; returns the bytes of the parts of a transfer.
+fn recovering(artefact: &[u8], path: &Path, figures: &mut Vec<Figure>) -> Result<Vec<(Part, u64)>, Box<dyn Error>> {
+    let mut bank = Bank::new(loader().map_err(|failure| failure.problem.to_string())?, artefact)
+        .map_err(|problem| problem.to_string())?;
+    let (first, parts) = write_transfers(&mut bank, path, RECOVERED, &|| Ok(()))?;
+    let storage = DirectoryStorage::open(path)?;
     let log = LocalLog::open_read_only(storage.clone())?;
     let Start { mut engine, position, .. } = Start::empty(bank.loader(), Limits::default());
     let mut started = Instant::now();
@@ -223,12 +228,6 @@ fn snapshots(artefact: &[u8], data: &Path, span: Duration, figures: &mut Vec<Fig
 }
 
 fn report(figures: &[Figure], parts: &[(Part, u64)]) -> Report {
-    let mut table = vec![["measure", "is", "unit", "should be"].map(str::to_owned).to_vec()];
-    table.extend(figures.iter().map(|figure| {
-        let Figure { what, is, unit, should_be } = figure;
-        let is = if *is < 100.0 { format!("{is:.2}") } else { format!("{is:.0}") };
-        vec![what.clone(), is, (*unit).to_owned(), (*should_be).to_owned()]
-    }));
     let mut bytes = vec![["a logged transfer", "bytes"].map(str::to_owned).to_vec()];
     bytes.extend(parts.iter().map(|(part, size)| vec![part.name().to_owned(), size.to_string()]));
     let record: u64 = parts.iter().map(|(_, size)| size).sum();
@@ -236,15 +235,8 @@ fn report(figures: &[Figure], parts: &[(Part, u64)]) -> Report {
     let share = FRAME_HEADER_SIZE as f64 / in_frame as f64;
     bytes.push(vec!["share of a full frame's header".to_owned(), format!("{share:.2}")]);
     bytes.push(vec!["all of it".to_owned(), format!("{:.2}", record as f64 + share)]);
-    let figures: Vec<Value> = figures
-        .iter()
-        .map(|figure| {
-            let Figure { what, is, unit, should_be } = figure;
-            json!({"measure": what, "is": is, "unit": unit, "should_be": should_be})
-        })
-        .collect();
     let parts: Vec<Value> = parts.iter().map(|(part, size)| json!({"part": part.name(), "bytes": size})).collect();
-    let document = json!({"schema": "interstice.bench/v1", "scenario": "log", "lines": figures,
-        "transfer": {"record_bytes": record, "header_share": share, "parts": parts}});
-    Report::new(document, format!("{}\n\n{}", columns(&table), columns(&bytes))).items("lines")
+    let Report { mut document, text, .. } = figure::report("log", figures);
+    document["transfer"] = json!({"record_bytes": record, "header_share": share, "parts": parts});
+    Report::new(document, format!("{text}\n\n{}", columns(&bytes))).items("lines")
 }

@@ -1,0 +1,75 @@
+//! History: run again beside the pace at which it was made.
+
+use super::figure::{self, Figure, figure};
+use super::layers::{Bank, Length};
+use super::log::{failed, write_transfers};
+use super::median;
+use crate::commands::replay;
+use crate::directory::{Directory, loader};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::report::Report;
+use interstice::check::Scope;
+use interstice::snapshot::build::build;
+use std::path::Path;
+use std::time::Instant;
+
+/// Transfers that are run again.
+const CHECKED: u64 = 2_000_000;
+/// How often each is measured, in turn.
+const ROUNDS: usize = 3;
+
+pub(super) fn run(artefact: &[u8], directory: &Path, output: &Output) -> Result<Report, Failure> {
+    let mut figures = Vec::new();
+    output.note("measuring: transactions made, and run again");
+    again(artefact, &directory.join("again"), output, &mut figures)?;
+    Ok(figure::report("history", &figures))
+}
+
+/// Transfers run again from a log, beside transfers made in memory: on one thread, and on two.
+fn again(artefact: &[u8], data: &Path, output: &Output, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+    // As a node makes them: there is one somewhere in the middle.
+    let snapshot = || {
+        let directory = Directory::open(data)?;
+        let log = directory.log()?;
+        let built = build(&log, &directory.make_snapshots(&log)?, &|| Ok(()));
+        built.map(drop).map_err(|error| failed(error.into()))
+    };
+    let mut bank = Bank::new(loader()?, artefact)?;
+    let (first, _) = write_transfers(&mut bank, &data.join("log"), CHECKED, &snapshot).map_err(failed)?;
+    let directory = Directory::open(data)?;
+    let log = directory.log()?;
+    let (mut made, mut both, mut paces) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        made.push(Bank::new(loader()?, artefact)?.transfers(Length::Transfers(CHECKED)));
+        let mut banks = [Bank::new(loader()?, artefact)?, Bank::new(loader()?, artefact)?];
+        both.push(std::thread::scope(|threads| {
+            let banks = banks.iter_mut().map(|bank| threads.spawn(|| bank.transfers(Length::Transfers(CHECKED / 2))));
+            let banks: Vec<_> = banks.collect();
+            banks.into_iter().map(|bank| bank.join().expect("invariant: transfers do not panic")).sum::<f64>()
+        }));
+        for (jobs, paces) in (1..).zip(&mut paces) {
+            let scope = Scope { from: first, to: first + CHECKED, fresh: false };
+            let started = Instant::now();
+            let report = replay::run(&directory, &log, (scope, jobs), &output.progress("", CHECKED))?;
+            paces.push(report.checked as f64 / started.elapsed().as_secs_f64());
+            assert_eq!((report.checked, report.divergent), (CHECKED, 0), "invariant: transfers come out as recorded");
+        }
+    }
+    let ratio =
+        |over: &[f64], under: &[f64]| median(&mut over.iter().zip(under).map(|(a, b)| a / b).collect::<Vec<_>>());
+    let [one, two] = &mut paces;
+    let (of_made, of_one, machine) = (ratio(one, &made), ratio(two, one), ratio(&both, &made));
+    figures.push(figure("transfers made, in-process wasm, no log", median(&mut made), "a second", ""));
+    figures.push(figure("transfers run again, one thread", median(one), "a second", ""));
+    figures.push(figure("transfers run again, two threads", median(two), "a second", ""));
+    figures.push(figure("one thread, of those made", of_made, "", "at least 0.5"));
+    figures.push(figure("two threads, of one", of_one, "", "nearly 2"));
+    figures.push(figure(
+        "two threads that make transfers, each in its own bank, of one: what the machine gives",
+        machine,
+        "",
+        "",
+    ));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `replay check`: history run again, beside what was recorded.
+
+use super::log::document;
+use crate::args::Scope;
+use crate::directory::{Directory, loader};
+use crate::failure::Failure;
+use crate::node::{Node, body};
+use crate::output::{Output, Progress};
+use crate::remote::Files;
+use crate::report::{FOUND, Report};
+use interstice::check::{self, CheckError, CheckReport};
+use interstice_log::local::LocalLog;
+use interstice_log::log::CommitLog;
+use interstice_protocol::http::{IncomparableFound, ReplayChecked};
+use interstice_server::reports;
+use interstice_types::problem::Problem;
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{Builder, Scope as Threads, ScopedJoinHandle};
+use std::time::Instant;
+
+/// Modules run on these threads: they need the stack that the engine of a node has.
+const STACK_SIZE: usize = 16 << 20;
+/// Incomparable transactions that the text tells of one by one.
+const MAX_LINES: usize = 20;
+
+pub(crate) fn check(
+    node: &Node,
+    data: Option<&Path>,
+    (scope, fresh, jobs): (Scope, bool, Option<NonZero<usize>>),
+    output: &Output,
+) -> Result<Report, Failure> {
+    let started = Instant::now();
+    let directory = Directory::at(node, data)?;
+    let log = directory.log()?;
+    let scope = check::Scope { fresh, ..range(&directory, &log, scope)? };
+    let jobs = jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let progress = output.progress("transactions re-executed", scope.to.saturating_sub(scope.from));
+    let report = run(&directory, &log, (scope, jobs), &progress)?;
+    progress.end();
+    let document = document(reports::replay_checked(&report));
+    let checked: ReplayChecked = body(&document)?;
+    let exit = if checked.ok { 0 } else { FOUND };
+    Ok(Report::new(document, text(&checked, started)).items("divergences").exit(exit))
+}
+
+/// What is looked at: all that there is, if nothing is said.
+pub(super) fn range(
+    directory: &Directory,
+    log: &LocalLog<Files>,
+    Scope { from, to }: Scope,
+) -> Result<check::Scope, Failure> {
+    let end = log.tail().next_offset;
+    let (first, behind) = (from.unwrap_or(0), to.unwrap_or(end));
+    if first >= end || behind > end {
+        let offset = if first >= end { first } else { behind };
+        let text =
+            format!("offset {offset} is outside of the log, whose last transaction is {}", end.saturating_sub(1));
+        let hint = "`--from` is the first offset, `--to` the one behind the last";
+        return Err(Problem::new("unknown-offset", text).hint(hint).into());
+    }
+    let first = if from.is_none() { directory.beginning(log)? } else { first };
+    if first >= behind {
+        let hint = "`--to` is the offset behind the last";
+        return Err(Failure::usage(format!("there is nothing from {first} to {behind}"), hint));
+    }
+    Ok(check::Scope { from: first, to: behind, fresh: false })
+}
+
+/// Runs what is in scope again, on as many threads.
+pub(super) fn run(
+    directory: &Directory,
+    log: &LocalLog<Files>,
+    (scope, jobs): (check::Scope, usize),
+    progress: &Progress,
+) -> Result<CheckReport, Failure> {
+    let starts = directory.starts(log)?;
+    let loader = loader()?;
+    let check = |stretch: check::Scope| {
+        let start = directory.start_with(log, stretch.from, Arc::clone(&loader))?;
+        let checked = check::check(log, start, stretch, &|more| progress.advance(more));
+        checked.map_err(|error| failed(directory, &error))
+    };
+    let check = &check;
+    std::thread::scope(|threads| {
+        let stretches = check::stretches(&starts, scope, jobs).into_iter();
+        let workers: Vec<_> = stretches.map(|scope| spawn(threads, move || check(scope))).collect();
+        let mut all = CheckReport::default();
+        for worker in workers {
+            all.merge(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(all)
+    })
+}
+
+fn spawn<'scope, T: Send + 'scope>(
+    threads: &'scope Threads<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    let spawned = Builder::new().stack_size(STACK_SIZE).spawn_scoped(threads, work);
+    spawned.expect("invariant: a thread can be started")
+}
+
+fn failed(directory: &Directory, error: &CheckError) -> Failure {
+    if error.is_trimmed() { reports::trimmed(error).into() } else { directory.corrupt(error) }
+}
+
+/// A line for each divergence, one for each transaction that cannot be compared, and how many there are of all.
+fn text(checked: &ReplayChecked, started: Instant) -> String {
+    let mut lines: Vec<_> = checked.divergences.iter().map(|found| found.text.clone()).collect();
+    lines.extend(checked.incomparables.iter().take(MAX_LINES).map(incomparable_line));
+    let left_out = checked.incomparable.saturating_sub(MAX_LINES as u64);
+    if left_out > 0 {
+        lines.push(format!("{left_out} more cannot be compared: see all of them with `-o json`"));
+    }
+    let rate = checked.checked as f64 / started.elapsed().as_secs_f64() / 1e3;
+    let incomparable = match checked.incomparable {
+        0 => String::new(),
+        count => format!(", {count} incomparable"),
+    };
+    lines.push(format!(
+        "{} transactions re-executed, {} module versions, {} divergences{incomparable}        {rate:.1} k/s",
+        checked.checked, checked.versions, checked.divergent
+    ));
+    lines.join("\n")
+}
+
+fn incomparable_line(found: &IncomparableFound) -> String {
+    let why = match (&*found.reason, &found.problem) {
+        ("ephemeral", _) => "it saw rows that are in no log".to_owned(),
+        (reason, Some(problem)) => format!("{reason}: {}: {}", problem.code, problem.message),
+        (reason, None) => reason.to_owned(),
+    };
+    format!("offset {} ({}): not comparable: {why}", found.offset, found.function)
+}
