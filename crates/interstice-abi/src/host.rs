@@ -157,6 +157,8 @@ pub const EXPORT_CALL: &str = "interstice_call";
 pub const EXPORT_MEMORY: &str = "memory";
 /// The end of static data; where the heap begins in every call.
 pub const EXPORT_HEAP_BASE: &str = "__heap_base";
+/// The stack pointer, which every call leaves where it was, if an instance is to be reset.
+pub const EXPORT_STACK_POINTER: &str = "__stack_pointer";
 
 /// All exports that a module must have beside its memory.
 pub const EXPORTS: &[Signature] = &[

@@ -242,5 +242,5 @@ pub(crate) fn place_of(path: &Path) -> Result<(PathBuf, String), Failure> {
 
 /// What makes modules of artefacts.
 pub(crate) fn loader() -> Result<Arc<dyn ModuleLoader>, Failure> {
-    Ok(Arc::new(Runtime::new()?))
+    Ok(Arc::new(Runtime::for_replay()?))
 }

@@ -1,7 +1,7 @@
 //! Module projects: what Cargo knows of them, and the way to WebAssembly.
 //!
 //! 1. The target is there, or is added and said so.
-//! 2. Cargo builds a `cdylib`: memory of a fixed size, `__heap_base` exported, randomness from the host, no machine paths.
+//! 2. Cargo builds a `cdylib`: memory of a fixed size, `__heap_base` and `__stack_pointer` exported, randomness from the host, no machine paths.
 //! 3. The module describes itself in an empty sandbox; every rule that its schema breaks is reported.
 //! 4. The schema goes into the artefact, which is what a node reads.
 
@@ -229,6 +229,7 @@ impl Project {
             format!("-Clink-arg=--initial-memory={MEMORY_SIZE}"),
             format!("-Clink-arg=--max-memory={MEMORY_SIZE}"),
             "-Clink-arg=--export=__heap_base".to_owned(),
+            "-Clink-arg=--export=__stack_pointer".to_owned(),
         ];
         // The same sources give the same artefact, wherever the registry is; paths in the workspace are relative to it. The flags
         // are the same for all projects: what one has compiled another need not compile again.

@@ -1,6 +1,8 @@
 //! Artefacts: what they import and export, the schema inside, and whether their memory can be reset.
 
-use interstice_abi::host::{self, EXPORT_HEAP_BASE, EXPORT_MEMORY, EXPORTS, IMPORT_MODULE, Number, SCHEMA_SECTION};
+use interstice_abi::host::{
+    self, EXPORT_HEAP_BASE, EXPORT_MEMORY, EXPORT_STACK_POINTER, EXPORTS, IMPORT_MODULE, Number, SCHEMA_SECTION,
+};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use wasm_encoder::{CustomSection, RawSection, Section};
@@ -36,7 +38,10 @@ struct Scan {
     exports: Vec<(String, ExternalKind, u32)>,
     memory: Option<(u64, Option<u64>)>,
     globals: Vec<(bool, Option<i32>)>,
-    grows: bool,
+    /// Whether code may change something outside of memory and globals that stays, or the size of memory.
+    keeps_more: bool,
+    /// Whether code sets a global.
+    sets_globals: bool,
     unknown_imports: Vec<(String, String)>,
     schema: Option<Vec<u8>>,
 }
@@ -137,8 +142,20 @@ impl Scan {
             }
             Payload::CodeSectionEntry(body) => {
                 let mut operators = body.get_operators_reader()?;
-                while !self.grows && !operators.eof() {
-                    self.grows = matches!(operators.read()?, Operator::MemoryGrow { .. });
+                while !operators.eof() {
+                    let operator = operators.read()?;
+                    self.sets_globals |= matches!(operator, Operator::GlobalSet { .. });
+                    self.keeps_more |= matches!(
+                        operator,
+                        Operator::MemoryGrow { .. }
+                            | Operator::TableGrow { .. }
+                            | Operator::TableSet { .. }
+                            | Operator::TableFill { .. }
+                            | Operator::TableCopy { .. }
+                            | Operator::TableInit { .. }
+                            | Operator::ElemDrop { .. }
+                            | Operator::DataDrop { .. }
+                    );
                 }
             }
             Payload::CustomSection(section) if section.name() == SCHEMA_SECTION => {
@@ -202,14 +219,20 @@ impl Scan {
         Err(Problem::new("missing-export", text).hint("build it with `interstice build`"))
     }
 
-    /// A reset makes an instance as new if memory cannot grow and the stack pointer is the only thing outside of memory.
+    /// A reset makes an instance as new if memory cannot grow, and nothing outside of it changes but the stack pointer, which the host
+    /// can set.
     fn reset_range(&self) -> Option<ResetRange> {
         let (minimum, maximum) = self.memory?;
-        let mut mutable = self.globals.iter().filter(|(mutable, _)| *mutable);
-        let stack_pointer = mutable.next()?.1?;
-        let (_, kind, index) = self.exports.iter().find(|(name, ..)| name == EXPORT_HEAP_BASE)?;
-        let heap_base = self.globals.get(*index as usize)?.1?;
-        let fits = maximum == Some(minimum) && !self.grows && mutable.next().is_none() && *kind == ExternalKind::Global;
+        let mut mutable = self.globals.iter().enumerate().filter(|(_, (mutable, _))| *mutable);
+        let (position, (_, initial)) = mutable.next()?;
+        let stack_pointer = (*initial)?;
+        let global = |wanted: &str| {
+            let found = self.exports.iter().find(|(name, kind, _)| name == wanted && *kind == ExternalKind::Global);
+            found.map(|(_, _, index)| *index as usize)
+        };
+        let heap_base = self.globals.get(global(EXPORT_HEAP_BASE)?)?.1?;
+        let is_set_back = !self.sets_globals || global(EXPORT_STACK_POINTER) == Some(position);
+        let fits = maximum == Some(minimum) && !self.keeps_more && is_set_back && mutable.next().is_none();
         let range = ResetRange { start: stack_pointer as u32, end: heap_base as u32 };
         (fits && range.start <= range.end && u64::from(range.end) <= minimum * PAGE_SIZE).then_some(range)
     }

@@ -15,18 +15,28 @@ const MEMORY_GUARD_SIZE: u64 = 32 << 20;
 /// size the system call and the page faults after it cost more.
 const KEEP_RESIDENT_SIZE: usize = 64 << 10;
 
+/// How the memory of a new instance comes by its static data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// Mapped, and copied page by page when it is written: nothing is done for what is not touched.
+    CopiedOnWrite,
+    /// Copied. Where threads make many small instances beside each other this is faster: each page of a mapping that is written
+    /// interrupts the other processors.
+    Copied,
+}
+
 /// An engine with room for `slots` instances in a pool, or without a pool if the system does not give it.
 ///
 /// # Errors
 /// If this machine cannot run WebAssembly.
-pub(crate) fn engine(slots: u32) -> wasmtime::Result<Engine> {
-    let mut pooled = configuration();
+pub(crate) fn engine(slots: u32, images: Images) -> wasmtime::Result<Engine> {
+    let mut pooled = configuration(images);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
-    Engine::new(&pooled).or_else(|_| Engine::new(&configuration()))
+    Engine::new(&pooled).or_else(|_| Engine::new(&configuration(images)))
 }
 
 /// Every feature is set one way or the other: what a later default switches on must not change what a module may do.
-pub(crate) fn configuration() -> Config {
+pub(crate) fn configuration(images: Images) -> Config {
     let mut config = Config::new();
     config.wasm_features(WasmFeatures::all(), false);
     config.wasm_features(
@@ -47,7 +57,7 @@ pub(crate) fn configuration() -> Config {
     config.wasm_backtrace_max_frames(None);
     config.memory_reservation(MEMORY_RESERVATION_SIZE);
     config.memory_guard_size(MEMORY_GUARD_SIZE);
-    config.memory_init_cow(false);
+    config.memory_init_cow(images == Images::CopiedOnWrite);
     config
 }
 

@@ -4,8 +4,8 @@
 //!    behind that is the image.
 //! 2. A call writes header and arguments there, or if they are larger to where `interstice_alloc` says, then runs
 //!    `interstice_call`.
-//! 3. Afterwards the image is copied back. Where an artefact does not allow that, and after every trap, the instance is
-//!    dropped, and the next call makes a new one.
+//! 3. Afterwards the image is copied back. Where an artefact does not allow that, where the stack pointer is not back in its place,
+//!    and after every trap, the instance is dropped, and the next call makes a new one.
 
 use crate::artefact::ResetRange;
 use crate::host::Host;
@@ -17,7 +17,7 @@ use interstice_engine::module::{Call, CallError, HOST_FAULT, Module};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use std::sync::Arc;
-use wasmtime::{Instance, InstancePre, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc};
+use wasmtime::{Global, Instance, InstancePre, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc};
 
 /// Room for header and arguments that each instance has from its start.
 const USUAL_ARGUMENTS_SIZE: usize = 1 << 10;
@@ -41,6 +41,8 @@ struct Live {
     alloc: TypedFunc<i32, i32>,
     call: TypedFunc<(i32, i32, i32), i32>,
     image: Option<(usize, Vec<u8>)>,
+    /// The stack pointer, if the module may set it.
+    stack_pointer: Option<Global>,
     /// Where usual arguments go.
     room: i32,
     arguments: Vec<u8>,
@@ -115,7 +117,8 @@ impl Live {
             let (start, end) = (range.start as usize, range.end as usize);
             (start, memory.data(&store)[start..end].to_vec())
         });
-        Ok(Self { store, instance, memory, alloc, call, image, room, arguments: Vec::new() })
+        let stack_pointer = reset.and_then(|_| instance.get_global(&mut store, abi::EXPORT_STACK_POINTER));
+        Ok(Self { store, instance, memory, alloc, call, image, stack_pointer, room, arguments: Vec::new() })
     }
 
     fn run(&mut self, call: &Call<'_>) -> wasmtime::Result<i32> {
@@ -161,7 +164,8 @@ impl Live {
         for (to, from) in memory.chunks_mut(RESET_STEP_SIZE).zip(image.chunks(RESET_STEP_SIZE)) {
             to.copy_from_slice(from);
         }
-        true
+        // Honest code leaves the stack pointer where it was; an instance whose code does not is of no more use.
+        self.stack_pointer.is_none_or(|global| global.get(&mut self.store).i32() == Some(*start as i32))
     }
 }
 

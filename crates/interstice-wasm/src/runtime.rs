@@ -2,7 +2,7 @@
 
 use crate::artefact::{self, Artefact, ResetRange};
 use crate::cache::{CodeCache, MAX_CACHE_SIZE};
-use crate::configuration;
+use crate::configuration::{self, Images};
 use crate::host::{self, Host};
 use crate::instance::WasmModule;
 use interstice_engine::module::{
@@ -27,6 +27,9 @@ pub const MAX_TABLE_ELEMENTS: usize = 100_000;
 const MAX_RECENT: usize = 16;
 /// Instances that may be there at once: 64 modules, each once in the engine and once with a reader.
 pub const MAX_INSTANCES: u32 = 128;
+
+/// The same where history is run again: 32 modules, each twice on up to 8 threads.
+pub const MAX_REPLAY_INSTANCES: u32 = 512;
 
 /// Compiles artefacts and makes instances of them.
 pub struct Runtime {
@@ -61,8 +64,16 @@ impl Runtime {
     }
 
     pub(crate) fn with_slots(slots: u32) -> Result<Self, LoadError> {
-        let engine = configuration::engine(slots).map_err(no_runtime)?;
+        let engine = configuration::engine(slots, Images::CopiedOnWrite).map_err(no_runtime)?;
         Self::of_engine(engine)
+    }
+
+    /// A runtime for history that is run again, on several threads: they make many instances that run one call.
+    ///
+    /// # Errors
+    /// If this machine cannot run WebAssembly.
+    pub fn for_replay() -> Result<Self, LoadError> {
+        Self::of_engine(configuration::engine(MAX_REPLAY_INSTANCES, Images::Copied).map_err(no_runtime)?)
     }
 
     pub(crate) fn of_engine(engine: Engine) -> Result<Self, LoadError> {

@@ -114,12 +114,15 @@ pub(super) fn difference(recorded: &Transaction, done: &Done) -> Option<Differen
             text(&done.cause, done.moment.0),
         ));
     }
-    if recorded.outcome != done.outcome {
-        return Some(Difference::new(Kind::Outcome, text_of(&recorded.outcome), text_of(&done.outcome)));
+    let outcome = || Difference::new(Kind::Outcome, text_of(&recorded.outcome), text_of(&done.outcome));
+    if recorded.outcome.name() != done.outcome.name() {
+        return Some(outcome());
     }
     let flags = if done.finished.touched_ephemeral { FLAG_TOUCHED_EPHEMERAL } else { 0 };
     let (old, new, digest) = (recorded.work, done.finished.work, tx.store().digest());
     changes(&recorded.changes, tx.changes(), tx.store())
+        // An answer most often says what was written.
+        .or_else(|| (recorded.outcome != done.outcome).then(outcome))
         .or_else(|| {
             let said = |work: interstice_types::transaction::Work| {
                 format!("{} host calls with hash {:032x}", work.host_calls, work.host_hash)
@@ -186,8 +189,12 @@ fn rows_of(change: &Change) -> Option<(&'static str, &[u8])> {
     }
 }
 
-/// The first column in which two changes differ that put the same row there, and what it holds in each.
+/// The first column in which two changes differ that put the same row there, or move the same sequence on, and what it holds in each.
 fn column(table: &Table, old: &Change, new: &Change) -> Option<(String, String, String)> {
+    if let (Change::Sequence { column: of, next: old, .. }, Change::Sequence { column, next: new, .. }) = (old, new) {
+        let name = || table.schema().columns[usize::from(*column)].name.clone();
+        return (of == column).then(|| (name(), old.to_string(), new.to_string()));
+    }
     let ((old_kind, old_row), (new_kind, new_row)) = (rows_of(old)?, rows_of(new)?);
     if (old_kind, old.table(), key_in(table, old)) != (new_kind, new.table(), key_in(table, new)) {
         return None;

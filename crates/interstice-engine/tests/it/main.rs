@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod connections;
+mod divergent;
 mod evolve;
 mod lifetimes;
 mod native;

@@ -245,7 +245,7 @@ fn row(id: u64) -> Vec<u8> {
     [id.to_le_bytes(), 7_u64.to_le_bytes()].concat()
 }
 
-fn ending(error: HostError) -> CallError {
+pub(crate) fn ending(error: HostError) -> CallError {
     match error {
         HostError::Refused(problem) => CallError::Refused(problem),
         HostError::Trapped(problem) => CallError::Trapped(problem),

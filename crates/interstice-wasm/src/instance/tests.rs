@@ -110,7 +110,7 @@ fn a_slot_used_before_is_as_new() {
 #[test]
 #[ignore = "measures"]
 fn the_cost_of_a_fresh_instance() {
-    let single = wasmtime::Engine::new(&configuration::configuration()).unwrap();
+    let single = wasmtime::Engine::new(&configuration::configuration(configuration::Images::CopiedOnWrite)).unwrap();
     for (name, runtime) in [("pooled", Runtime::new().unwrap()), ("single", Runtime::of_engine(single).unwrap())] {
         for pages in [2, 256, 1024] {
             let factory = factory(&runtime, pages);

@@ -1,6 +1,7 @@
 //! Modules written by hand, honest ones and others, on the real engine.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod determinism;
 mod support;
 
 use interstice_engine::module::ModuleLoader;

@@ -9,6 +9,7 @@ use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use interstice_types::time::Timestamp;
+use interstice_types::transaction::Transaction;
 use interstice_wasm::runtime::Runtime;
 use std::sync::Arc;
 
@@ -66,21 +67,21 @@ pub(crate) fn module(body: &str) -> Vec<u8> {
 pub(crate) struct Node {
     engine: Engine,
     runtime: Arc<Runtime>,
-    fuel: u64,
+    log: Vec<Transaction>,
 }
 
 impl Node {
     pub(crate) fn new() -> Self {
         let runtime = Arc::new(runtime());
         let loader: Arc<dyn ModuleLoader> = runtime.clone();
-        let mut node = Self { engine: Engine::new(loader, Limits::default()), runtime, fuel: 0 };
+        let mut node = Self { engine: Engine::new(loader, Limits::default()), runtime, log: Vec::new() };
         node.step(Request::Genesis { node: [0; 16] }).unwrap();
         node
     }
 
     fn step(&mut self, request: Request) -> Result<Vec<u8>, Problem> {
         let output = self.engine.step(Input { now: Timestamp(1), seed: [7; 16], request });
-        self.fuel = output.transaction.map_or(0, |transaction| transaction.work.fuel);
+        self.log.extend(output.transaction);
         output.reply
     }
 
@@ -101,7 +102,17 @@ impl Node {
 
     /// Fuel of the last transaction.
     pub(crate) fn fuel(&self) -> u64 {
-        self.fuel
+        self.log.last().map_or(0, |transaction| transaction.work.fuel)
+    }
+
+    /// All transactions.
+    pub(crate) fn log(&self) -> &[Transaction] {
+        &self.log
+    }
+
+    /// An engine that begins at the beginning.
+    pub(crate) fn empty_engine() -> Engine {
+        Engine::new(Arc::new(runtime()), Limits::default())
     }
 
     pub(crate) fn rows(&self) -> Vec<Vec<u8>> {
