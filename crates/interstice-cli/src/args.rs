@@ -5,7 +5,7 @@ mod history;
 mod modules;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
-pub(crate) use history::{Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
+pub(crate) use history::{At, Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
 
 use crate::template::Template;
@@ -126,9 +126,8 @@ pub(crate) enum Command {
     Query {
         #[command(flatten)]
         invocation: Invocation,
-        /// Ask a data directory instead of a node
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        at: At,
     },
     /// Ask with SQL: SELECT … FROM module.table [WHERE …] [ORDER BY …] [LIMIT …]
     Sql {
@@ -137,9 +136,8 @@ pub(crate) enum Command {
         /// Show how it is answered: by which index, what is looked at, what comes out
         #[arg(long)]
         explain: bool,
-        /// Ask a data directory instead of a node
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        at: At,
     },
     /// Print changes of rows as they commit, or the answers of a query
     Subscribe {
@@ -184,6 +182,46 @@ pub(crate) enum Command {
         /// Only what was committed before: the offset behind the last
         #[arg(long, value_name = "OFFSET")]
         to: Option<u64>,
+    },
+    /// Every change of a row: when, by whom, through what call
+    History {
+        /// The table
+        #[arg(value_name = "MODULE.TABLE")]
+        table: String,
+        /// The primary key of the row; a list for a key of several columns
+        #[arg(allow_negative_numbers = true)]
+        key: String,
+        /// So many of the newest at most; a thousand, if this is left out
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Of a data directory or a backup instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// The first transaction at which the answer to a statement becomes another one; exit code 4 if there is one
+    Bisect {
+        /// SELECT … FROM module.table [WHERE …]
+        statement: String,
+        #[command(flatten)]
+        scope: Scope,
+        /// Of a data directory or a backup instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+    /// Write the state of a moment into a new data directory, which goes on as another history
+    Fork {
+        /// The offset of the last transaction in it, a time, or `head`
+        #[arg(long, value_name = "OFFSET|TIME")]
+        at: String,
+        /// The new data directory; it is not there yet, or empty
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Take all of the log along, not only what comes behind the newest snapshot
+        #[arg(long)]
+        whole: bool,
+        /// Of a data directory or a backup instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
     },
     /// Recorded transactions, run again
     #[command(subcommand)]

@@ -3,8 +3,10 @@
 mod backup;
 mod bench;
 mod bindings;
+mod bisect;
 mod build;
 mod dev;
+mod fork;
 pub(crate) mod history;
 mod invoke;
 mod log;
@@ -15,6 +17,7 @@ mod publish;
 mod repair;
 mod replay;
 mod restore;
+mod row;
 mod schedule;
 mod schema;
 mod serve;
@@ -24,7 +27,8 @@ mod status;
 mod subscribe;
 mod test;
 
-use crate::args::{Args, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
+use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
+use crate::directory::{Directory, Place};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -54,9 +58,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         }
         Command::Modules(command) => modules::run(&node, command),
         Command::Call(invocation) => invoke::call(&node, invocation, output),
-        Command::Query { invocation, data } => invoke::query(&node, data.as_deref(), invocation),
-        Command::Sql { statement, explain: false, data } => sql::run(&node, data.as_deref(), statement),
-        Command::Sql { statement, explain: true, data } => sql::explain(&node, data.as_deref(), statement),
+        Command::Query { invocation, at } => invoke::query(&place(&node, at)?, invocation),
+        Command::Sql { statement, explain: false, at } => sql::run(&place(&node, at)?, statement),
+        Command::Sql { statement, explain: true, at } => sql::explain(&place(&node, at)?, statement),
         Command::Subscribe { words, query: Some(query), count, .. } => {
             subscribe::query(&node, (query, words), *count, output)
         }
@@ -88,12 +92,24 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Backup(Backup::List { dir }) => backup::list(dir),
         Command::Backup(Backup::Verify { path }) => backup::verify(path),
         Command::Schedule(command) => schedule::run(&node, command),
+        Command::History { table, key, limit, data } => row::history(&node, data.as_deref(), (table, key), *limit),
+        Command::Bisect { statement, scope, data } => {
+            bisect::run(&Directory::at(&node, data.as_deref())?, statement, *scope)
+        }
+        Command::Fork { at, whole, out, data } => {
+            fork::fork(&Directory::at(&node, data.as_deref())?, (at, *whole), out)
+        }
+        Command::Replay(Replay::Run { to, out, data }) => fork::run(&node, data.as_deref(), *to, out),
         Command::Restore { file, out, to } => restore::run(file, out, *to),
         Command::Replay(Replay::Check { scope, fresh, jobs, data }) => {
             replay::check(&node, data.as_deref(), (*scope, *fresh, *jobs), output)
         }
         Command::Bench(options) => bench::run(options, output),
     }
+}
+
+fn place<'p>(node: &'p Node, At { at, data }: &'p At) -> Result<Place<'p>, Failure> {
+    Place::new(node, data.as_deref(), at.as_deref())
 }
 
 /// Fresh random bytes.

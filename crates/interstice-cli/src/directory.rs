@@ -5,9 +5,10 @@ use crate::node::Node;
 use crate::remote::{Files, NodeFiles};
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
+use interstice::moment::{Moment, MomentError, state_at};
 use interstice::opened::Start;
-use interstice::snapshot::Snapshots;
 use interstice::snapshot::load::{LoadError, load_before};
+use interstice::snapshot::{Manifest, Snapshots};
 use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
@@ -44,16 +45,17 @@ pub(crate) struct Directory {
 enum Kind {
     Directory,
     Backup(Box<Backup<DirectoryStorage>>),
-    Node,
+    /// With its settings.
+    Node(Option<String>),
 }
 
 impl Directory {
     /// What is at `data`, else what `node` has.
     pub(crate) fn at(node: &Node, data: Option<&Path>) -> Result<Self, Failure> {
         let Some(data) = data else {
-            let NodeFiles { log, snapshots, .. } = node.files()?;
+            let NodeFiles { listed, log, snapshots } = node.files()?;
             let (path, storage, snapshots) = (PathBuf::from(node.url()), Files::Node(log), Files::Node(snapshots));
-            return Ok(Self { path, storage, snapshots, kind: Kind::Node });
+            return Ok(Self { path, storage, snapshots, kind: Kind::Node(listed.settings) });
         };
         Self::open(data)
     }
@@ -93,6 +95,39 @@ impl Directory {
         Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(self.place()))
     }
 
+    /// The state at `moment`, with its modules ready to run; what does not load answers that it is not available. Only the log from the
+    /// newest snapshot before it on is read.
+    pub(crate) fn at_moment(&self, moment: Moment) -> Result<Engine, Failure> {
+        let (log, newest) = self.near(moment)?;
+        let start = self.start(&log, newest.map_or(0, |snapshot| snapshot.next_offset))?;
+        let mut engine = state_at(&log, start, moment).map_err(|error| self.no_moment(&error))?;
+        engine.load_modules();
+        Ok(engine)
+    }
+
+    /// The newest snapshot that is not behind `moment`, if there is one, and the log from what it needs on.
+    pub(crate) fn near(&self, moment: Moment) -> Result<(LocalLog<Files>, Option<Manifest>), Failure> {
+        let failed = |error: std::io::Error| Failure::file(&self.path, &error);
+        let newest = self.snapshots_beside_damage()?.newest(|one| moment.is_reached_from(one)).map_err(failed)?;
+        let from = newest.as_ref().map_or(0, |one| one.events_from.offset.min(one.next_offset));
+        let log = LocalLog::open_read_only_from(self.storage.clone(), from);
+        Ok((log.map_err(|error| log_not_opened(&error, &self.path))?, newest))
+    }
+
+    /// Why there is nothing at a moment.
+    pub(crate) fn no_moment(&self, error: &MomentError) -> Failure {
+        match reports::no_moment(error) {
+            Some(problem) => problem.into(),
+            None if error.is_trimmed() => reports::trimmed(error).into(),
+            None => self.corrupt(error),
+        }
+    }
+
+    /// Where the files of its snapshots are.
+    pub(crate) fn snapshot_files(&self) -> &Files {
+        &self.snapshots
+    }
+
     /// Its snapshots.
     pub(crate) fn snapshots(&self, log: &LocalLog<Files>) -> Snapshots<Files> {
         Snapshots::new(self.snapshots.clone(), log.log_id())
@@ -117,7 +152,8 @@ impl Directory {
     pub(crate) fn settings(&self) -> Result<Option<Vec<u8>>, Failure> {
         let read = match &self.kind {
             Kind::Backup(backup) => backup.settings(),
-            Kind::Directory | Kind::Node => match std::fs::read(self.path.join(interstice::backup::SETTINGS_NAME)) {
+            Kind::Node(settings) => Ok(settings.clone().map(String::into_bytes)),
+            Kind::Directory => match std::fs::read(self.path.join(interstice::backup::SETTINGS_NAME)) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 read => read.map(Some),
             },
@@ -130,7 +166,7 @@ impl Directory {
         let what = match self.kind {
             Kind::Directory => "data directory",
             Kind::Backup(_) => "backup",
-            Kind::Node => "node",
+            Kind::Node(_) => "node",
         };
         format!("{what} `{}`", self.path.display())
     }
@@ -210,6 +246,29 @@ impl Directory {
             None => Ok(engine),
             Some((module, error)) => Err(error.problem.at(format!("module `{module}`")).into()),
         }
+    }
+}
+
+/// Where something is asked: of a node, or of the files of one; now, or at a moment.
+pub(crate) struct Place<'p> {
+    pub(crate) node: &'p Node,
+    pub(crate) data: Option<&'p Path>,
+    pub(crate) at: Option<Moment>,
+}
+
+impl<'p> Place<'p> {
+    /// On `node`, or in `data`; at the moment that `at` names.
+    pub(crate) fn new(node: &'p Node, data: Option<&'p Path>, at: Option<&str>) -> Result<Self, Failure> {
+        let parsed = at.map(str::parse).transpose();
+        let at = parsed.map_err(|problem: Problem| Failure::new(crate::failure::exit::USAGE, problem))?;
+        Ok(Self { node, data, at })
+    }
+
+    /// The state, with its modules ready to run, if files are asked; `None` if the node is.
+    pub(crate) fn state(&self) -> Result<Option<Engine>, Failure> {
+        let Some(data) = self.data else { return Ok(None) };
+        let directory = Directory::open(data)?;
+        self.at.map_or_else(|| directory.recover(), |moment| directory.at_moment(moment)).map(Some)
     }
 }
 

@@ -1,10 +1,44 @@
 //! A directory in the making: nobody takes it for what it is to be before it is whole.
 
+use crate::failure::{Failure, exit};
+use interstice::backup::SETTINGS_NAME;
+use interstice_log::backup::{CopyError, keep_bytes};
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::to_hex;
+use interstice_types::problem::Problem;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// A directory in which there is something is never written into.
+pub(crate) fn refuse_used(out: &Path) -> Result<(), Failure> {
+    let free = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let hint = "name a directory that is not there yet, or is empty";
+    if free { Ok(()) } else { Err(Failure::usage(format!("`{}` is there already", out.display()), hint)) }
+}
+
+/// What stands in the way of writing `out`.
+pub(crate) fn not_written(out: &Path, error: &io::Error) -> Failure {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    if !full {
+        return Failure::file(out, error);
+    }
+    let hint = format!("make room and begin again: `df -h {}`", out.display());
+    let problem = Problem::new("disk-full", format!("there is no space left for `{}`: {error}", out.display()));
+    Failure::new(exit::IO, problem.hint(hint))
+}
+
+/// Writes the settings of a node into its data directory, if it has some.
+pub(crate) fn write_settings(settings: Option<Vec<u8>>, top: &DirectoryStorage) -> io::Result<()> {
+    let Some(settings) = settings else { return Ok(()) };
+    keep_bytes(&settings, top, SETTINGS_NAME).map(drop).map_err(|error| match error {
+        CopyError::Write { source, .. } | CopyError::Read { source, .. } => source,
+        damaged @ CopyError::Damaged { .. } => io::Error::other(damaged),
+    })
+}
 
 /// A directory in the making. Dropped before it is finished, there is none.
 pub(crate) struct Unfinished {

@@ -9,6 +9,7 @@ use crate::mark::{MARK_NAME, Mark, MarkFile};
 use crate::planted::{self, Bug};
 use crate::segment::{Behind, HeaderFault, SegmentHeader, Stop, Walk, is_segment_name, read_header, segment_name};
 use crate::storage::{Storage, StorageFile};
+use std::io;
 
 /// A log found by walking its files.
 pub(crate) struct Found {
@@ -24,20 +25,27 @@ pub(crate) struct Found {
     pub(crate) marks: MarkFile,
 }
 
-/// Finds a log that a writer may be appending to: a second look tells its work in progress from damage.
-pub(crate) fn find_beside_a_writer<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+/// What `look` finds of a log that a writer may be appending to: a second look tells its work in progress from damage.
+pub(crate) fn beside_a_writer(look: impl Fn() -> Result<Option<Found>, OpenError>) -> Result<Found, OpenError> {
     /// Looks before a fault is believed.
     const LOOKS: usize = 3;
+    let missing = || OpenError::Io { what: "looking for a log".to_owned(), source: io::ErrorKind::NotFound.into() };
     for _ in 1..LOOKS {
-        if let Ok(found) = find(storage) {
-            return Ok(found);
+        if let Ok(found) = look() {
+            return found.ok_or_else(missing);
         }
     }
-    find(storage)
+    look()?.ok_or_else(missing)
 }
 
 /// Finds a log and walks all of it.
 pub(crate) fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+    find_from(storage, 0)
+}
+
+/// Finds a log and walks the segments of it from the one on that holds offset `from`: those before it are as if they had been given
+/// up.
+pub(crate) fn find_from<S: Storage>(storage: &S, from: u64) -> Result<Option<Found>, OpenError> {
     let marks = MarkFile::read(storage).map_err(io_error("reading the mark"))?;
     if let Some(found) = marks.newer() {
         return Err(OpenError::NewerFormat { segment: MARK_NAME.to_owned(), found });
@@ -48,7 +56,9 @@ pub(crate) fn find<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> 
     if names.is_empty() {
         return no_segment(&marks).map(|()| None);
     }
-    find_among(storage, &names, &marks)
+    // A segment is named by its first offset.
+    let first = names.iter().rposition(|name| *name <= segment_name(from)).unwrap_or(0);
+    find_among(storage, &names[first..], &marks)
 }
 
 /// Walks the segments `names`, which are sorted.

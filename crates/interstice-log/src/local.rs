@@ -8,7 +8,7 @@
 //! 5. Write what is not proven durable again, byte for byte, and sync: nothing is served before it is durable.
 //! 6. Write the mark anew.
 
-use crate::found::{Found, find, find_beside_a_writer};
+use crate::found::{Found, beside_a_writer, find, find_from};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
 use crate::log::{
     ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Room, Standing, Tail, TrimError,
@@ -169,11 +169,24 @@ impl<S: Storage> LocalLog<S> {
     /// # Errors
     /// [`OpenError`], also if there is no log.
     pub fn open_read_only(storage: S) -> Result<Self, OpenError> {
-        let missing = || OpenError::Io { what: "looking for a log".to_owned(), source: io::ErrorKind::NotFound.into() };
-        let found = find_beside_a_writer(&storage)?.ok_or_else(missing)?;
+        let found = beside_a_writer(|| find(&storage))?;
+        Ok(Self::read_only(storage, found))
+    }
+
+    /// As [`open_read_only`](Self::open_read_only), but only the segments from the one on that holds offset `from`: those before it
+    /// are not looked at, and as if they had been given up.
+    ///
+    /// # Errors
+    /// [`OpenError`], also if there is no log.
+    pub fn open_read_only_from(storage: S, from: u64) -> Result<Self, OpenError> {
+        let found = beside_a_writer(|| find_from(&storage, from))?;
+        Ok(Self::read_only(storage, found))
+    }
+
+    fn read_only(storage: S, found: Found) -> Self {
         let first = found.segments[0];
         let options = OpenOptions { segment_size: 0, log_id: first.log_id, lineage: first.lineage, salt_seed: [0; 16] };
-        Ok(Self::assemble(storage, options, (found, 0), None))
+        Self::assemble(storage, options, (found, 0), None)
     }
 
     fn assemble(storage: S, options: OpenOptions, (found, mark_counter): (Found, u64), lock: Option<S::Lock>) -> Self {

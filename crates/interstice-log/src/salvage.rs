@@ -66,20 +66,16 @@ pub fn log_id<S: Storage>(storage: &S) -> Result<Option<LogId>, OpenError> {
 /// # Errors
 /// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
 pub fn plan<S: Storage>(storage: &S, from: Position) -> Result<Option<Salvage>, OpenError> {
-    let kept = walk_to(storage, from, u64::MAX)?.map(|(salvage, _)| salvage);
+    let kept = plan_to(storage, from, u64::MAX)?.map(|(salvage, _)| salvage);
     Ok(kept.filter(|salvage| salvage.first_offset().is_some()))
 }
 
-/// What there is of a log up to offset `to`, the one behind the last that is kept. If `to` falls inside of a frame, the frame is
-/// not kept, and returned.
+/// What there is of a log, from the segment on that holds frame `from`, up to offset `to`, the one behind the last that is kept. If
+/// `to` falls inside of a frame, the frame is not kept, and returned.
 ///
 /// # Errors
 /// As [`plan`].
-pub fn plan_to<S: Storage>(storage: &S, to: u64) -> Result<Option<(Salvage, Option<StoredFrame>)>, OpenError> {
-    walk_to(storage, Position(0), to)
-}
-
-fn walk_to<S: Storage>(
+pub fn plan_to<S: Storage>(
     storage: &S,
     from: Position,
     to: u64,

@@ -10,7 +10,7 @@ mod snapshots;
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
-pub use replay::{DivergenceFound, HostCallsFound, IncomparableFound, ReplayChecked};
+pub use replay::{DivergenceFound, HostCallsFound, IncomparableFound, ReplayChecked, RowHistory};
 pub use schedules::{ScheduleControlled, ScheduleFound, ScheduleList, ScheduleSelection};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
@@ -81,6 +81,8 @@ pub mod route {
     pub const BACKUP_LOG: &str = "/v1/backup/log";
     /// Bytes of a snapshot's file, behind it `/{name}?from=BYTE&size=BYTES`.
     pub const BACKUP_SNAPSHOTS: &str = "/v1/backup/snapshots";
+    /// GET with `/{module}/{table}` and `?key=…&limit=…`, get [`RowHistory`](super::RowHistory).
+    pub const HISTORY: &str = "/v1/history";
     /// POST nothing, get [`ReplayChecked`](super::ReplayChecked).
     pub const REPLAY_CHECK: &str = "/v1/replay/check";
 }
@@ -172,6 +174,9 @@ pub struct Answer {
 pub struct SqlRequest {
     /// One `SELECT`.
     pub sql: String,
+    /// A moment of history, if it is not asked of now: an offset, whose transaction is included, or a time as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// Rows under their columns.
@@ -331,6 +336,7 @@ shapes! {
     LogVerified => "interstice.log-verify/v1",
     LogStats => "interstice.log-stats/v1",
     Failed => "interstice.error/v1",
+    RowHistory => "interstice.history/v1",
     ReplayChecked => "interstice.replay-check/v1",
 }
 
@@ -340,9 +346,9 @@ pub fn status_of(problem: &Problem) -> u16 {
         "invalid-message" | "invalid-arguments" | "wrong-kind" | "invalid-wasm" | "invalid-schema"
         | "unknown-import" | "missing-export" | "missing-schema" | "invalid-sql" | "unsupported-sql"
         | "invalid-literal" | "types-differ" | "invalid-selection" | "statement-too-long" | "not-subscribable"
-        | "result-too-large" => 400,
+        | "result-too-large" | "invalid-moment" => 400,
         "unknown-module" | "unknown-function" | "unknown-table" | "unknown-column" | "unknown-field"
-        | "unknown-variant" | "unknown-route" | "unknown-schedule" | "trimmed" => 404,
+        | "unknown-variant" | "unknown-route" | "unknown-schedule" | "unknown-offset" | "trimmed" => 404,
         "not-allowed" => 403,
         "method-not-allowed" => 405,
         "duplicate-key" | "no-such-row" | "no-such-referent" | "still-referenced" | "check-failed"

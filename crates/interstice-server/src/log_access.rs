@@ -3,11 +3,14 @@
 use crate::settings::{Keep, RetentionSettings};
 use interstice::check::{CheckError, CheckReport, Scope, check};
 use interstice::framing::{Transactions, UnpackError};
+use interstice::history::row::{RowHistory, row_history};
 use interstice::history::{HistoryError, Selector, Stats, tell};
+use interstice::moment::{Moment, MomentError, state_at};
 use interstice::opened::Start;
 use interstice::snapshot::build::{BuildError, Built, Rest, build};
 use interstice::snapshot::load::{LoadError, load, load_before};
 use interstice::snapshot::{Looked, Snapshots};
+use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_log::backup::{Inventory, read_piece};
@@ -148,6 +151,12 @@ pub(crate) trait LogAccess: Send + Sync {
     /// What the selected transactions are made of.
     fn stats(&self, kit: Kit, selector: &Selector) -> Result<Stats, PastError>;
 
+    /// The newest `limit` changes that are selected of a row.
+    fn row_history(&self, kit: Kit, selector: &Selector, limit: usize) -> Result<RowHistory, PastError>;
+
+    /// The state at a moment; no module is loaded.
+    fn state_at(&self, kit: Kit, moment: Moment) -> Result<Engine, PastError>;
+
     /// Runs everything again that there is.
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError>;
 
@@ -216,6 +225,9 @@ pub(crate) enum PastError {
     /// What follows cannot be run again.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// There is no state at the moment that is asked for.
+    #[error(transparent)]
+    Moment(#[from] MomentError),
 }
 
 impl<L: NodeLog> Past<L> {
@@ -282,6 +294,20 @@ impl<L: NodeLog> LogAccess for Past<L> {
     fn stats(&self, kit: Kit, selector: &Selector) -> Result<Stats, PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         Ok(Stats::of(&self.log, self.start(selector.from(), kit)?, selector)?)
+    }
+
+    fn row_history(&self, kit: Kit, selector: &Selector, limit: usize) -> Result<RowHistory, PastError> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(row_history(&self.log, self.earliest(kit)?, selector, limit)?)
+    }
+
+    fn state_at(&self, kit: Kit, moment: Moment) -> Result<Engine, PastError> {
+        let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshots = self.snapshots.as_ref();
+        let newest = snapshots.map(|snapshots| snapshots.newest(|one| moment.is_reached_from(one)));
+        let newest = newest.transpose().map_err(LoadError::from)?.flatten();
+        let start = self.start(newest.map_or(0, |snapshot| snapshot.next_offset), kit)?;
+        Ok(state_at(&self.log, start, moment)?)
     }
 
     fn check(&self, kit: Kit) -> Result<CheckReport, PastError> {

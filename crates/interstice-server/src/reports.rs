@@ -5,24 +5,25 @@ mod replay;
 pub use replay::replay_checked;
 
 use interstice::history::{FunctionStats, Stats, TableStats};
+use interstice::moment::MomentError;
 use interstice::snapshot::Looked;
 use interstice::snapshot::build::Built;
 use interstice::sql::Select;
 use interstice_engine::catalog::Catalog;
-use interstice_engine::read::Snapshot;
+use interstice_engine::read::{Reader, Snapshot};
 use interstice_engine::system;
 use interstice_engine::system::schedule::ScheduleRow;
 use interstice_log::backup::Inventory;
 use interstice_log::segment::SegmentHeader;
 use interstice_log::verify::{SegmentReport, VerifyReport};
 use interstice_protocol::http::{
-    BackupSource, ChangeCounts, EndListed, Explained, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted,
-    RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed, SegmentVerified, SnapshotBuilt,
+    Answer, BackupSource, ChangeCounts, EndListed, Explained, FaultFound, FunctionCounted, LogStats, LogVerified,
+    PartCounted, RowSet, ScheduleFound, ScheduleList, ScheduleSelection, SegmentListed, SegmentVerified, SnapshotBuilt,
     SnapshotFound, SnapshotList, SnapshotListed,
 };
 use interstice_types::id::{Identity, Offset, to_hex};
 use interstice_types::problem::Problem;
-use interstice_types::schema::signature;
+use interstice_types::schema::{FunctionKind, signature};
 use interstice_types::time::Timestamp;
 use interstice_types::{codec, json};
 use std::collections::BTreeMap;
@@ -97,6 +98,16 @@ pub fn trimmed(error: &dyn std::fmt::Display) -> Problem {
     Problem::new("trimmed", error.to_string()).hint(
         "`interstice snapshot list` says from which offset on history is kept; older segments may be in the archive",
     )
+}
+
+/// History does not reach to the moment that is asked for; `None` if something else is wrong.
+pub fn no_moment(error: &MomentError) -> Option<Problem> {
+    let hint = match error {
+        MomentError::Outside { .. } => "`interstice status` says how many transactions there are",
+        MomentError::Before { .. } => "`interstice log stats` says when the first transaction was",
+        MomentError::Unpack(_) | MomentError::Recorded(_) => return None,
+    };
+    Some(Problem::new("unknown-offset", error.to_string()).hint(hint))
 }
 
 /// Snapshots as they are shown.
@@ -192,6 +203,24 @@ fn schedule_found(row: ScheduleRow, catalog: &Catalog) -> ScheduleFound {
 /// The newest transaction that a snapshot includes. There is one: genesis comes before any socket.
 pub fn newest(snapshot: &Snapshot) -> Offset {
     snapshot.next_offset - 1
+}
+
+/// The answer of query `function` of `module`, whose modules are loaded, to arguments in JSON.
+///
+/// # Errors
+/// There is no such query, the arguments are not its own, or it fails.
+pub fn query(
+    snapshot: &Snapshot,
+    (module, function): (&str, &str),
+    args: &serde_json::Value,
+    caller: Identity,
+) -> Result<Answer, Problem> {
+    let found = snapshot.catalog.find(&FunctionKind::Query, module, function)?;
+    let bytes = found.args_of_json(args)?;
+    let answer = Reader::new().query(snapshot, (module, function), &bytes, caller)?;
+    let value = json::value_to_json(&found.function().schema.returns, &answer);
+    let value = value.expect("invariant: an answer is of the type that its query declares");
+    Ok(Answer { offset: newest(snapshot), value })
 }
 
 /// The rows of the `SELECT` in `text`.

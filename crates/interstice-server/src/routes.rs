@@ -41,6 +41,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(&format!("{}/{{module}}/{{table}}", route::ROWS), get(calls::rows))
         .route(route::LOG_DUMP, get(history::dump))
         .route(route::LOG_STATS, get(history::stats))
+        .route(&format!("{}/{{module}}/{{table}}", route::HISTORY), get(history::row))
         .route(route::LOG_VERIFY, get(records::verify))
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
@@ -162,6 +163,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::RECEIPT,
         route::LOG_DUMP,
         route::LOG_STATS,
+        route::HISTORY,
         route::LOG_VERIFY,
         route::REPLAY_CHECK,
         route::SNAPSHOTS,

@@ -5,6 +5,7 @@
 
 pub mod describe;
 mod names;
+pub mod row;
 mod selection;
 mod stats;
 
@@ -17,6 +18,7 @@ use interstice_engine::engine::Engine;
 use interstice_engine::recorded::RecordedError;
 use interstice_log::frame::StoredFrame;
 use interstice_log::log::CommitLog;
+use interstice_types::problem::Problem;
 use interstice_types::transaction::Transaction;
 use serde_json::Value as Json;
 use std::ops::ControlFlow;
@@ -33,6 +35,9 @@ pub enum HistoryError {
     /// The key that is looked for is none.
     #[error(transparent)]
     InvalidKey(#[from] InvalidKey),
+    /// There never was such a table.
+    #[error("{0}")]
+    UnknownTable(Box<Problem>),
 }
 
 impl HistoryError {
@@ -58,6 +63,7 @@ pub fn tell<L: CommitLog>(
         Seen::Frame(frame) => selector.told_of_frame(frame).map_or(ControlFlow::Continue(()), &mut take),
         Seen::Transaction(transaction, before) => take(describe::describe(transaction, before)),
     })
+    .map(drop)
 }
 
 /// What a walk comes by.
@@ -68,32 +74,32 @@ enum Seen<'a> {
     Transaction(&'a Transaction, &'a Engine),
 }
 
-/// Goes over the log from `start` on, until `at` breaks off, or `goes_on` says no, which is asked at each frame.
+/// Goes over the log from `start` on, until `at` breaks off, or `goes_on` says no, which is asked at each frame. The state there.
 fn walk<L: CommitLog>(
     log: &L,
     Start { mut engine, position, .. }: Start,
     selector: &Selector,
     goes_on: &dyn Fn() -> bool,
     mut at: impl FnMut(Seen<'_>) -> ControlFlow<()>,
-) -> Result<(), HistoryError> {
+) -> Result<Engine, HistoryError> {
     let (mut unpacker, mut left) = (Unpacker::default(), selector.limit());
     for frame in log.read(position).map_err(UnpackError::from)? {
         let frame = frame.map_err(UnpackError::from)?;
         if !goes_on() || at(Seen::Frame(&frame)).is_break() {
-            return Ok(());
+            return Ok(engine);
         }
         for transaction in unpacker.unpack(&frame)? {
             if left == 0 || selector.ends_before(&transaction) {
-                return Ok(());
+                return Ok(engine);
             }
             if selector.selects(&transaction, &engine)? {
                 left -= 1;
                 if at(Seen::Transaction(&transaction, &engine)).is_break() {
-                    return Ok(());
+                    return Ok(engine);
                 }
             }
             engine.apply(&transaction)?;
         }
     }
-    Ok(())
+    Ok(engine)
 }

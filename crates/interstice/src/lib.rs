@@ -9,15 +9,19 @@
 //! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
-//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`history`], [`backup`].
+//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`moment`],
+//! [`history`], [`bisect`], [`fork`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;
+pub mod bisect;
 pub mod check;
 pub mod commit;
 pub mod database;
+pub mod fork;
 pub mod framing;
 pub mod history;
+pub mod moment;
 pub mod opened;
 pub mod snapshot;
 pub mod sql;

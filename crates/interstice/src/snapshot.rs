@@ -137,6 +137,17 @@ impl<S: Storage> Snapshots<S> {
     /// Each snapshot with the bytes of its file, and its manifest or what is wrong. If `whole`, every byte is looked at, else
     /// header, manifest and footer.
     ///
+    /// The newest one that can be read and that `serves`; none where there is none.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn newest(&self, serves: impl Fn(&Manifest) -> bool) -> io::Result<Option<Manifest>> {
+        let manifests = self.list()?.into_iter().rev().filter_map(|next_offset| self.manifest(next_offset, false).ok());
+        Ok(manifests.into_iter().find(serves))
+    }
+
+    /// Each of them.
+    ///
     /// # Errors
     /// What the storage says when it cannot list them.
     pub fn look(&self, whole: bool) -> io::Result<Vec<Looked>> {

@@ -201,6 +201,29 @@ pub(crate) enum Replay {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Rebuild everything up to an offset from the log, in a new data directory
+    Run {
+        /// The offset behind the last
+        #[arg(long, value_name = "OFFSET")]
+        to: u64,
+        /// The new data directory; it is not there yet, or empty
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// From a data directory or a backup instead of a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
+}
+
+/// What is asked, and of when.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct At {
+    /// As it was behind the transaction at this offset, or behind the last one that is not later than this time
+    #[arg(long, value_name = "OFFSET|TIME")]
+    pub(crate) at: Option<String>,
+    /// Ask a data directory or a backup instead of a node
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// A stretch of history.

@@ -3,6 +3,7 @@
 use super::{build, history, invoke, publish, replay, serve};
 use crate::args::Scope;
 use crate::args::{Format, Invocation};
+use crate::directory::Place;
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
@@ -85,7 +86,7 @@ fn demonstrate(node: &Node, projects: &[Project], output: &Output) -> Result<Rep
             done.push(json!({ "call": call, "result": report.document }));
         }
         if let Some(invocation) = invocation(&query) {
-            let report = invoke::query(node, None, &invocation)?;
+            let report = invoke::query(&Place::new(node, None, None)?, &invocation)?;
             output.note(&format!("$ interstice query {}\n{}", words(&query), report.text));
             done.push(json!({ "query": query, "result": report.document }));
         }

@@ -111,9 +111,10 @@ fn selector(selection: Selection) -> Result<Selector, Failure> {
     selection.selector().map_err(|problem| Failure::new(exit::FAILED, problem))
 }
 
-fn failed(directory: &Directory, error: &HistoryError) -> Failure {
+pub(super) fn failed(directory: &Directory, error: &HistoryError) -> Failure {
     match error {
         HistoryError::InvalidKey(error) => reports::invalid_key(error).into(),
+        HistoryError::UnknownTable(problem) => Problem::clone(problem).into(),
         error if error.is_trimmed() => reports::trimmed(error).into(),
         _ => directory.corrupt(error),
     }

@@ -1,16 +1,15 @@
 //! `call` and `query`: arguments from words, one function, its answer.
 
 use crate::args::{Format, Invocation};
-use crate::directory::Directory;
+use crate::directory::Place;
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
 use crate::report::{Report, cell};
 use interstice_engine::problems;
-use interstice_engine::read::Reader;
 use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, route};
+use interstice_server::reports;
 use interstice_types::id::Identity;
-use interstice_types::json;
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, FunctionSchema, Schema};
 use interstice_types::ty::Type;
@@ -75,35 +74,25 @@ fn counts_text(table: &str, counts: ChangeCounts) -> String {
     format!("{table} {}", signs.collect::<Vec<_>>().join(" "))
 }
 
-pub(crate) fn query(node: &Node, data: Option<&Path>, invocation: &Invocation) -> Result<Report, Failure> {
+pub(crate) fn query(place: &Place<'_>, invocation: &Invocation) -> Result<Report, Failure> {
     let (module, name) = split(&invocation.function)?;
-    let document = match data {
+    let document = match place.state()? {
         None => {
-            let args = arguments(&node.schema(module)?, name, invocation)?;
-            node.post(&format!("{}/{module}/{name}", route::QUERY), &args)?
+            let at = place.at.map(|moment| format!("?at={}", moment.words())).unwrap_or_default();
+            let args = arguments(&place.node.schema(module)?, name, invocation)?;
+            place.node.post(&format!("{}/{module}/{name}{at}", route::QUERY), &args)?
         }
-        Some(data) => query_directory(&Directory::open(data)?, node, (module, name), invocation)?,
+        Some(engine) => {
+            let snapshot = engine.snapshot();
+            let found = snapshot.catalog.find(&FunctionKind::Query, module, name)?;
+            let args = arguments(&found.module.schema, name, invocation)?;
+            let caller = Identity::of_name(place.node.act_as().unwrap_or(interstice_protocol::http::DEFAULT_NAME));
+            let answer = reports::query(&snapshot, (module, name), &args, caller)?;
+            serde_json::to_value(Envelope::new(answer)).expect("invariant: an answer has a JSON form")
+        }
     };
     let answer: Answer = body(&document)?;
     Ok(Report::new(document, answer_text(&answer.value)))
-}
-
-fn query_directory(
-    directory: &Directory,
-    node: &Node,
-    (module, name): (&str, &str),
-    invocation: &Invocation,
-) -> Result<Value, Failure> {
-    let engine = directory.recover()?;
-    let snapshot = engine.snapshot();
-    let found = snapshot.catalog.find(&FunctionKind::Query, module, name)?;
-    let bytes = found.args_of_json(&arguments(&found.module.schema, name, invocation)?)?;
-    let caller = Identity::of_name(node.act_as().unwrap_or(interstice_protocol::http::DEFAULT_NAME));
-    let answer = Reader::new().query(&snapshot, (module, name), &bytes, caller)?;
-    let value =
-        json::value_to_json(&found.function().schema.returns, &answer).map_err(|error| directory.corrupt(&error))?;
-    let answer = Answer { offset: snapshot.next_offset.saturating_sub(1), value };
-    Ok(serde_json::to_value(Envelope::new(answer)).expect("invariant: an answer has a JSON form"))
 }
 
 /// A list has one element a line; everything else is itself.

@@ -1,6 +1,7 @@
 //! `migrate new` and `migrate status`: the types of tables as they were, and what publishing did to them.
 
 use super::sql;
+use crate::directory::Place;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::output::Output;
@@ -64,5 +65,8 @@ pub(crate) fn status(node: &Node, data: Option<&Path>, module: Option<&str>) -> 
     let of_module =
         module.map(|module| format!(" where module = '{}'", module.replace('\'', "''"))).unwrap_or_default();
     let columns = "offset, time, module, name, from_version, to_version, rows, steps";
-    sql::run(node, data, &format!("select {columns} from interstice.migration{of_module} order by offset"))
+    sql::run(
+        &Place::new(node, data, None)?,
+        &format!("select {columns} from interstice.migration{of_module} order by offset"),
+    )
 }

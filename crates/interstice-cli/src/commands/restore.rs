@@ -8,11 +8,12 @@ use super::random;
 use crate::directory::{Directory, open_backup};
 use crate::failure::{Failure, exit, log_not_opened};
 use crate::report::{Report, columns};
-use crate::unfinished::Unfinished;
-use interstice::backup::restore::{Plan, RestoreError};
-use interstice::backup::{Backup, SETTINGS_NAME};
-use interstice_log::backup::{CopyError, keep_bytes};
+use crate::unfinished::{Unfinished, not_written, refuse_used, write_settings};
+use interstice::backup::Backup;
+use interstice::backup::restore::RestoreError;
+use interstice::fork::{Plan, PlanError};
 use interstice_log::frame::Lineage;
+use interstice_log::local::OpenError;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::id::{Offset, to_hex};
 use interstice_types::problem::Problem;
@@ -39,28 +40,12 @@ pub(crate) fn run(file: &Path, out: &Path, to: Option<Offset>) -> Result<Report,
     Ok(report(&backup, &plan, out, lineage))
 }
 
-/// A directory in which there is something is never written into.
-fn refuse_used(out: &Path) -> Result<(), Failure> {
-    let free = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    };
-    let hint = "name a directory that is not there yet, or is empty";
-    if free { Ok(()) } else { Err(Failure::usage(format!("`{}` is there already", out.display()), hint)) }
-}
-
 fn write(backup: &Backup<DirectoryStorage>, plan: &Plan, path: &Path, lineage: [u8; 16]) -> Result<(), RestoreError> {
     let (top, log) = (DirectoryStorage::at(path), DirectoryStorage::create(&path.join("log"))?);
     let snapshots = DirectoryStorage::create(&path.join("snapshots"))?;
     let salt_seed = random().map_err(|failure| RestoreError::Io(io::Error::other(failure.problem.message.clone())))?;
     backup.write(plan, (&log, &snapshots), (Lineage(lineage), salt_seed))?;
-    if let Some(settings) = backup.settings()? {
-        keep_bytes(&settings, &top, SETTINGS_NAME).map_err(|error| match error {
-            CopyError::Write { source, .. } | CopyError::Read { source, .. } => RestoreError::Io(source),
-            damaged @ CopyError::Damaged { .. } => RestoreError::Io(io::Error::other(damaged)),
-        })?;
-    }
-    Ok(())
+    Ok(write_settings(backup.settings()?, &top)?)
 }
 
 fn not_restored(error: RestoreError, (file, out): (&Path, &Path)) -> Failure {
@@ -71,28 +56,20 @@ fn not_restored(error: RestoreError, (file, out): (&Path, &Path)) -> Failure {
     };
     match error {
         RestoreError::Manifest(error) => error.into(),
-        RestoreError::Log(error @ interstice_log::local::OpenError::NewerFormat { .. }) => log_not_opened(&error, file),
-        RestoreError::Log(error @ interstice_log::local::OpenError::Io { .. }) => log_not_opened(&error, file),
+        RestoreError::Log(error @ (OpenError::NewerFormat { .. } | OpenError::Io { .. }))
+        | RestoreError::Plan(PlanError::Log(error @ (OpenError::NewerFormat { .. } | OpenError::Io { .. }))) => {
+            log_not_opened(&error, file)
+        }
         // A medium that cannot be read is not damage: what it holds may be good.
         RestoreError::Damaged { fault, .. } if fault.kind == "io" => {
             Failure::new(exit::IO, Problem::new("io", said).hint("look at the disk of the backup, then begin again"))
         }
-        RestoreError::Damaged { .. } | RestoreError::Log(_) | RestoreError::Unpack(_) => damaged(),
+        RestoreError::Damaged { .. } | RestoreError::Log(_) | RestoreError::Plan(_) => damaged(),
         RestoreError::OutOfReach { first, end, .. } => {
             Failure::usage(said, format!("`--to` may be from {first} to {end}: the offset behind the last"))
         }
         RestoreError::Io(error) => not_written(out, &error),
     }
-}
-
-fn not_written(out: &Path, error: &io::Error) -> Failure {
-    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    if !full {
-        return Failure::file(out, error);
-    }
-    let hint = format!("make room and begin again: `df -h {}`", out.display());
-    let problem = Problem::new("disk-full", format!("there is no space left for `{}`: {error}", out.display()));
-    Failure::new(exit::IO, problem.hint(hint))
 }
 
 fn report(backup: &Backup<DirectoryStorage>, plan: &Plan, out: &Path, lineage: [u8; 16]) -> Report {

@@ -1,21 +1,21 @@
 //! `sql`: one `SELECT`, or how it is answered, on a node or a data directory.
 
-use crate::directory::Directory;
+use crate::directory::Place;
 use crate::failure::Failure;
-use crate::node::{Node, body};
+use crate::node::body;
 use crate::report::{Report, cell, columns};
-use interstice_protocol::http::{Envelope, Explained, RowSet, route};
+use interstice_protocol::http::{Envelope, Explained, RowSet, SqlRequest, route};
 use interstice_server::reports;
-use serde_json::json;
+use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
 
-pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<Report, Failure> {
+pub(crate) fn run(place: &Place<'_>, statement: &str) -> Result<Report, Failure> {
     let text = statement_text(statement)?;
-    let document = match data {
-        None => node.post(route::SQL, &json!({ "sql": text }))?,
-        Some(data) => {
-            let rows = reports::select(&Directory::open(data)?.recover()?.snapshot(), &text, None)?;
+    let document = match place.state()? {
+        None => place.node.post(route::SQL, &request(place, text))?,
+        Some(engine) => {
+            let rows = reports::select(&engine.snapshot(), &text, None)?;
             serde_json::to_value(Envelope::new(rows)).expect("invariant: rows have a JSON form")
         }
     };
@@ -23,17 +23,22 @@ pub(crate) fn run(node: &Node, data: Option<&Path>, statement: &str) -> Result<R
     Ok(Report::new(document, rows_text(&rows)).items("rows"))
 }
 
-pub(crate) fn explain(node: &Node, data: Option<&Path>, statement: &str) -> Result<Report, Failure> {
+pub(crate) fn explain(place: &Place<'_>, statement: &str) -> Result<Report, Failure> {
     let text = statement_text(statement)?;
-    let document = match data {
-        None => node.post(route::SQL_EXPLAIN, &json!({ "sql": text }))?,
-        Some(data) => {
-            let explained = reports::explain(&Directory::open(data)?.recover()?.snapshot(), &text, None)?;
+    let document = match place.state()? {
+        None => place.node.post(route::SQL_EXPLAIN, &request(place, text))?,
+        Some(engine) => {
+            let explained = reports::explain(&engine.snapshot(), &text, None)?;
             serde_json::to_value(Envelope::new(explained)).expect("invariant: an explanation has a JSON form")
         }
     };
     let explained: Explained = body(&document)?;
     Ok(Report::new(document, explained_text(&explained)))
+}
+
+fn request(place: &Place<'_>, sql: String) -> Value {
+    let request = SqlRequest { sql, at: place.at.map(|moment| moment.words()) };
+    serde_json::to_value(request).expect("invariant: a request has a JSON form")
 }
 
 fn explained_text(explained: &Explained) -> String {

@@ -26,3 +26,4 @@ mod session;
 mod snapshots;
 mod support;
 mod telling;
+mod travel;

@@ -141,7 +141,7 @@ fn a_log_is_cut_at_any_offset_and_receipts_up_to_there_are_held() {
     let (storage, log) = log();
     let frames: Vec<_> = log.read(Position(0)).unwrap().map(Result::unwrap).collect();
     for to in 1..=10 {
-        let (salvage, inside) = plan_to(&storage, to).unwrap().unwrap();
+        let (salvage, inside) = plan_to(&storage, Position(0), to).unwrap().unwrap();
         assert!(inside.is_none() && salvage.tail.next_offset == to);
         let cut = MemoryStorage::default();
         let (lineage, salt_seed, segment_size) = (Lineage([7; 16]), [8; 16], MIN_SEGMENT_SIZE);

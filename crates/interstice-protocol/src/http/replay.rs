@@ -1,4 +1,4 @@
-//! History run again, as it is shown.
+//! History as it is shown: run again, of a row.
 
 use super::as_text;
 use interstice_types::id::Offset;
@@ -77,4 +77,14 @@ pub struct IncomparableFound {
     pub reason: String,
     /// What limit it was, or why the module cannot run.
     pub problem: Option<Problem>,
+}
+
+/// The changes of a row, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowHistory {
+    /// Each with `offset`, `time`, `cause`, `caller`, `old` and `new` (`null` where there was no row), and where there are such
+    /// `function`, `args`, `module`, `event`.
+    pub entries: Vec<Json>,
+    /// Whether there are older ones.
+    pub more: bool,
 }

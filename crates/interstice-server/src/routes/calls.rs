@@ -1,14 +1,18 @@
 //! Calls, queries and SQL over HTTP.
 
+use super::records::{on_history, past};
 use super::{Answered, Refusal, answer, caller, envelope, read_json};
 use crate::ask::{Ask, Batch, Finished, Returns, Seat, SqlReply, Statement};
 use crate::intake::invocation_of_json;
 use crate::node::Node;
 use crate::outbox::answer_to_json;
+use crate::reports;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
+use interstice::moment::Moment;
 use interstice_engine::catalog::Catalog;
+use interstice_engine::engine::Engine;
 use interstice_protocol::http::{Answer, Called, ChangeCounts, Explained, RowSet, SqlRequest};
 use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_types::id::TableId;
@@ -35,12 +39,27 @@ pub(super) async fn call(
     Ok(envelope(Called { offset: finished.offset, value, changes, receipt: finished.receipt }))
 }
 
+/// A moment of history, as in [`SqlRequest::at`].
+#[derive(Deserialize)]
+pub(super) struct At {
+    at: Option<String>,
+}
+
 pub(super) async fn query(
     State(node): State<Arc<Node>>,
     Path(name): Path<(String, String)>,
+    Query(At { at }): Query<At>,
     headers: HeaderMap,
     body: Body,
 ) -> Answered<Answer> {
+    if let Some(at) = at {
+        let (caller, args) = (caller(&headers)?, read_json(body).await?);
+        let answered = of_history(node, at.parse()?, move |mut engine| {
+            engine.load_modules();
+            reports::query(&engine.snapshot(), (&name.0, &name.1), &args, caller)
+        });
+        return Ok(envelope(answered.await?));
+    }
     let (finished, returns) = invoke(&node, (&FunctionKind::Query, name), (&headers, body), Ask::Query).await?;
     Ok(envelope(Answer { offset: finished.offset, value: answer_to_json(&returns, &finished.value) }))
 }
@@ -68,8 +87,23 @@ fn named(catalog: &Catalog, changes: BTreeMap<TableId, ChangeCounts>) -> BTreeMa
 }
 
 pub(super) async fn sql(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<RowSet> {
-    let SqlRequest { sql: text } = read_json(body).await?;
-    Ok(envelope(select(&node, Statement { text, caller: caller(&headers)? }).await?))
+    let SqlRequest { sql: text, at } = read_json(body).await?;
+    let caller = caller(&headers)?;
+    let Some(at) = at else { return Ok(envelope(select(&node, Statement { text, caller }).await?)) };
+    let select = move |engine: Engine| reports::select(&engine.snapshot(), &text, Some(caller));
+    Ok(envelope(of_history(node, at.parse()?, select).await?))
+}
+
+/// Does `work` with the state at a moment.
+async fn of_history<T: Send + 'static>(
+    node: Arc<Node>,
+    moment: Moment,
+    work: impl FnOnce(Engine) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = on_history(node, move |node| {
+        node.log.state_at(node.kit(), moment).map_err(|error| past(&error)).and_then(work)
+    });
+    done.await?
 }
 
 async fn select(node: &Node, statement: Statement) -> Result<RowSet, Problem> {
@@ -80,8 +114,13 @@ async fn select(node: &Node, statement: Statement) -> Result<RowSet, Problem> {
 }
 
 pub(super) async fn explain(State(node): State<Arc<Node>>, headers: HeaderMap, body: Body) -> Answered<Explained> {
-    let SqlRequest { sql: text } = read_json(body).await?;
+    let SqlRequest { sql: text, at } = read_json(body).await?;
     let statement = Statement { text, caller: caller(&headers)? };
+    if let Some(at) = at {
+        let Statement { text, caller } = statement;
+        let explain = move |engine: Engine| reports::explain(&engine.snapshot(), &text, Some(caller));
+        return Ok(envelope(of_history(node, at.parse()?, explain).await?));
+    }
     let (reply, receiver) = oneshot::channel();
     let reply = SqlReply::Explained(reply);
     node.submit(Batch::of_one(Ask::Sql { statement, reply })).map_err(|(_, problem)| problem)?;

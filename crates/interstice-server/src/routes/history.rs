@@ -6,14 +6,16 @@ use crate::node::Node;
 use crate::reports;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use interstice::history::{Selection, Selector};
-use interstice_protocol::http::{Envelope, Failed, LogStats};
+use interstice::history::{self, Selection, Selector};
+use interstice_protocol::http::{Envelope, Failed, LogStats, RowHistory};
+use interstice_protocol::limits::MAX_PAGE_COUNT;
 use interstice_protocol::problems;
 use interstice_types::problem::Problem;
+use serde::Deserialize;
 use serde_json::Value as Json;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -29,6 +31,9 @@ const PIECE_SIZE: usize = 64 << 10;
 const WAITING_PIECES: usize = 4;
 /// For so long a reader may take nothing: the log that it reads is kept meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Changes of a row that are told, unless it is said how many.
+const DEFAULT_CHANGES: usize = 1_000;
 
 /// What a worker sends. One that breaks off without an end has told a part only.
 enum Piece {
@@ -65,6 +70,26 @@ pub(super) async fn stats(
     let selector = selector(selection)?;
     let stats = on_history(node, move |node| node.log.stats(node.kit(), &selector)).await?;
     Ok(envelope(reports::log_stats(&stats.map_err(|error| past(&error))?)))
+}
+
+/// Which row, and how many of its changes.
+#[derive(Deserialize)]
+pub(super) struct OfRow {
+    key: String,
+    limit: Option<usize>,
+}
+
+pub(super) async fn row(
+    State(node): State<Arc<Node>>,
+    Path((module, table)): Path<(String, String)>,
+    of: Result<Query<OfRow>, QueryRejection>,
+) -> Answered<RowHistory> {
+    let Query(OfRow { key, limit }) = of.map_err(|error| problems::invalid_message(error.body_text()))?;
+    let selector = history::row::selector(&format!("{module}.{table}"), &key)?;
+    let limit = limit.unwrap_or(DEFAULT_CHANGES).min(MAX_PAGE_COUNT);
+    let found = on_history(node, move |node| node.log.row_history(node.kit(), &selector, limit)).await?;
+    let history::row::RowHistory { entries, more } = found.map_err(|error| past(&error))?;
+    Ok(envelope(RowHistory { entries, more }))
 }
 
 fn selector(selection: Result<Query<Selection>, QueryRejection>) -> Result<Selector, Problem> {

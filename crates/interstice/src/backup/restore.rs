@@ -1,42 +1,20 @@
-//! Restoring a backup: a new log that begins with what was kept, up to an offset, and goes on as another history.
-//!
-//! 1. Every file is what it was when it was written, or nothing is restored.
-//! 2. Whole frames up to the offset are taken over byte for byte: receipts of them still hold. Behind them another history begins,
-//!    whose first frame says what it was restored from.
-//! 3. If the offset falls inside of a frame, its transactions before the offset are written again in the new history: what was
-//!    acknowledged together with later ones has no receipt there.
-//! 4. Snapshots go along that the log which is taken over reaches to.
+//! Restoring a backup: every file is what it was when it was written, or nothing is restored; then what was kept, up to an offset,
+//! goes on as another history ([`fork`](crate::fork)).
 
 use super::verify::wrong_bytes;
 use super::{Backup, ManifestError, verify::Fault};
-use crate::framing::UnpackError;
+use crate::fork::{Plan, PlanError};
 use crate::snapshot::{Manifest as SnapshotManifest, Snapshots};
 use interstice_log::backup::read_piece;
-use interstice_log::frame::{Frame, Lineage, StoredFrame};
-use interstice_log::local::{DEFAULT_SEGMENT_SIZE, LocalLog, OpenError};
+use interstice_log::frame::{Lineage, Position};
+use interstice_log::local::{LocalLog, OpenError};
 use interstice_log::log::CommitLog;
-use interstice_log::retention::copy;
-use interstice_log::salvage::{self, NewHistory, Salvage};
 use interstice_log::snapshot::name_of;
 use interstice_log::storage::Storage;
 use interstice_log::storage::view::View;
 use interstice_types::id::{Offset, to_hex};
-use interstice_types::transaction::Transaction;
 use serde_json::json;
 use std::io;
-
-/// What is restored.
-#[derive(Debug)]
-pub struct Plan {
-    /// The offset behind the last that is restored.
-    pub to: Offset,
-    /// What is taken over byte for byte.
-    salvage: Salvage,
-    /// What is written again.
-    frames: Vec<Frame>,
-    /// The snapshots that go along.
-    pub snapshots: Vec<Offset>,
-}
 
 /// Why nothing is restored.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +33,9 @@ pub enum RestoreError {
     /// The log in it does not open.
     #[error(transparent)]
     Log(#[from] OpenError),
-    /// What a frame holds are no transactions.
+    /// What is in it cannot go on elsewhere.
     #[error(transparent)]
-    Unpack(#[from] UnpackError),
+    Plan(#[from] PlanError),
     /// The offset is not in it, or no state stands for it.
     #[error("the backup goes from offset {first} to {end}, and not to {to}")]
     OutOfReach {
@@ -99,17 +77,12 @@ impl<T: Storage> Backup<T> {
         if to < first || to > end {
             return Err(RestoreError::OutOfReach { to, first, end });
         }
-        let kept = salvage::plan_to(&self.log(), to)?;
-        let (salvage, inside) = kept.ok_or(RestoreError::OutOfReach { to, first, end })?;
-        let frames = inside.map(|stored| front_of(&stored, to)).transpose()?.into_iter().collect();
-        let stands_before = |snapshot: &&SnapshotManifest| {
-            snapshot.next_offset <= salvage.tail.next_offset && snapshot.end() <= salvage.tail.position
-        };
-        let snapshots: Vec<_> = snapshots.iter().filter(stands_before).map(|snapshot| snapshot.next_offset).collect();
-        if !has_beginning && snapshots.is_empty() {
+        let plan = Plan::new(&self.log(), (Position(0), to), &snapshots)?;
+        let plan = plan.ok_or(RestoreError::OutOfReach { to, first, end })?;
+        if !has_beginning && plan.snapshots.is_empty() {
             return Err(RestoreError::OutOfReach { to, first, end });
         }
-        Ok(Plan { to, salvage, frames, snapshots })
+        Ok(plan)
     }
 
     /// The manifests of its snapshots, the oldest first.
@@ -142,19 +115,14 @@ impl<T: Storage> Backup<T> {
         (log, snapshots): (&U, &U),
         (lineage, salt_seed): (Lineage, [u8; 16]),
     ) -> Result<(), RestoreError> {
-        let kept: View<T> = self.snapshots();
-        for next_offset in &plan.snapshots {
-            copy(&kept, snapshots, &name_of(*next_offset))?;
-        }
-        let said = self.origin(plan);
-        let (segment_size, loss, frames) = (DEFAULT_SEGMENT_SIZE, said.as_bytes(), plan.frames.as_slice());
-        let history = NewHistory { lineage, salt_seed, segment_size, loss, frames };
-        Ok(salvage::write(&self.log(), log, &plan.salvage, &history)?)
+        let (kept_log, kept_snapshots): (View<T>, View<T>) = (self.log(), self.snapshots());
+        let history = (lineage, salt_seed);
+        Ok(plan.write((&kept_log, &kept_snapshots), (log, snapshots), history, &self.origin(plan))?)
     }
 
     /// What stands in the new log for good.
     fn origin(&self, plan: &Plan) -> String {
-        let tail = plan.salvage.tail;
+        let tail = plan.cut();
         let origin = json!({
             "cause": "restore", "backup": self.name, "restored_to": plan.to,
             "parent": to_hex(&tail.lineage.0), "cut_offset": tail.next_offset, "chain": to_hex(&tail.chain),
@@ -176,17 +144,4 @@ impl<T: Storage> Backup<T> {
         }
         Ok(Some(bytes))
     }
-}
-
-/// The transactions of a frame before offset `to`, as a frame.
-fn front_of(stored: &StoredFrame, to: Offset) -> Result<Frame, UnpackError> {
-    let (frame, position) = (&stored.frame, stored.position.0);
-    let count = to - frame.first_offset;
-    let mut rest = frame.payload.as_slice();
-    for _ in 0..count {
-        Transaction::decode(&mut rest).map_err(|source| UnpackError::Record { position, source })?;
-    }
-    let size = frame.payload.len() - rest.len();
-    // Fewer than the frame has, whose count is a u32.
-    Ok(Frame::transactions(frame.first_offset, count as u32, frame.payload[..size].to_vec()))
 }

@@ -1,6 +1,7 @@
 //! Which transactions are asked for.
 
 use super::{describe, names};
+use interstice_engine::catalog::Catalog;
 use interstice_engine::engine::Engine;
 use interstice_log::frame::{FrameKind, StoredFrame};
 use interstice_store::table::Table;
@@ -201,32 +202,59 @@ impl Selector {
         selected.then(|| json!({"offset": offset.to_string(), "cause": "loss", "loss": loss, "changes": []}))
     }
 
+    /// Whether the table that is looked for is there.
+    ///
+    /// # Errors
+    /// `unknown-table`.
+    pub(super) fn check_table(&self, catalog: &Catalog) -> Result<(), Problem> {
+        let Some((module, name)) = &self.table else { return Ok(()) };
+        if catalog.table(module, name).is_some() {
+            return Ok(());
+        }
+        let full = names::full(module, name);
+        let known: Vec<_> = catalog.tables_of(module).map(|(name, _)| names::full(module, name)).collect();
+        let problem = Problem::new("unknown-table", format!("table `{full}` does not exist"));
+        Err(problem.did_you_mean(&full, known.iter().map(String::as_str)))
+    }
+
     /// Whether a change is about the table, and the row of it, that are looked for.
     fn changes_row(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
-        let Some((module, name)) = &self.table else { return Ok(true) };
-        let tables = names::Tables::of(transaction, before);
-        for change in &transaction.changes {
+        Ok(self.table.is_none() || !self.changes_of_row(transaction, before)?.is_empty())
+    }
+
+    /// The numbers of the changes that are about the table, and the row of it, that are looked for.
+    pub(super) fn changes_of_row(&self, transaction: &Transaction, before: &Engine) -> Result<Vec<usize>, InvalidKey> {
+        let (Some((module, name)), tables) = (&self.table, names::Tables::of(transaction, before)) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for (number, change) in transaction.changes.iter().enumerate() {
             let Some(table) = tables.get(change.table()) else { continue };
             if (&**table.module(), &table.schema().name) != (module, name) {
                 continue;
             }
-            let Some(key) = &self.selection.key else { return Ok(true) };
-            let wanted = key_values(key, table).map_err(|reason| InvalidKey {
+            if self.is_of_row(change, table).map_err(|reason| InvalidKey {
                 offset: transaction.offset,
                 table: names::full(module, name),
-                key: key.clone(),
+                key: self.selection.key.clone().unwrap_or_default(),
                 reason,
-            })?;
-            let found = match change {
-                Change::Insert { row, .. } | Change::Update { new: row, .. } => table.primary_key_values(row),
-                Change::Delete { key, .. } => key.clone(),
-                _ => continue,
-            };
-            if *found == *wanted {
-                return Ok(true);
+            })? {
+                found.push(number);
             }
         }
-        Ok(false)
+        Ok(found)
+    }
+
+    /// Whether a change of `table` is about the row that is looked for; if it is any, whether it is about the table at all.
+    fn is_of_row(&self, change: &Change, table: &Table) -> Result<bool, String> {
+        let Some(key) = &self.selection.key else { return Ok(true) };
+        let wanted = key_values(key, table)?;
+        let found = match change {
+            Change::Insert { row, .. } | Change::Update { new: row, .. } => table.primary_key_values(row),
+            Change::Delete { key, .. } => key.clone(),
+            _ => return Ok(false),
+        };
+        Ok(*found == *wanted)
     }
 }
 

@@ -1,0 +1,105 @@
+//! The history of a row: every change of it, by whom and through what call, what it was before and became, also if it is gone.
+
+use super::describe::describe;
+use super::{HistoryError, Seen, Selection, Selector, names, walk};
+use crate::opened::Start;
+use interstice_engine::engine::Engine;
+use interstice_log::log::CommitLog;
+use interstice_types::problem::Problem;
+use interstice_types::transaction::{Cause, Transaction};
+use interstice_types::{codec, json};
+use serde_json::{Map, Value as Json, json};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+/// The changes of a row, the newest first.
+#[derive(Debug, Default)]
+pub struct RowHistory {
+    /// Each with `offset`, `time`, `cause`, `call`, `function`, `args`, `caller`, `old` and `new` as JSON; `null` where there was no row.
+    pub entries: Vec<Json>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// What of a transaction an entry tells.
+const TOLD: [&str; 9] = ["offset", "time", "cause", "call", "function", "args", "caller", "module", "event"];
+
+/// Selects the transactions that changed the row `key` of `table`, which is `module.name`.
+///
+/// # Errors
+/// `invalid-selection`.
+pub fn selector(table: &str, key: &str) -> Result<Selector, Problem> {
+    let (table, key) = (Some(table.to_owned()), Some(key.to_owned()));
+    Selection { table, key, ..Selection::default() }.selector()
+}
+
+/// The newest `limit` changes that `selector` selects, from `start` on.
+///
+/// # Errors
+/// [`HistoryError`].
+pub fn row_history<L: CommitLog>(
+    log: &L,
+    start: Start,
+    selector: &Selector,
+    limit: usize,
+) -> Result<RowHistory, HistoryError> {
+    let (mut newest, mut more, mut failed) = (VecDeque::new(), false, None);
+    let end = walk(log, start, selector, &|| true, |seen| {
+        let Seen::Transaction(transaction, before) = seen else { return ControlFlow::Continue(()) };
+        let numbers = match selector.changes_of_row(transaction, before) {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        };
+        let mut told = describe(transaction, before);
+        told["call"] = json!(call_text(transaction, before));
+        newest.extend(numbers.into_iter().filter_map(|number| entry(&told, number)));
+        while newest.len() > limit {
+            newest.pop_front();
+            more = true;
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    if newest.is_empty() {
+        selector.check_table(end.catalog()).map_err(|problem| HistoryError::UnknownTable(problem.into()))?;
+    }
+    Ok(RowHistory { entries: newest.into_iter().rev().collect(), more })
+}
+
+/// `module.function(argument=value, …)`, in the order in which they are declared; what it was, if no function was called.
+fn call_text(transaction: &Transaction, before: &Engine) -> String {
+    let cause = &transaction.cause;
+    match (names::function(cause, before.catalog()), cause) {
+        (Some((entry, schema)), Cause::Call { args, .. }) => {
+            let types = schema.args.iter().map(|arg| &arg.ty);
+            let values = codec::decode_all(types, args).unwrap_or_default();
+            let args = schema.args.iter().zip(&values);
+            let args: Vec<_> =
+                args.map(|(arg, value)| format!("{}={}", arg.name, json::to_text(&arg.ty, value))).collect();
+            format!("{}({})", names::full(&entry.schema.module, &schema.name), args.join(", "))
+        }
+        (Some((entry, schema)), _) => format!("{} {}", cause.name(), names::full(&entry.schema.module, &schema.name)),
+        (None, Cause::Publish { module, .. }) => format!("publish {module}"),
+        (None, _) => cause.name().to_owned(),
+    }
+}
+
+/// What is told of one change of a transaction; `None` if it is not one of a row.
+fn entry(told: &Json, number: usize) -> Option<Json> {
+    let change = &told["changes"][number];
+    let row = |value: &Json| if value.is_null() { Json::Null } else { value.clone() };
+    let (old, new) = match (change.get("insert"), change.get("delete"), change.get("update")) {
+        (Some(new), ..) => (Json::Null, row(new)),
+        (_, Some(old), _) => (row(old), Json::Null),
+        (.., Some(update)) => (row(&update["old"]), row(&update["new"])),
+        _ => return None,
+    };
+    let told_of = TOLD.iter().filter_map(|name| Some(((*name).to_owned(), told.get(*name)?.clone())));
+    let rows = [("old".to_owned(), old), ("new".to_owned(), new)];
+    Some(Json::Object(told_of.chain(rows).collect::<Map<_, _>>()))
+}
