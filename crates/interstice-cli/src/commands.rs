@@ -92,9 +92,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Backup(Backup::List { dir }) => backup::list(dir),
         Command::Backup(Backup::Verify { path }) => backup::verify(path),
         Command::Schedule(command) => schedule::run(&node, command),
-        Command::History { table, key, limit, data } => row::history(&node, data.as_deref(), (table, key), *limit),
+        Command::History { table, key, limit, data } => {
+            row::history(&node, data.as_deref(), (table, key), *limit, output)
+        }
         Command::Bisect { statement, scope, data } => {
-            bisect::run(&Directory::at(&node, data.as_deref())?, statement, *scope)
+            bisect::run(&Directory::at(&node, data.as_deref())?, statement, *scope, output)
         }
         Command::Fork { at, whole, out, data } => {
             fork::fork(&Directory::at(&node, data.as_deref())?, (at, *whole), out)

@@ -1,6 +1,6 @@
 //! What history is kept in: a data directory, or a backup of one, without a node; or the files of a node that runs.
 
-use crate::failure::{Failure, log_not_opened};
+use crate::failure::{Failure, exit, log_not_opened};
 use crate::node::Node;
 use crate::remote::{Files, NodeFiles};
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
@@ -70,7 +70,7 @@ impl Directory {
         let storage = DirectoryStorage::open(&path.join(LOG)).map_err(|error| {
             let problem = Problem::new("no-data", format!("`{}` is no data directory: {error}", path.display()))
                 .hint("name the directory that `interstice start --data` was given, or a file of a backup");
-            Failure::new(crate::failure::exit::FAILED, problem)
+            Failure::new(exit::FAILED, problem)
         })?;
         let snapshots = View::whole(DirectoryStorage::at(&path.join(SNAPSHOTS)));
         let (storage, snapshots) = (Files::Disk(View::whole(storage)), Files::Disk(snapshots));
@@ -87,12 +87,25 @@ impl Directory {
         LocalLog::open_read_only(self.storage.clone()).map_err(|error| log_not_opened(&error, &self.path))
     }
 
+    /// Its log, for reading; of one that is damaged what stands before that, and why there is no more.
+    pub(crate) fn readable(&self) -> Result<(LocalLog<Files>, Option<Failure>), Failure> {
+        let damage = match self.log() {
+            Ok(log) => return Ok((log, None)),
+            Err(failure) if failure.exit == exit::CORRUPT => failure,
+            Err(failure) => return Err(failure),
+        };
+        match LocalLog::open_front(self.storage.clone()).map_err(|error| log_not_opened(&error, &self.path))? {
+            Some(front) => Ok((front, Some(damage))),
+            None => Err(damage),
+        }
+    }
+
     /// Something in it cannot be read or does not fit together.
     pub(crate) fn corrupt(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
         if let Some(fault) = fault_behind(error) {
-            return Failure::new(crate::failure::exit::IO, Problem::new("io", fault.to_string()).at(self.place()));
+            return Failure::new(exit::IO, Problem::new("io", fault.to_string()).at(self.place()));
         }
-        Failure::new(crate::failure::exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(self.place()))
+        Failure::new(exit::CORRUPT, Problem::new("corrupt-log", error.to_string()).at(self.place()))
     }
 
     /// The state at `moment`, with its modules ready to run; what does not load answers that it is not available. Only the log from the
@@ -110,8 +123,16 @@ impl Directory {
         let failed = |error: std::io::Error| Failure::file(&self.path, &error);
         let newest = self.snapshots_beside_damage()?.newest(|one| moment.is_reached_from(one)).map_err(failed)?;
         let from = newest.as_ref().map_or(0, |one| one.events_from.offset.min(one.next_offset));
-        let log = LocalLog::open_read_only_from(self.storage.clone(), from);
-        Ok((log.map_err(|error| log_not_opened(&error, &self.path))?, newest))
+        match LocalLog::open_read_only_from(self.storage.clone(), from) {
+            Ok(log) => Ok((log, newest)),
+            Err(error) => {
+                let damage = log_not_opened(&error, &self.path);
+                let (front, _) = if damage.exit == exit::CORRUPT { self.readable()? } else { return Err(damage) };
+                // What is asked for stands before the damage, or it is not known.
+                let end = front.tail().next_offset;
+                if matches!(moment, Moment::Behind(offset) if offset < end) { Ok((front, newest)) } else { Err(damage) }
+            }
+        }
     }
 
     /// Why there is nothing at a moment.
@@ -260,7 +281,7 @@ impl<'p> Place<'p> {
     /// On `node`, or in `data`; at the moment that `at` names.
     pub(crate) fn new(node: &'p Node, data: Option<&'p Path>, at: Option<&str>) -> Result<Self, Failure> {
         let parsed = at.map(str::parse).transpose();
-        let at = parsed.map_err(|problem: Problem| Failure::new(crate::failure::exit::USAGE, problem))?;
+        let at = parsed.map_err(|problem: Problem| Failure::new(exit::USAGE, problem))?;
         Ok(Self { node, data, at })
     }
 
@@ -277,7 +298,7 @@ pub(crate) fn repository(path: &Path) -> Result<Repository<DirectoryStorage>, Fa
     let missing = |error: std::io::Error| {
         let problem = Problem::new("no-backups", format!("`{}` has no backups: {error}", path.display()))
             .hint("name the directory that `interstice backup create --to` was given");
-        Failure::new(crate::failure::exit::FAILED, problem)
+        Failure::new(exit::FAILED, problem)
     };
     let manifests = DirectoryStorage::open(path).map_err(missing)?;
     let files = DirectoryStorage::open(&path.join(FILES_DIRECTORY)).map_err(missing)?;

@@ -1,5 +1,7 @@
 //! What a command found, before anyone decides how it looks.
 
+use crate::failure::Failure;
+use crate::output::Output;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -35,6 +37,14 @@ impl Report {
     pub(crate) fn exit(mut self, code: u8) -> Self {
         self.exit = code;
         self
+    }
+
+    /// Beside the reason why it is not about everything, which is said too.
+    pub(crate) fn beside(self, damage: Option<Failure>, output: &Output) -> Self {
+        match damage {
+            None => self,
+            Some(damage) => self.exit(output.fail(&damage)),
+        }
     }
 
     /// The items, or the document as the one of them.

@@ -17,6 +17,7 @@ use crate::log::{
 use crate::mark::MarkFile;
 use crate::planted::{self, Bug};
 use crate::repair::{remove_spares, repair_tail};
+use crate::salvage::{self, Salvage};
 use crate::segment::{FORMAT_VERSION, LogId, SEGMENT_HEADER_SIZE, SegmentHeader, Stop, Walk, is_segment_name, salt};
 use crate::spare::{Spare, create_segment};
 use crate::storage::Storage;
@@ -181,6 +182,23 @@ impl<S: Storage> LocalLog<S> {
     pub fn open_read_only_from(storage: S, from: u64) -> Result<Self, OpenError> {
         let found = beside_a_writer(|| find_from(&storage, from))?;
         Ok(Self::read_only(storage, found))
+    }
+
+    /// Opens what stands before the first damage, for reading; `None` if nothing does. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] or [`OpenError::NewerFormat`]: neither is damage.
+    pub fn open_front(storage: S) -> Result<Option<Self>, OpenError> {
+        let Some(Salvage { whole: mut segments, cut, tail, .. }) = salvage::plan(&storage, Position(0))? else {
+            return Ok(None);
+        };
+        segments.extend(cut.map(|(header, _)| header));
+        let (byte, sealed) = cut.map_or((0, true), |(_, byte)| (byte, false));
+        let marks = MarkFile::read(&storage).map_err(io_error("reading the mark"))?;
+        Ok(Some(Self::read_only(
+            storage,
+            Found { segments, tail, byte, sealed, cut: None, unproven_from: byte, marks },
+        )))
     }
 
     fn read_only(storage: S, found: Found) -> Self {

@@ -5,6 +5,7 @@ use super::replay::range;
 use crate::args::Scope;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
+use crate::output::Output;
 use crate::report::{FOUND, Report, cell, columns};
 use interstice::bisect::{Answer, BisectError, Turn, bisect};
 use interstice_server::reports;
@@ -12,8 +13,8 @@ use interstice_types::problem::Problem;
 use interstice_types::{codec, json};
 use serde_json::{Value, json};
 
-pub(crate) fn run(directory: &Directory, statement: &str, scope: Scope) -> Result<Report, Failure> {
-    let log = directory.log()?;
+pub(crate) fn run(directory: &Directory, statement: &str, scope: Scope, output: &Output) -> Result<Report, Failure> {
+    let (log, damage) = directory.readable()?;
     let range = range(directory, &log, scope)?;
     let start = directory.start(&log, range.from)?;
     let turn = bisect(&log, start, statement, (range.from, range.to)).map_err(|error| match error {
@@ -21,13 +22,14 @@ pub(crate) fn run(directory: &Directory, statement: &str, scope: Scope) -> Resul
         error if error.is_trimmed() => reports::trimmed(&error).into(),
         error => directory.corrupt(&error),
     })?;
-    Ok(turn.map_or_else(
+    let report = turn.map_or_else(
         || {
             let document = json!({ "schema": "interstice.bisect/v1", "found": false });
             Report::new(document, format!("the answer is the same from {} to {}", range.from, range.to))
         },
         |turn| report(&turn),
-    ))
+    );
+    Ok(report.beside(damage, output))
 }
 
 fn report(turn: &Turn) -> Report {

@@ -81,9 +81,10 @@ pub(crate) fn each(
     };
     let selector = selector(selection)?;
     let directory = Directory::open(data)?;
-    let log = directory.log()?;
+    let (log, damage) = directory.readable()?;
     let start = directory.start(&log, selector.from())?;
-    tell(&log, start, &selector, &|| true, take).map_err(|error| failed(&directory, &error))
+    tell(&log, start, &selector, &|| true, take).map_err(|error| failed(&directory, &error))?;
+    damage.map_or(Ok(()), Err)
 }
 
 pub(crate) fn stats(node: &Node, data: Option<&Path>, selection: Selection) -> Result<Report, Failure> {

@@ -33,7 +33,7 @@ pub(crate) fn check(
 ) -> Result<Report, Failure> {
     let started = Instant::now();
     let directory = Directory::at(node, data)?;
-    let log = directory.log()?;
+    let (log, damage) = directory.readable()?;
     let scope = check::Scope { fresh, ..range(&directory, &log, scope)? };
     let jobs = jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let progress = output.progress("transactions re-executed", scope.to.saturating_sub(scope.from));
@@ -42,7 +42,7 @@ pub(crate) fn check(
     let document = document(reports::replay_checked(&report));
     let checked: ReplayChecked = body(&document)?;
     let exit = if checked.ok { 0 } else { FOUND };
-    Ok(Report::new(document, text(&checked, started)).items("divergences").exit(exit))
+    Ok(Report::new(document, text(&checked, started)).items("divergences").exit(exit).beside(damage, output))
 }
 
 /// What is looked at: all that there is, if nothing is said.

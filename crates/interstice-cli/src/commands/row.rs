@@ -5,6 +5,7 @@ use super::log::document;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
+use crate::output::Output;
 use crate::report::{Report, cell, columns};
 use interstice::history::row::{row_history, selector};
 use interstice_protocol::http::{RowHistory, route};
@@ -19,7 +20,9 @@ pub(crate) fn history(
     data: Option<&Path>,
     (table, key): (&str, &str),
     limit: Option<usize>,
+    output: &Output,
 ) -> Result<Report, Failure> {
+    let mut damage = None;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     let selector = selector(table, key).map_err(|problem| Failure::new(exit::USAGE, problem))?;
     let document = match data {
@@ -30,14 +33,15 @@ pub(crate) fn history(
         }
         Some(data) => {
             let directory = Directory::open(data)?;
-            let log = directory.log()?;
+            let log;
+            (log, damage) = directory.readable()?;
             let start = directory.start(&log, directory.beginning(&log)?)?;
             let found = row_history(&log, start, &selector, limit).map_err(|error| failed(&directory, &error))?;
             document(RowHistory { entries: found.entries, more: found.more })
         }
     };
     let found: RowHistory = body(&document)?;
-    Ok(Report::new(document, text(&found)).items("entries"))
+    Ok(Report::new(document, text(&found)).items("entries").beside(damage, output))
 }
 
 /// `31415  2026-11-20T10:02:11Z  c0ffee12  balance 10 → -40  bank.transfer(from=7, to=9, amount=50)`

@@ -274,3 +274,36 @@ fn a_check_runs_what_it_is_asked_for_wherever_the_history_is() {
     memory.publish("examples/inventory");
     assert_eq!(memory.run(&["replay", "check", "-o", "json"]).ok().json()["checked"], "2");
 }
+
+/// What stands before the damage is told, and what comes behind it is said not to be.
+#[test]
+fn of_a_damaged_log_everything_is_told_that_can_be_read() {
+    let Past { directory, node } = Past::new();
+    node.kill();
+    let data = directory.path().join("data");
+    let segment = data.join("log").join(format!("{:020}.log", 0));
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // In the arguments of transaction 7.
+    let at = bytes.windows(5).position(|bytes| bytes == b"south").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let data = data.to_str().unwrap();
+    let with = |args: &[&str]| run(&[args, &["--data", data]].concat());
+    let dump = with(&["log", "dump"]).refused(8, "corrupt-log");
+    assert_eq!(dump.stdout.lines().count(), 7, "{dump:?}");
+    let told = with(&["history", "inventory.stock", r#"[2, "tea"]"#]).refused(8, "corrupt-log");
+    assert_eq!(told.stdout.lines().count(), 5, "{told:?}");
+    let checked = with(&["replay", "check"]).refused(8, "corrupt-log");
+    assert!(checked.stdout.starts_with("7 transactions re-executed"), "{checked:?}");
+    let statement = "select count from inventory.stock";
+    assert_eq!(with(&["sql", statement, "--at", "5"]).ok().stdout, "count\n11\n");
+    with(&["sql", statement, "--at", "7"]).refused(8, "corrupt-log");
+    with(&["sql", statement]).refused(8, "corrupt-log");
+    let found = with(&["bisect", statement, "--from", "4"]).refused(8, "corrupt-log");
+    assert!(found.stdout.starts_with("4  "), "{found:?}");
+    let out = directory.path().join("saved");
+    with(&["fork", "--at", "5", "--out", out.to_str().unwrap()]).ok();
+    assert_eq!(run(&["sql", statement, "--data", out.to_str().unwrap()]).ok().stdout, "count\n11\n");
+    with(&["fork", "--at", "head", "--out", directory.path().join("never").to_str().unwrap()])
+        .refused(8, "corrupt-log");
+}
