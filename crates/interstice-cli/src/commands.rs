@@ -67,24 +67,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Subscribe { words, query: None, initial, count } => {
             subscribe::rows(&node, words, *initial, *count, output)
         }
-        Command::Schema(Schema::Show { what, data }) => schema::show(&node, data.as_deref(), what, output),
-        Command::Schema(Schema::Diff { old, new, exit_code }) => {
-            schema::diff::run(&node, (old, new), *exit_code, output)
-        }
+        Command::Schema(command) => of_schemas(&node, command, output),
         Command::Bindings(Bindings::Add { module, path, data }) => {
             bindings::add(&node, (module, data.as_deref()), path, output)
         }
-        Command::Log(Log::Inspect { offset, data }) => history::inspect(&node, data.as_deref(), *offset),
-        Command::Log(Log::Dump { filters, data }) => {
-            history::dump(&node, data.as_deref(), filters.as_ref().into(), output)
-        }
-        Command::Log(Log::Grep { pattern, filters, data }) => {
-            let selection = Selection { pattern: Some(pattern.clone()), ..filters.as_ref().into() };
-            history::dump(&node, data.as_deref(), selection, output)
-        }
-        Command::Log(Log::Stats { filters, data }) => history::stats(&node, data.as_deref(), filters.as_ref().into()),
-        Command::Log(Log::Repair { data, out, yes, dry_run }) => repair::run(data, out, (*yes, *dry_run)),
-        Command::Log(Log::Verify { data }) => log::verify(&node, data.as_deref()),
+        Command::Log(command) => of_log(&node, command, output),
         Command::Snapshot(Snapshot::Create { data }) => snapshot::create(&node, data.as_deref()),
         Command::Snapshot(Snapshot::List { data }) => snapshot::list(&node, data.as_deref(), false),
         Command::Snapshot(Snapshot::Verify { data }) => snapshot::list(&node, data.as_deref(), true),
@@ -101,12 +88,33 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Fork { at, whole, out, data } => {
             fork::fork(&Directory::at(&node, data.as_deref())?, (at, *whole), out)
         }
-        Command::Replay(Replay::Run { to, out, data }) => fork::run(&node, data.as_deref(), *to, out),
         Command::Restore { file, out, to } => restore::run(file, out, *to),
+        Command::Replay(Replay::Run { to, out, data }) => fork::run(&node, data.as_deref(), *to, out),
         Command::Replay(Replay::Check { scope, fresh, jobs, data }) => {
             replay::check(&node, data.as_deref(), (*scope, *fresh, *jobs), output)
         }
         Command::Bench(options) => bench::run(options, output),
+    }
+}
+
+fn of_schemas(node: &Node, command: &Schema, output: &Output) -> Result<Report, Failure> {
+    match command {
+        Schema::Show { what, data } => schema::show(node, data.as_deref(), what, output),
+        Schema::Diff { old, new, exit_code } => schema::diff::run(node, (old, new), *exit_code, output),
+    }
+}
+
+fn of_log(node: &Node, command: &Log, output: &Output) -> Result<Report, Failure> {
+    match command {
+        Log::Inspect { offset, data } => history::inspect(node, data.as_deref(), *offset),
+        Log::Dump { filters, data } => history::dump(node, data.as_deref(), filters.as_ref().into(), output),
+        Log::Grep { pattern, filters, data } => {
+            let selection = Selection { pattern: Some(pattern.clone()), ..filters.as_ref().into() };
+            history::dump(node, data.as_deref(), selection, output)
+        }
+        Log::Stats { filters, data } => history::stats(node, data.as_deref(), filters.as_ref().into()),
+        Log::Repair { data, out, yes, dry_run } => repair::run(data, out, (*yes, *dry_run)),
+        Log::Verify { data } => log::verify(node, data.as_deref()),
     }
 }
 
