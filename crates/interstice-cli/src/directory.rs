@@ -240,12 +240,9 @@ impl Directory {
         self.snapshots(log).earliest(log).map_err(|error| Failure::file(&self.path, &error))
     }
 
-    /// The offsets before which there are states to begin with, in order.
+    /// The offsets before which there are snapshots, in order.
     pub(crate) fn starts(&self, log: &LocalLog<Files>) -> Result<Vec<Offset>, Failure> {
-        let beginning = self.beginning(log)?;
-        let snapshots = self.snapshots(log).list().map_err(|error| Failure::file(&self.path, &error))?;
-        let behind = snapshots.into_iter().filter(|next_offset| *next_offset > beginning);
-        Ok(std::iter::once(beginning).chain(behind).collect())
+        self.snapshots(log).list().map_err(|error| Failure::file(&self.path, &error))
     }
 
     /// The state after its last transaction. Digests are compared on the way; no module is loaded.

@@ -23,8 +23,10 @@ use interstice_protocol::http::{
 };
 use interstice_types::id::{Identity, Offset, to_hex};
 use interstice_types::problem::Problem;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::{FunctionKind, signature};
 use interstice_types::time::Timestamp;
+use interstice_types::ty::Field;
 use interstice_types::{codec, json};
 use std::collections::BTreeMap;
 
@@ -229,14 +231,17 @@ pub fn query(
 /// Why there are none: see [`Select::parse`].
 pub fn select(snapshot: &Snapshot, text: &str, caller: Option<Identity>) -> Result<RowSet, Problem> {
     let select = parse(snapshot, text, caller)?;
-    let fields = select.fields();
-    let to_json = |row: &[u8]| -> Vec<serde_json::Value> {
+    Ok(row_set(newest(snapshot), select.fields(), &select.rows(snapshot)?))
+}
+
+/// Rows of the columns `fields`, as they were behind the transaction `offset`.
+pub fn row_set(offset: Offset, fields: &[Field], rows: &[RowBytes]) -> RowSet {
+    let to_json = |row: &RowBytes| -> Vec<serde_json::Value> {
         let types = fields.iter().map(|field| &field.ty);
         let values = codec::decode_all(types, row).expect("invariant: a projected row has the columns' types");
         fields.iter().zip(&values).map(|(field, value)| json::to_json(&field.ty, value)).collect()
     };
-    let rows = select.rows(snapshot)?.iter().map(|row| to_json(row)).collect();
-    Ok(RowSet { offset: newest(snapshot), columns: fields.to_vec(), rows })
+    RowSet { offset, columns: fields.to_vec(), rows: rows.iter().map(to_json).collect() }
 }
 
 /// Whoever has the files of a node may read all that is in them: `None`.

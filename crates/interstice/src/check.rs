@@ -173,8 +173,8 @@ fn check_one(
     Ok(())
 }
 
-/// Divides `scope` among so many workers, each of which begins at the newest of the sorted `starts` that is not behind its stretch and
-/// applies what lies between: all of them have about the same to do.
+/// Divides `scope` among so many workers, each of which begins at the newest of the sorted `starts` that is not behind its stretch, or
+/// at the beginning, and applies what lies between: all of them have about the same to do.
 pub fn stretches(starts: &[Offset], scope: Scope, workers: usize) -> Vec<Scope> {
     /// Halvings of the span in which the time must lie: then it is known to one part in a million.
     const HALVINGS: usize = 20;
@@ -192,7 +192,7 @@ pub fn stretches(starts: &[Offset], scope: Scope, workers: usize) -> Vec<Scope> 
 fn within(starts: &[Offset], scope: Scope, workers: usize, time: f64) -> Vec<Scope> {
     let (mut stretches, mut from) = (Vec::new(), scope.from);
     while stretches.len() < workers && from < scope.to {
-        let start = starts.iter().rev().find(|start| **start <= from).copied().unwrap_or(from);
+        let start = starts.iter().rev().find(|start| **start <= from).copied().unwrap_or(0);
         let left = time - (from - start) as f64 * APPLYING;
         let to = from.saturating_add(left.max(0.0).ceil() as Offset).min(scope.to);
         if to == from {

@@ -2,15 +2,16 @@
 
 use super::history::transaction_line;
 use super::replay::range;
+use super::sql::rows_text;
 use crate::args::Scope;
 use crate::directory::Directory;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
-use crate::report::{FOUND, Report, cell, columns};
+use crate::report::{FOUND, Report};
 use interstice::bisect::{Answer, BisectError, Turn, bisect};
+use interstice_protocol::http::RowSet;
 use interstice_server::reports;
 use interstice_types::problem::Problem;
-use interstice_types::{codec, json};
 use serde_json::{Value, json};
 
 pub(crate) fn run(directory: &Directory, statement: &str, scope: Scope, output: &Output) -> Result<Report, Failure> {
@@ -33,43 +34,31 @@ pub(crate) fn run(directory: &Directory, statement: &str, scope: Scope, output: 
 }
 
 fn report(turn: &Turn) -> Report {
-    let (before, behind) = (answer(turn.before.as_ref()), answer(turn.behind.as_ref()));
+    let rows = |answer: &Answer| reports::row_set(turn.offset, &answer.fields, &answer.rows);
+    let (before, behind) = (turn.before.as_ref().map(rows), turn.behind.as_ref().map(rows));
     let text = [
         transaction_line(&turn.transaction).trim_start().to_owned(),
-        format!("before\n{}", table(turn.before.as_ref())),
-        format!("behind\n{}", table(turn.behind.as_ref())),
+        format!("before\n{}", table(&before)),
+        format!("behind\n{}", table(&behind)),
     ];
     let document = json!({
         "schema": "interstice.bisect/v1", "found": true, "offset": turn.offset.to_string(),
-        "transaction": turn.transaction, "before": before, "behind": behind,
+        "transaction": turn.transaction, "before": told(&before), "behind": told(&behind),
     });
     Report::new(document, text.join("\n\n")).exit(FOUND)
 }
 
 /// Rows as lists; a problem where the statement could not be asked.
-fn answer(answer: Result<&Answer, &Problem>) -> Value {
+fn told(answer: &Result<RowSet, &Problem>) -> Value {
     match answer {
-        Ok(answer) => json!({ "columns": *answer.fields, "rows": rows(answer) }),
+        Ok(rows) => json!({ "columns": rows.columns, "rows": rows.rows }),
         Err(problem) => json!({ "error": problem }),
     }
 }
 
-fn rows(answer: &Answer) -> Vec<Vec<Value>> {
-    let row = |row: &[u8]| -> Vec<Value> {
-        let types = answer.fields.iter().map(|field| &field.ty);
-        let values = codec::decode_all(types, row).expect("invariant: a projected row has the columns' types");
-        answer.fields.iter().zip(&values).map(|(field, value)| json::to_json(&field.ty, value)).collect()
-    };
-    answer.rows.iter().map(|bytes| row(bytes)).collect()
-}
-
-fn table(answer: Result<&Answer, &Problem>) -> String {
+fn table(answer: &Result<RowSet, &Problem>) -> String {
     match answer {
-        Ok(answer) => {
-            let mut lines = vec![answer.fields.iter().map(|field| field.name.clone()).collect()];
-            lines.extend(rows(answer).iter().map(|row| row.iter().map(cell).collect::<Vec<_>>()));
-            columns(&lines)
-        }
+        Ok(rows) => rows_text(rows),
         Err(problem) => format!("{}: {}", problem.code, problem.message),
     }
 }

@@ -7,13 +7,10 @@ use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
 use crate::report::{Report, cell, columns};
-use interstice::history::row::{row_history, selector};
+use interstice::history::row::{DEFAULT_LIMIT, row_history, selector};
 use interstice_protocol::http::{RowHistory, route};
 use serde_json::{Map, Value};
 use std::path::Path;
-
-/// Changes that are told, unless it is said how many.
-const DEFAULT_LIMIT: usize = 1_000;
 
 pub(crate) fn history(
     node: &Node,

@@ -74,7 +74,7 @@ fn statement_text(statement: &str) -> Result<String, Failure> {
     }
 }
 
-fn rows_text(rows: &RowSet) -> String {
+pub(super) fn rows_text(rows: &RowSet) -> String {
     let mut lines = vec![rows.columns.iter().map(|column| column.name.clone()).collect()];
     lines.extend(rows.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>()));
     columns(&lines)

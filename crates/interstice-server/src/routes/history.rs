@@ -32,9 +32,6 @@ const WAITING_PIECES: usize = 4;
 /// For so long a reader may take nothing: the log that it reads is kept meanwhile.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Changes of a row that are told, unless it is said how many.
-const DEFAULT_CHANGES: usize = 1_000;
-
 /// What a worker sends. One that breaks off without an end has told a part only.
 enum Piece {
     Lines(Bytes),
@@ -86,7 +83,7 @@ pub(super) async fn row(
 ) -> Answered<RowHistory> {
     let Query(OfRow { key, limit }) = of.map_err(|error| problems::invalid_message(error.body_text()))?;
     let selector = history::row::selector(&format!("{module}.{table}"), &key)?;
-    let limit = limit.unwrap_or(DEFAULT_CHANGES).min(MAX_PAGE_COUNT);
+    let limit = limit.unwrap_or(history::row::DEFAULT_LIMIT).min(MAX_PAGE_COUNT);
     let found = on_history(node, move |node| node.log.row_history(node.kit(), &selector, limit)).await?;
     let history::row::RowHistory { entries, more } = found.map_err(|error| past(&error))?;
     Ok(envelope(RowHistory { entries, more }))

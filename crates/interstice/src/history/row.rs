@@ -21,6 +21,9 @@ pub struct RowHistory {
     pub more: bool,
 }
 
+/// Changes that are told, unless it is said how many.
+pub const DEFAULT_LIMIT: usize = 1_000;
+
 /// What of a transaction an entry tells.
 const TOLD: [&str; 9] = ["offset", "time", "cause", "call", "function", "args", "caller", "module", "event"];
 
@@ -43,16 +46,10 @@ pub fn row_history<L: CommitLog>(
     selector: &Selector,
     limit: usize,
 ) -> Result<RowHistory, HistoryError> {
-    let (mut newest, mut more, mut failed) = (VecDeque::new(), false, None);
+    let (mut newest, mut more) = (VecDeque::new(), false);
     let end = walk(log, start, selector, &|| true, |seen| {
         let Seen::Transaction(transaction, before) = seen else { return ControlFlow::Continue(()) };
-        let numbers = match selector.changes_of_row(transaction, before) {
-            Ok(numbers) => numbers,
-            Err(error) => {
-                failed = Some(error);
-                return ControlFlow::Break(());
-            }
-        };
+        let numbers = selector.changes_of_row(transaction, before).expect("invariant: it was just selected by its key");
         let mut told = describe(transaction, before);
         told["call"] = json!(call_text(transaction, before));
         newest.extend(numbers.into_iter().filter_map(|number| entry(&told, number)));
@@ -62,9 +59,6 @@ pub fn row_history<L: CommitLog>(
         }
         ControlFlow::Continue(())
     })?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
     if newest.is_empty() {
         selector.check_table(end.catalog()).map_err(|problem| HistoryError::UnknownTable(problem.into()))?;
     }
@@ -92,11 +86,10 @@ fn call_text(transaction: &Transaction, before: &Engine) -> String {
 /// What is told of one change of a transaction; `None` if it is not one of a row.
 fn entry(told: &Json, number: usize) -> Option<Json> {
     let change = &told["changes"][number];
-    let row = |value: &Json| if value.is_null() { Json::Null } else { value.clone() };
     let (old, new) = match (change.get("insert"), change.get("delete"), change.get("update")) {
-        (Some(new), ..) => (Json::Null, row(new)),
-        (_, Some(old), _) => (row(old), Json::Null),
-        (.., Some(update)) => (row(&update["old"]), row(&update["new"])),
+        (Some(new), ..) => (Json::Null, new.clone()),
+        (_, Some(old), _) => (old.clone(), Json::Null),
+        (.., Some(update)) => (update["old"].clone(), update["new"].clone()),
         _ => return None,
     };
     let told_of = TOLD.iter().filter_map(|name| Some(((*name).to_owned(), told.get(*name)?.clone())));
