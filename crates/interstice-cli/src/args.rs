@@ -1,10 +1,12 @@
 //! What may stand on the command line.
 
 mod bench;
+mod graph;
 mod history;
 mod modules;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
+pub(crate) use graph::{Graph, GraphFormat, Kind};
 pub(crate) use history::{At, Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
 
@@ -226,6 +228,8 @@ pub(crate) enum Command {
     /// Recorded transactions, run again
     #[command(subcommand)]
     Replay(Replay),
+    /// What the database is made of and what of it causes what, as a graph
+    Graph(Graph),
     /// Measure
     Bench(Bench),
 }

@@ -6,7 +6,9 @@ mod bindings;
 mod bisect;
 mod build;
 mod dev;
+mod event_cycles;
 mod fork;
+mod graph;
 pub(crate) mod history;
 mod invoke;
 mod log;
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Migrate(Migrate::Status { module, data }) => {
             migrate::status(&node, data.as_deref(), module.as_deref())
         }
-        Command::Modules(command) => modules::run(&node, command),
+        Command::Modules(command) => modules::run(&node, command, output),
         Command::Call(invocation) => invoke::call(&node, invocation, output),
         Command::Query { invocation, at } => invoke::query(&place(&node, at)?, invocation),
         Command::Sql { statement, explain: false, at } => sql::run(&place(&node, at)?, statement),
@@ -93,6 +95,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::Replay(Replay::Check { scope, fresh, jobs, data }) => {
             replay::check(&node, data.as_deref(), (*scope, *fresh, *jobs), output)
         }
+        Command::Graph(options) => graph::run(&node, options, output),
         Command::Bench(options) => bench::run(options, output),
     }
 }

@@ -233,7 +233,7 @@ pub enum FunctionKind {
 }
 
 /// What kind of change an event reducer listens to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the three there are")]
 pub enum ChangeKind {

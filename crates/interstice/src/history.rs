@@ -4,7 +4,7 @@
 //! which the transactions before it were applied. One walk does that; [`tell`] and [`Stats`] are uses of it.
 
 pub mod describe;
-mod names;
+pub(crate) mod names;
 pub mod row;
 mod selection;
 mod stats;
@@ -67,15 +67,16 @@ pub fn tell<L: CommitLog>(
 }
 
 /// What a walk comes by.
-enum Seen<'a> {
+pub(crate) enum Seen<'a> {
     /// Every frame.
     Frame(&'a StoredFrame),
     /// A transaction that is selected, and the state before it.
     Transaction(&'a Transaction, &'a Engine),
 }
 
-/// Goes over the log from `start` on, until `at` breaks off, or `goes_on` says no, which is asked at each frame. The state there.
-fn walk<L: CommitLog>(
+/// Goes over the log from `start` on, until `at` breaks off, or `goes_on` says no, which is asked at each frame. Returns the state
+/// that it came to: before the first transaction that it did not go over.
+pub(crate) fn walk<L: CommitLog>(
     log: &L,
     Start { mut engine, position, .. }: Start,
     selector: &Selector,

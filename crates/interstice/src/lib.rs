@@ -1,7 +1,7 @@
 //! The database as a library: an engine on a commit log. No threads, no sockets, no clock.
 //!
 //! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
-//! reported, checking a log by running it again, telling what a transaction did.
+//! reported, checking a log by running it again, telling what a transaction did, graphs of what causes what.
 //!
 //! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
 //!
@@ -10,7 +10,7 @@
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
 //! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`moment`],
-//! [`history`], [`bisect`], [`fork`], [`backup`].
+//! [`history`], [`bisect`], [`fork`], [`graph`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;
@@ -20,6 +20,7 @@ pub mod commit;
 pub mod database;
 pub mod fork;
 pub mod framing;
+pub mod graph;
 pub mod history;
 pub mod moment;
 pub mod opened;

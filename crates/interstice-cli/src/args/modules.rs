@@ -21,6 +21,9 @@ pub(crate) struct Publish {
     /// Only show what it would do, tried on a copy of the node's state
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Publish nothing if event reducers would set each other going; exit code 4
+    #[arg(long)]
+    pub(crate) deny_cycles: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! `dev`: from source to a running node in one command.
 
+use super::event_cycles::{self, OnCycle};
 use super::{build, history, invoke, publish, replay, serve};
 use crate::args::Scope;
 use crate::args::{Format, Invocation};
@@ -70,6 +71,7 @@ fn bring_in_force(node: &Node, artefact: &[u8], schema: &Schema, output: &Output
         output.step("unchanged", &which, &contents_text(schema));
         return Ok(());
     }
+    event_cycles::check(node, artefact, OnCycle::Warn, output)?;
     publish::publish(node, artefact, false)?;
     output.step("published", &which, &contents_text(schema));
     Ok(())

@@ -1,9 +1,11 @@
 //! `modules`: what is in force on a node, what was, and the way back to it.
 
+use super::event_cycles::{self, OnCycle};
 use super::publish;
 use crate::args::Modules as Command;
 use crate::failure::Failure;
 use crate::node::{Node, body};
+use crate::output::Output;
 use crate::report::{Report, cell, columns};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,9 +13,10 @@ use interstice_protocol::http::{ModuleSummary, Modules, RowSet, route};
 use interstice_types::problem::Problem;
 use serde_json::{Value, json};
 
-pub(crate) fn run(node: &Node, command: &Command) -> Result<Report, Failure> {
+pub(crate) fn run(node: &Node, command: &Command, output: &Output) -> Result<Report, Failure> {
     if let Command::Rollback { module, to, may_break, dry_run } = command {
         let artefact = former_artefact(node, module, *to)?;
+        event_cycles::check(node, &artefact, OnCycle::Warn, output)?;
         return if *dry_run {
             publish::planned(node, &artefact, *may_break)
         } else {

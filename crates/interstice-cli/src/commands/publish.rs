@@ -1,5 +1,6 @@
 //! `publish` and `migrate plan`: a module onto a node, or onto a copy of its state.
 
+use super::event_cycles::{self, OnCycle};
 use super::schema::diff::{steps_text, summary};
 use crate::args::Publish;
 use crate::failure::{Failure, exit};
@@ -11,7 +12,7 @@ use interstice_protocol::http::{PublishPlan, Published};
 use std::io::{IsTerminal, Write};
 
 pub(crate) fn run(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
-    let artefact = project::artefact_at(&options.path, options.name.as_deref(), output)?;
+    let artefact = checked_artefact(node, options, output)?;
     if options.dry_run {
         return planned(node, &artefact, options.may_break);
     }
@@ -22,7 +23,15 @@ pub(crate) fn run(node: &Node, options: &Publish, output: &Output) -> Result<Rep
 }
 
 pub(crate) fn plan(node: &Node, options: &Publish, output: &Output) -> Result<Report, Failure> {
-    planned(node, &project::artefact_at(&options.path, options.name.as_deref(), output)?, options.may_break)
+    planned(node, &checked_artefact(node, options, output)?, options.may_break)
+}
+
+/// The artefact, once it is known which cycles of event reducers it would make.
+fn checked_artefact(node: &Node, options: &Publish, output: &Output) -> Result<Vec<u8>, Failure> {
+    let artefact = project::artefact_at(&options.path, options.name.as_deref(), output)?;
+    let on_cycle = if options.deny_cycles { OnCycle::Refuse } else { OnCycle::Warn };
+    event_cycles::check(node, &artefact, on_cycle, output)?;
+    Ok(artefact)
 }
 
 /// Publishes an artefact.

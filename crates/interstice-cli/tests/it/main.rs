@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod fixtures;
 mod full;
+mod graph;
 mod history;
 mod kill;
 mod leaderboard;

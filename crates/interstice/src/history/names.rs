@@ -11,7 +11,7 @@ use interstice_types::transaction::{Cause, Transaction};
 use std::collections::BTreeMap;
 
 /// The function that ran, and its module.
-pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c ModuleEntry, &'c FunctionSchema)> {
+pub(crate) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c ModuleEntry, &'c FunctionSchema)> {
     let found = match cause {
         Cause::Call { version, function, .. } => catalog.in_version(*version, *function)?,
         Cause::Schedule { version, function, .. } => catalog.in_version(*version, (*function)?)?,
@@ -30,7 +30,7 @@ pub(super) fn function<'c>(cause: &Cause, catalog: &'c Catalog) -> Option<(&'c M
 }
 
 /// Who caused it; `None` if nobody did.
-pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Identity> {
+pub(crate) fn caller(transaction: &Transaction, before: &Engine) -> Option<Identity> {
     let cause = &transaction.cause;
     match cause {
         Cause::Publish { caller, .. }
@@ -51,13 +51,13 @@ pub(super) fn caller(transaction: &Transaction, before: &Engine) -> Option<Ident
 
 /// The tables that a transaction's changes are about, as they were before, or as the transaction itself made or altered them: what
 /// it did to their rows it did behind that.
-pub(super) struct Tables<'e> {
+pub(crate) struct Tables<'e> {
     before: &'e Engine,
     made: BTreeMap<TableId, Table>,
 }
 
 impl<'e> Tables<'e> {
-    pub(super) fn of(transaction: &Transaction, before: &'e Engine) -> Self {
+    pub(crate) fn of(transaction: &Transaction, before: &'e Engine) -> Self {
         let mut made = BTreeMap::new();
         for change in &transaction.changes {
             let (id, module, schema) = match change {
@@ -72,12 +72,12 @@ impl<'e> Tables<'e> {
         Self { before, made }
     }
 
-    pub(super) fn get(&self, id: TableId) -> Option<&Table> {
+    pub(crate) fn get(&self, id: TableId) -> Option<&Table> {
         self.made.get(&id).or_else(|| self.before.store().table(id).map(|table| &**table))
     }
 }
 
 /// `module.name`.
-pub(super) fn full(module: &str, name: &str) -> String {
+pub(crate) fn full(module: &str, name: &str) -> String {
     format!("{module}.{name}")
 }

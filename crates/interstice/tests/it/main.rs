@@ -1,6 +1,7 @@
-//! The database as a library: snapshots against all of the history, SQL against a naive evaluation.
+//! The database as a library: snapshots against all of the history, SQL and cycles of graphs against naive evaluations.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod graph;
 #[cfg(feature = "planted")]
 mod planted;
 #[cfg(feature = "planted")]
