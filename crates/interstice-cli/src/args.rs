@@ -3,11 +3,13 @@
 mod bench;
 mod graph;
 mod history;
+mod looking;
 mod modules;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
 pub(crate) use graph::{Graph, GraphFormat, Kind};
 pub(crate) use history::{At, Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
+pub(crate) use looking::{Inspect, Validate};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
 
 use crate::template::Template;
@@ -159,6 +161,10 @@ pub(crate) enum Command {
     /// Schemas
     #[command(subcommand)]
     Schema(Schema),
+    /// All that is wrong with an artefact, without a node; exit code 4 if something is
+    Validate(Validate),
+    /// What a file is, and what is in it; exit code 4 if it is damaged
+    Inspect(Inspect),
     /// What a project knows of other modules
     #[command(subcommand)]
     Bindings(Bindings),

@@ -10,6 +10,7 @@ mod event_cycles;
 mod fork;
 mod graph;
 pub(crate) mod history;
+mod inspect;
 mod invoke;
 mod log;
 mod migrate;
@@ -28,6 +29,7 @@ mod sql;
 mod status;
 mod subscribe;
 mod test;
+mod validate;
 
 use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
 use crate::directory::{Directory, Place};
@@ -70,6 +72,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
             subscribe::rows(&node, words, *initial, *count, output)
         }
         Command::Schema(command) => of_schemas(&node, command, output),
+        Command::Validate(options) => validate::run(&options.path, output),
+        Command::Inspect(options) => inspect::run(&options.path),
         Command::Bindings(Bindings::Add { module, path, data }) => {
             bindings::add(&node, (module, data.as_deref()), path, output)
         }
@@ -104,6 +108,7 @@ fn of_schemas(node: &Node, command: &Schema, output: &Output) -> Result<Report, 
     match command {
         Schema::Show { what, data } => schema::show(node, data.as_deref(), what, output),
         Schema::Diff { old, new, exit_code } => schema::diff::run(node, (old, new), *exit_code, output),
+        Schema::History { what, data } => schema::history::run(node, data.as_deref(), what),
     }
 }
 

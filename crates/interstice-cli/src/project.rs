@@ -13,7 +13,7 @@ use interstice_types::schema::{Schema, validate};
 use interstice_wasm::artefact;
 use interstice_wasm::runtime::Runtime;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Bytes of a module's memory: all that it ever has. Pages that are not touched cost nothing.
 const MEMORY_SIZE: u32 = 16 << 20;
+
+/// Bytes of a file that are looked at to say what is wrong with it: more than a node takes.
+const MAX_READ_SIZE: u64 = 64 << 20;
 
 /// A module project.
 pub(crate) struct Project {
@@ -139,9 +142,7 @@ impl Project {
         self.forget_namesake()?;
         let file = self.compile()?;
         let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
-        let mut schema = Runtime::new()?.describe(&wasm)?;
-        schema.module = name.map_or_else(|| self.module_name(), str::to_owned);
-        schema.version = self.package.version.to_string();
+        let schema = self.described(&wasm, name)?;
         check(&schema)?;
         let wasm = artefact::with_schema(&wasm, &schema)?;
         let file = self.directory_for_builds().join(format!("{}.wasm", schema.module));
@@ -150,6 +151,26 @@ impl Project {
         let written = std::fs::write(&unfinished, &wasm).and_then(|()| std::fs::rename(&unfinished, &file));
         written.map_err(|error| Failure::file(&file, &error))?;
         Ok(Built { wasm, schema, file, elapsed: started.elapsed() })
+    }
+
+    /// The artefact as it comes, with the schema that it gives if it gives one: for those who say what is wrong with it.
+    pub(crate) fn build_unchecked(&self, output: &Output) -> Result<Vec<u8>, Failure> {
+        ensure_target(output)?;
+        let _lock = self.lock_builds()?;
+        self.forget_namesake()?;
+        let wasm = artefact_in(&self.compile()?)?;
+        match self.described(&wasm, None) {
+            Ok(schema) => Ok(artefact::with_schema(&wasm, &schema)?),
+            Err(_) => Ok(wasm),
+        }
+    }
+
+    /// What the module says of itself, under the name and the version that are the project's to give.
+    fn described(&self, wasm: &[u8], name: Option<&str>) -> Result<Schema, Failure> {
+        let mut schema = Runtime::new()?.describe(wasm)?;
+        schema.module = name.map_or_else(|| self.module_name(), str::to_owned);
+        schema.version = self.package.version.to_string();
+        Ok(schema)
     }
 
     fn lock_builds(&self) -> Result<File, Failure> {
@@ -277,6 +298,18 @@ pub(crate) fn artefact_at(path: &Path, name: Option<&str>, output: &Output) -> R
     // Without a change to make, what is wrong with it is for the node to say.
     let Some(name) = name else { return Ok(wasm) };
     renamed(&wasm, name)
+}
+
+/// The bytes of a file that may be an artefact, or be wrong in any way but its size.
+pub(crate) fn artefact_in(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::file(path, &error);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_READ_SIZE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_READ_SIZE {
+        let text = format!("`{}` is larger than {MAX_READ_SIZE} bytes: no artefact is", path.display());
+        return Err(Problem::new("too-large", text).into());
+    }
+    Ok(bytes)
 }
 
 /// The artefact as the module `name`.

@@ -87,7 +87,7 @@ pub(crate) fn find(node: &Node, data: Option<&Path>, what: &str, output: &Output
 }
 
 /// A schema in a file, bare or in an envelope as `schema show -o json` prints it.
-fn in_file(path: &Path) -> Result<Schema, Failure> {
+pub(crate) fn in_file(path: &Path) -> Result<Schema, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
     let wrong = |error: serde_json::Error| {
         Failure::from(Problem::new("invalid-schema", error.to_string()).at(format!("`{}`", path.display())))

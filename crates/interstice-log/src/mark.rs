@@ -49,17 +49,19 @@ const UNFINISHED_NAME: &str = "spare-durable.mark";
 
 /// What a slot says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) log_id: LogId,
-    pub(crate) lineage: Lineage,
+pub struct Mark {
+    /// The log.
+    pub log_id: LogId,
+    /// The history.
+    pub lineage: Lineage,
     /// A later mark has a higher one.
-    pub(crate) counter: u64,
+    pub counter: u64,
     /// Count of durable offsets.
-    pub(crate) next_offset: u64,
+    pub next_offset: u64,
     /// The first frame that was not durable.
-    pub(crate) next_frame: Position,
+    pub next_frame: Position,
     /// The chain hash of the frame before that.
-    pub(crate) chain: ChainHash,
+    pub chain: ChainHash,
 }
 
 impl Mark {
@@ -70,7 +72,7 @@ impl Mark {
     }
 
     /// Where its slot begins.
-    pub(crate) fn byte(&self) -> u64 {
+    pub fn byte(&self) -> u64 {
         self.counter % 2 * SLOT_STRIDE
     }
 
@@ -103,10 +105,21 @@ impl Mark {
 
 /// What stands in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
+pub enum Slot {
+    /// A mark.
     Mark(Mark),
+    /// Bytes that are none.
     Damaged,
+    /// The mark of a newer version.
     Newer(u32),
+}
+
+/// What stands in both slots of the file; `None` if it is not there.
+///
+/// # Errors
+/// What the storage says.
+pub fn slots<S: Storage>(storage: &S) -> io::Result<Option<[Slot; 2]>> {
+    Ok(MarkFile::read(storage)?.slots)
 }
 
 fn decode(bytes: &[u8; SLOT_SIZE], byte: u64) -> Slot {

@@ -84,6 +84,19 @@ pub fn name_of(next_offset: u64) -> String {
     format!("{next_offset:020}{ENDING}")
 }
 
+/// What a file says of itself in its head, or the version of its format if that is a newer one; `None` if it is no snapshot's.
+///
+/// # Errors
+/// What the storage says.
+pub fn head_of<F: StorageFile>(file: &F) -> io::Result<Option<Result<SnapshotHeader, u32>>> {
+    let mut bytes = [0; HEADER_SIZE];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Ok(decode_header(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The snapshots that there are, by the count of offsets that they stand for, in ascending order.
 ///
 /// # Errors

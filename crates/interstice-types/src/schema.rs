@@ -355,6 +355,11 @@ impl ColumnSchema {
 }
 
 impl TableSchema {
+    /// The name of a column, for people; `?` where there is none, which breaks the rules.
+    pub fn column_name(&self, number: u16) -> &str {
+        self.columns.get(usize::from(number)).map_or("?", |column| &column.name)
+    }
+
     /// The number of the column `name`.
     pub fn column(&self, name: &str) -> Option<u16> {
         self.columns.iter().position(|column| column.name == name).map(|index| index as u16)

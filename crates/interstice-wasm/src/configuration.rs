@@ -4,6 +4,7 @@
 //! into a slot, and a slot's reservation covers all that a 32-bit address can reach, so that no access needs a bounds
 //! check. Where the address space for that is not given, each instance is mapped by itself: slower to make, the same code.
 
+use crate::artefact::features::ALLOWED;
 use crate::runtime::{MAX_MEMORY_SIZE, MAX_STACK_SIZE, MAX_TABLE_ELEMENTS, MAX_TABLES};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
 
@@ -39,17 +40,7 @@ pub(crate) fn engine(slots: u32, images: Images) -> wasmtime::Result<Engine> {
 pub(crate) fn configuration(images: Images) -> Config {
     let mut config = Config::new();
     config.wasm_features(WasmFeatures::all(), false);
-    config.wasm_features(
-        WasmFeatures::MUTABLE_GLOBAL
-            | WasmFeatures::SATURATING_FLOAT_TO_INT
-            | WasmFeatures::SIGN_EXTENSION
-            | WasmFeatures::MULTI_VALUE
-            | WasmFeatures::BULK_MEMORY
-            | WasmFeatures::REFERENCE_TYPES
-            | WasmFeatures::SIMD
-            | WasmFeatures::FLOATS,
-        true,
-    );
+    config.wasm_features(ALLOWED, true);
     config.cranelift_nan_canonicalization(true);
     config.cranelift_opt_level(OptLevel::Speed);
     config.consume_fuel(true);

@@ -111,6 +111,14 @@ pub(crate) enum Schema {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Every version that was published of a module, or of one of its tables: when, by whom, and what it changed
+    History {
+        /// A module, or `module.table`
+        what: String,
+        /// Look into a data directory or a backup instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

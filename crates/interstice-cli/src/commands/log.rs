@@ -27,7 +27,8 @@ pub(crate) fn verify(node: &Node, data: Option<&Path>) -> Result<Report, Failure
     Ok(Report::new(document, lines.join("\n")).items("segments").exit(exit))
 }
 
-fn segment_lines(segment: &SegmentVerified) -> Vec<String> {
+/// A segment, and what is wrong with it, for people.
+pub(super) fn segment_lines(segment: &SegmentVerified) -> Vec<String> {
     let state = if segment.sealed { "sealed" } else { "open" };
     let torn = match segment.torn_tail_bytes {
         0 => String::new(),

@@ -2,6 +2,7 @@
 
 use super::event_cycles::{self, OnCycle};
 use super::publish;
+use super::sql::Asked;
 use crate::args::Modules as Command;
 use crate::failure::Failure;
 use crate::node::{Node, body};
@@ -9,7 +10,7 @@ use crate::output::Output;
 use crate::report::{Report, cell, columns};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use interstice_protocol::http::{ModuleSummary, Modules, RowSet, route};
+use interstice_protocol::http::{ModuleSummary, Modules, route};
 use interstice_types::problem::Problem;
 use serde_json::{Value, json};
 
@@ -31,19 +32,12 @@ pub(crate) fn run(node: &Node, command: &Command, output: &Output) -> Result<Rep
     }
 }
 
-/// The rows of a statement.
-fn select(node: &Node, sql: &str) -> Result<Vec<Vec<Value>>, Failure> {
-    Ok(body::<RowSet>(&node.post(route::SQL, &json!({ "sql": sql }))?)?.rows)
-}
-
 /// All that was published of a module, the newest first: offset, version, artefact in base64.
 fn versions(node: &Node, module: &str) -> Result<Vec<Vec<Value>>, Failure> {
     let columns = "published_at, version, artefact, time";
     let text = module.replace('\'', "''");
-    select(
-        node,
-        &format!("select {columns} from interstice.version where module = '{text}' order by published_at desc"),
-    )
+    let order = "order by published_at desc";
+    Asked::Node(node).rows(&format!("select {columns} from interstice.version where module = '{text}' {order}"))
 }
 
 /// The artefact that was published at an offset, or before the one in force.
@@ -62,7 +56,7 @@ fn former_artefact(node: &Node, module: &str, to: Option<u64>) -> Result<Vec<u8>
         Problem::new("unknown-version", text).hint(format!("see its versions with `interstice modules show {module}`"))
     })?;
     let hash = found[2].as_str().unwrap_or_default();
-    let rows = select(node, &format!("select bytes from interstice.artefact where hash = '{hash}'"))?;
+    let rows = Asked::Node(node).rows(&format!("select bytes from interstice.artefact where hash = '{hash}'"))?;
     let bytes = rows.first().and_then(|row| row[0].as_str()).and_then(|text| BASE64.decode(text).ok());
     bytes.ok_or_else(|| Problem::new("invalid-answer", "the artefact is not there").into())
 }

@@ -1,6 +1,7 @@
-//! `schema show` and `schema diff`: what a module declares, wherever it is.
+//! `schema show`, `schema diff` and `schema history`: what a module declares, and declared, wherever it is.
 
 pub(crate) mod diff;
+pub(crate) mod history;
 
 use crate::failure::Failure;
 use crate::node::Node;
@@ -18,7 +19,8 @@ pub(crate) fn show(node: &Node, data: Option<&Path>, what: &str, output: &Output
     Ok(Report::new(document.expect("invariant: a schema has a JSON form"), text))
 }
 
-fn text(schema: &Schema) -> String {
+/// A schema for people.
+pub(super) fn text(schema: &Schema) -> String {
     let mut lines = vec![format!("module {} {}", schema.module, schema.version)];
     schema.tables.iter().for_each(|table| table_lines(table, &mut lines));
     schema.functions.iter().for_each(|function| lines.push(function_line(function)));
@@ -27,8 +29,7 @@ fn text(schema: &Schema) -> String {
 
 fn table_lines(table: &TableSchema, lines: &mut Vec<String>) {
     let visibility = if table.public { "public table" } else { "table" };
-    let key: Vec<_> =
-        table.primary_key.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
+    let key: Vec<_> = table.primary_key.iter().map(|column| table.column_name(*column)).collect();
     lines.push(format!("{visibility} {} ({})", table.name, key.join(", ")));
     for column in &table.columns {
         let sequence = if column.auto_inc { "  auto_inc" } else { "" };
@@ -36,8 +37,7 @@ fn table_lines(table: &TableSchema, lines: &mut Vec<String>) {
     }
     for index in &table.indexes {
         let kind = if index.unique { "unique" } else { "index" };
-        let columns: Vec<_> =
-            index.columns.iter().map(|column| table.columns[usize::from(*column)].name.as_str()).collect();
+        let columns: Vec<_> = index.columns.iter().map(|column| table.column_name(*column)).collect();
         lines.push(format!("  {kind} {} ({})", index.name, columns.join(", ")));
     }
     for reference in &table.references {

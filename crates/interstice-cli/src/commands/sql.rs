@@ -1,12 +1,13 @@
 //! `sql`: one `SELECT`, or how it is answered, on a node or a data directory.
 
-use crate::directory::Place;
+use crate::directory::{Directory, Place};
 use crate::failure::Failure;
-use crate::node::body;
+use crate::node::{Node, body};
 use crate::report::{Report, cell, columns};
+use interstice_engine::engine::Engine;
 use interstice_protocol::http::{Envelope, Explained, RowSet, SqlRequest, route};
 use interstice_server::reports;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
 
@@ -21,6 +22,38 @@ pub(crate) fn run(place: &Place<'_>, statement: &str) -> Result<Report, Failure>
     };
     let rows: RowSet = body(&document)?;
     Ok(Report::new(document, rows_text(&rows)).items("rows"))
+}
+
+/// Where statements are asked: on a node, or of a state that was made of files.
+pub(crate) enum Asked<'n> {
+    Node(&'n Node),
+    State(Box<Engine>),
+}
+
+impl<'n> Asked<'n> {
+    /// The data directory or backup at `data`, else the node. No module of it is loaded.
+    pub(crate) fn of(node: &'n Node, data: Option<&Path>) -> Result<Self, Failure> {
+        Ok(match data {
+            None => Self::Node(node),
+            Some(data) => Self::State(Box::new(Directory::open(data)?.state()?)),
+        })
+    }
+
+    /// The rows of a statement.
+    pub(crate) fn rows(&self, sql: &str) -> Result<Vec<Vec<Value>>, Failure> {
+        Ok(match self {
+            Self::Node(node) => body::<RowSet>(&node.post(route::SQL, &json!({ "sql": sql }))?)?.rows,
+            Self::State(engine) => reports::select(&engine.snapshot(), sql, None)?.rows,
+        })
+    }
+
+    /// The rows of a statement; `None` if its table is not there, or not in this form.
+    pub(crate) fn rows_if_there(&self, sql: &str) -> Result<Option<Vec<Vec<Value>>>, Failure> {
+        match self.rows(sql) {
+            Err(failure) if matches!(&*failure.problem.code, "unknown-table" | "unknown-column") => Ok(None),
+            rows => rows.map(Some),
+        }
+    }
 }
 
 pub(crate) fn explain(place: &Place<'_>, statement: &str) -> Result<Report, Failure> {

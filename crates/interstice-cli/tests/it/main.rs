@@ -28,3 +28,4 @@ mod snapshots;
 mod support;
 mod telling;
 mod travel;
+mod validating;

@@ -23,7 +23,7 @@ fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// A module with all exports and a schema, and what a test wants beside them.
-fn artefact(fields: &str, schema: Option<&str>) -> Vec<u8> {
+pub(crate) fn artefact(fields: &str, schema: Option<&str>) -> Vec<u8> {
     running(fields, "", schema)
 }
 

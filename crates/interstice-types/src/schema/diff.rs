@@ -298,7 +298,7 @@ fn default_text(ty: &Type, bytes: &[u8]) -> String {
 /// The columns of a key, by the names that they have in `new`.
 fn names<'t>(table: &'t TableSchema, columns: &[u16], new: &'t TableSchema) -> Vec<&'t str> {
     let name = |number: &u16| {
-        let name = table.columns[usize::from(*number)].name.as_str();
+        let name = table.column_name(*number);
         let after = new.columns.iter().find(|column| former_column(table, column) == Some(*number));
         after.map_or(name, |column| column.name.as_str())
     };
@@ -306,7 +306,7 @@ fn names<'t>(table: &'t TableSchema, columns: &[u16], new: &'t TableSchema) -> V
 }
 
 fn text_of(table: &TableSchema, columns: &[u16]) -> String {
-    let names = columns.iter().map(|column| table.columns[usize::from(*column)].name.as_str());
+    let names = columns.iter().map(|column| table.column_name(*column));
     format!("({})", names.collect::<Vec<_>>().join(", "))
 }
 

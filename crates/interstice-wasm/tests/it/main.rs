@@ -3,6 +3,7 @@
 
 mod determinism;
 mod support;
+mod validating;
 
 use interstice_engine::module::ModuleLoader;
 use interstice_types::problem::Problem;

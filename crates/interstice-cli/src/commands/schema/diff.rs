@@ -7,7 +7,7 @@ use crate::report::{FOUND, Report, columns};
 use crate::schemas::Source;
 use interstice_engine::publish::migrations_between;
 use interstice_protocol::http::TableStep;
-use interstice_types::schema::diff::{Class, SchemaDifference, TableDifference, former_table};
+use interstice_types::schema::diff::{Class, FunctionDifference, SchemaDifference, TableDifference, former_table};
 use interstice_types::schema::{Schema, TableSchema};
 use serde_json::json;
 
@@ -35,13 +35,16 @@ fn migrations_of(old: &Schema, table: &TableSchema, new: &Schema) -> Vec<String>
 
 fn text(module: &str, steps: &[TableStep], difference: &SchemaDifference) -> String {
     let mut lines = vec![steps_text(module, steps)];
-    for function in &difference.functions {
-        let breaks = if function.breaks { "   breaks clients that call it" } else { "" };
-        lines.push(format!("{} function {module}.{}{breaks}", function.sign, function.function));
-    }
+    lines.extend(difference.functions.iter().map(|function| function_line(module, function)));
     lines.push(summary(steps));
     lines.retain(|line| !line.is_empty());
     lines.join("\n")
+}
+
+/// As in `+ function chat.send`.
+pub(super) fn function_line(module: &str, function: &FunctionDifference) -> String {
+    let breaks = if function.breaks { "   breaks clients that call it" } else { "" };
+    format!("{} function {module}.{}{breaks}", function.sign, function.function)
 }
 
 /// Table by table, what differs and what it takes.
