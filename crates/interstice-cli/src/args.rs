@@ -8,7 +8,7 @@ mod modules;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
 pub(crate) use graph::{Graph, GraphFormat, Kind};
-pub(crate) use history::{At, Backup, Filters, Log, Replay, Schedule, Scope, Snapshot};
+pub(crate) use history::{At, Backup, Filters, Log, Otherwise, Replay, Schedule, Scope, Snapshot};
 pub(crate) use looking::{Inspect, Validate};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
 

@@ -30,6 +30,7 @@ mod status;
 mod subscribe;
 mod test;
 mod validate;
+mod what_if;
 
 use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
 use crate::directory::{Directory, Place};
@@ -96,8 +97,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         }
         Command::Restore { file, out, to } => restore::run(file, out, *to),
         Command::Replay(Replay::Run { to, out, data }) => fork::run(&node, data.as_deref(), *to, out),
-        Command::Replay(Replay::Check { scope, fresh, jobs, data }) => {
-            replay::check(&node, data.as_deref(), (*scope, *fresh, *jobs), output)
+        Command::Replay(Replay::Check { scope, otherwise, data, .. }) if otherwise.is_said() => {
+            what_if::run(&Directory::at(&node, data.as_deref())?, otherwise, *scope, output)
+        }
+        Command::Replay(Replay::Check { scope, fresh, jobs, data, .. }) => {
+            replay::check(&Directory::at(&node, data.as_deref())?, (*scope, *fresh, *jobs), output)
         }
         Command::Graph(options) => graph::run(&node, options, output),
         Command::Bench(options) => bench::run(options, output),

@@ -1,5 +1,6 @@
 //! Files of a node, read over HTTP in pieces; and files that are of a node, a data directory or a backup.
 
+use crate::node::body;
 use interstice_client::http::{Http, HttpError};
 use interstice_log::segment::segment_name;
 use interstice_log::snapshot::name_of;
@@ -10,15 +11,29 @@ use interstice_protocol::http::{BackupSource, route};
 use interstice_protocol::limits::MAX_PIECE_SIZE;
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Files of a node. They are only read.
 #[derive(Debug, Clone)]
 pub(crate) struct RemoteStorage {
     http: Http,
-    /// What stands before a file's name.
-    path: &'static str,
-    sizes: Arc<BTreeMap<String, u64>>,
+    kind: FileKind,
+    listed: Arc<Mutex<Listing>>,
+}
+
+/// What a node keeps in files.
+#[derive(Debug, Clone, Copy)]
+enum FileKind {
+    Segment,
+    Snapshot,
+}
+
+/// The files that there were when somebody asked last, with their sizes.
+#[derive(Debug)]
+struct Listing {
+    sizes: BTreeMap<String, u64>,
+    /// Whether one of them turned out to be gone: the node gave it up meanwhile.
+    is_stale: bool,
 }
 
 /// What a node's history is kept in, as it is now.
@@ -34,28 +49,57 @@ pub(crate) struct NodeFiles {
 impl NodeFiles {
     /// What the node that `http` talks to has listed.
     pub(crate) fn of(http: &Http, listed: BackupSource) -> Self {
-        let segments = listed.segments.iter();
-        let segments = segments.map(|segment| (segment_name(segment.first_offset), segment.bytes)).collect();
-        let snapshots = listed.snapshots.iter().map(|snapshot| (name_of(snapshot.next_offset), snapshot.bytes));
-        let (log, snapshots) = (
-            RemoteStorage::new(http.clone(), route::BACKUP_LOG, segments),
-            RemoteStorage::new(http.clone(), route::BACKUP_SNAPSHOTS, snapshots.collect()),
-        );
+        let of = |kind: FileKind| {
+            let listing = Listing { sizes: kind.sizes(&listed), is_stale: false };
+            RemoteStorage { http: http.clone(), kind, listed: Arc::new(Mutex::new(listing)) }
+        };
+        let (log, snapshots) = (of(FileKind::Segment), of(FileKind::Snapshot));
         Self { listed, log, snapshots }
     }
 }
 
 /// A file of a node.
 pub(crate) struct RemoteFile {
-    http: Http,
+    storage: RemoteStorage,
     path: String,
     size: u64,
 }
 
+impl FileKind {
+    /// What stands before a file's name.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Segment => route::BACKUP_LOG,
+            Self::Snapshot => route::BACKUP_SNAPSHOTS,
+        }
+    }
+
+    fn sizes(self, listed: &BackupSource) -> BTreeMap<String, u64> {
+        match self {
+            Self::Segment => listed.segments.iter().map(|one| (segment_name(one.first_offset), one.bytes)).collect(),
+            Self::Snapshot => listed.snapshots.iter().map(|one| (name_of(one.next_offset), one.bytes)).collect(),
+        }
+    }
+}
+
 impl RemoteStorage {
-    /// The files at `path` of a node, with their sizes.
-    fn new(http: Http, path: &'static str, sizes: Vec<(String, u64)>) -> Self {
-        Self { http, path, sizes: Arc::new(sizes.into_iter().collect()) }
+    /// What there is; asked again if some of it is gone.
+    fn listing(&self) -> io::Result<MutexGuard<'_, Listing>> {
+        let mut listed = self.listed.lock().expect("invariant: nobody panics with a listing");
+        if listed.is_stale {
+            let document = self.http.get(route::BACKUP).map_err(as_io)?;
+            let now: BackupSource = body(&document).map_err(|failure| io::Error::other(failure.problem.to_string()))?;
+            *listed = Listing { sizes: self.kind.sizes(&now), is_stale: false };
+        }
+        Ok(listed)
+    }
+
+    fn read(&self, path: &str, at: u64, size: usize) -> io::Result<Vec<u8>> {
+        let read = self.http.get_bytes(&format!("{path}?from={at}&size={size}"), size as u64 + 1).map_err(as_io);
+        if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            self.listed.lock().expect("invariant: nobody panics with a listing").is_stale = true;
+        }
+        read
     }
 }
 
@@ -64,13 +108,13 @@ impl Storage for RemoteStorage {
     type Lock = ();
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.sizes.keys().cloned().collect())
+        Ok(self.listing()?.sizes.keys().cloned().collect())
     }
 
     fn open(&self, name: &str) -> io::Result<RemoteFile> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no file {name}"));
-        let size = *self.sizes.get(name).ok_or_else(missing)?;
-        Ok(RemoteFile { http: self.http.clone(), path: format!("{}/{name}", self.path), size })
+        let size = *self.listing()?.sizes.get(name).ok_or_else(missing)?;
+        Ok(RemoteFile { storage: self.clone(), path: format!("{}/{name}", self.kind.path()), size })
     }
 
     fn try_lock(&self) -> io::Result<Option<()>> {
@@ -86,9 +130,7 @@ impl StorageFile for RemoteFile {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         for (number, piece) in buffer.chunks_mut(MAX_PIECE_SIZE).enumerate() {
             let from = at + (number * MAX_PIECE_SIZE) as u64;
-            let bytes =
-                self.http.get_bytes(&format!("{}?from={from}&size={}", self.path, piece.len()), piece.len() as u64 + 1);
-            let bytes = bytes.map_err(as_io)?;
+            let bytes = self.storage.read(&self.path, from, piece.len())?;
             if bytes.len() != piece.len() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

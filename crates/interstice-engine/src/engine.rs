@@ -39,6 +39,8 @@ pub struct Engine {
     pub(crate) pending_schedules: Pending,
     /// Where times come from; a record, while it is run again.
     pub(crate) times: Times,
+    /// The offset that functions see, where it is not the next one: that of the record in whose place something runs.
+    pub(crate) seen_offset: Option<Offset>,
     /// Whether executions are to keep what they do step by step.
     pub(crate) tracing: bool,
     /// What the last one that was to keep it did.
@@ -156,8 +158,24 @@ impl Engine {
             unlogged: 0,
             pending_schedules: Pending::default(),
             times: Times::Known,
+            seen_offset: None,
             tracing: false,
             trace: None,
+        }
+    }
+
+    /// Another engine that is where this one is.
+    pub(crate) fn twin(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            catalog: Arc::clone(&self.catalog),
+            instances: instantiate(&self.catalog),
+            queue: self.queue.clone(),
+            next_offset: self.next_offset,
+            time: self.time,
+            last_changed: self.last_changed.clone(),
+            pending_schedules: self.pending_schedules.clone(),
+            ..Self::new(Arc::clone(&self.loader), self.limits)
         }
     }
 
@@ -296,7 +314,12 @@ impl Engine {
         }
     }
 
-    fn resolve_call(&self, (module, function): (&str, &str), args: &[u8], caller: Identity) -> Result<Target, Problem> {
+    pub(crate) fn resolve_call(
+        &self,
+        (module, function): (&str, &str),
+        args: &[u8],
+        caller: Identity,
+    ) -> Result<Target, Problem> {
         self.admit(&self.catalog.find(&FunctionKind::Reducer, module, function)?, args, caller)
     }
 
@@ -394,10 +417,15 @@ impl Engine {
         execution.finish()
     }
 
+    /// What functions that `caller` calls see around them.
+    pub(crate) fn surroundings(&self, caller: Identity, (now, seed): Moment) -> Surroundings {
+        let offset_hint = self.seen_offset.unwrap_or(self.next_offset);
+        Surroundings { now, seed, caller, offset_hint, schedules: self.pending_schedules.clone() }
+    }
+
     /// An execution of functions as `caller`.
-    pub(crate) fn begin(&mut self, tx: WriteTx, caller: Identity, (now, seed): Moment) -> Box<Execution> {
-        let schedules = self.pending_schedules.clone();
-        let surroundings = Surroundings { now, seed, caller, offset_hint: self.next_offset, schedules };
+    pub(crate) fn begin(&mut self, tx: WriteTx, caller: Identity, moment: Moment) -> Box<Execution> {
+        let surroundings = self.surroundings(caller, moment);
         let instances = std::mem::take(&mut self.instances);
         let mut execution = Execution::write(tx, instances, Arc::clone(&self.catalog), self.limits, surroundings);
         if self.tracing {

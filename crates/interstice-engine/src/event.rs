@@ -42,6 +42,11 @@ impl EventQueue {
         self.pending.front()
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &PendingEvent> {
+        self.pending.iter()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.pending.len()

@@ -1,7 +1,7 @@
 //! The state machine of a node: inputs in, transactions and replies out.
 //!
 //! *Responsible for*: running calls, queries, events and publishes on the store; what a function may touch; the catalog
-//! of modules; the event queue; applying recorded transactions and running their causes again.
+//! of modules; the event queue; applying recorded transactions, running their causes again, and what would have become of them otherwise.
 //!
 //! *Not responsible for*: WebAssembly (`interstice-wasm` implements [`module::Module`]), the log (`interstice-log`), threads
 //! and sockets (`interstice-server`).
@@ -15,7 +15,7 @@
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
 //! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, `connection`, [`last_changed`],
-//! [`recorded`], [`recheck`], [`read`], [`system`].
+//! [`recorded`], [`recheck`], [`what_if`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
@@ -35,4 +35,6 @@ pub mod recheck;
 pub mod recorded;
 pub mod schedule;
 pub mod system;
+mod telling;
 mod unasked;
+pub mod what_if;

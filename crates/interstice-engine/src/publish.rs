@@ -11,7 +11,7 @@ pub mod stub;
 
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Moment, instantiate};
-use crate::execution::{Execution, Finished, Surroundings};
+use crate::execution::{Execution, Finished};
 use crate::imports;
 use crate::module::{Loaded, artefact_hash};
 use crate::problems;
@@ -133,13 +133,7 @@ pub(crate) fn run(engine: &mut Engine, wish: &Wish<'_>, moment: Moment) -> Resul
         catalog: &catalog,
         instances: instantiate(&catalog),
         limits: engine.limits,
-        surroundings: Surroundings {
-            now: moment.0,
-            seed: moment.1,
-            caller: wish.caller,
-            offset_hint: engine.next_offset,
-            schedules: engine.pending_schedules.clone(),
-        },
+        surroundings: engine.surroundings(wish.caller, moment),
         module: position,
         tracing: engine.tracing,
     };

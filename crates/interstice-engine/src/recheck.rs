@@ -282,12 +282,12 @@ impl Engine {
     }
 
     /// The identity with number `client`, which the transaction itself may have given.
-    fn identity_in(&self, changes: &[Change], client: ClientId) -> Identity {
+    pub(crate) fn identity_in(&self, changes: &[Change], client: ClientId) -> Identity {
         let known = self.identity_of(client).or_else(|| system::identity_given(changes, client));
         known.unwrap_or(Identity([0; 32]))
     }
 
-    fn published_artefact(&self, changes: &[Change], module: &str) -> Vec<u8> {
+    pub(crate) fn published_artefact(&self, changes: &[Change], module: &str) -> Vec<u8> {
         let mut after = self.store.clone();
         if after.apply(&mut changes.to_vec()).is_err() {
             return Vec::new();

@@ -9,6 +9,7 @@ use crate::schedule::Pending;
 use crate::system;
 use interstice_store::store::Store;
 use interstice_store::table::ApplyError;
+use interstice_types::change::Change;
 use interstice_types::id::Offset;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, EventId, Transaction};
@@ -95,6 +96,11 @@ impl Engine {
     /// # Errors
     /// [`RecordedError`] if it is not the next one of this engine.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<(), RecordedError> {
+        self.apply_completely(transaction).map(drop)
+    }
+
+    /// As [`apply`](Self::apply); gives the changes with their old rows.
+    pub(crate) fn apply_completely(&mut self, transaction: &Transaction) -> Result<Vec<Change>, RecordedError> {
         let offset = transaction.offset;
         if offset != self.next_offset {
             return Err(RecordedError::WrongOffset { expected: self.next_offset, found: offset });
@@ -113,6 +119,6 @@ impl Engine {
             }
         }
         self.advance(transaction, &changes);
-        Ok(())
+        Ok(changes)
     }
 }

@@ -54,8 +54,13 @@ impl Engine {
             let problem = Problem::new("no-schedule", "no schedule is due");
             return Err(refusal(problem, Vec::new(), self.next_offset).into());
         };
+        let target = self.schedule_target(&row);
+        self.consume(row, target, moment)
+    }
+
+    /// Runs a schedule, unless its time was missed; if it is known that it cannot run, that is its outcome.
+    pub(crate) fn consume(&mut self, row: ScheduleRow, found: Result<Target, Problem>, moment: Moment) -> Performed {
         let plan = self.plan(&row, moment.0);
-        let found = self.schedule_target(&row);
         let version = self.catalog.module(&row.module).map_or(0, |(_, entry)| entry.published_at);
         let function = found.as_ref().ok().map(|target| target.function);
         let target = if plan.skipped { Err(schedule::skipped(&row, moment.0)) } else { found };

@@ -10,7 +10,10 @@ mod snapshots;
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
-pub use replay::{DivergenceFound, HostCallsFound, IncomparableFound, ReplayChecked, RowHistory};
+pub use replay::{
+    DivergenceFound, FunctionWhatIf, HostCallsFound, IncomparableFound, ReplayChecked, RowHistory, RowWhatIf,
+    TableWhatIf, TransactionWhatIf, WhatIfFound,
+};
 pub use schedules::{ScheduleControlled, ScheduleFound, ScheduleList, ScheduleSelection};
 pub use snapshots::{SnapshotBuilt, SnapshotFound, SnapshotList};
 
@@ -338,6 +341,7 @@ shapes! {
     Failed => "interstice.error/v1",
     RowHistory => "interstice.history/v1",
     ReplayChecked => "interstice.replay-check/v1",
+    WhatIfFound => "interstice.what-if/v1",
 }
 
 /// The HTTP status of a problem. What is not known here is a module's own: it understood, and said no.

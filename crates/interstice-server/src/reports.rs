@@ -2,7 +2,7 @@
 
 mod replay;
 
-pub use replay::replay_checked;
+pub use replay::{replay_checked, what_if};
 
 use interstice::history::{FunctionStats, Stats, TableStats};
 use interstice::moment::MomentError;

@@ -2,7 +2,8 @@
 //! the middle of any of it, crashes, and the oracle after each.
 //!
 //! The oracle: a recovered database holds every transaction that was acknowledged and none that was not sent; its rows and
-//! its event queue are the model's at that very offset; its log runs again without a divergence.
+//! its event queue are the model's at that very offset; its log runs again without a divergence, and
+//! comes out the same beside itself.
 
 mod snapshots;
 
@@ -14,12 +15,14 @@ use crate::rng::Rng;
 use interstice::check::{Scope, check};
 use interstice::database::Database;
 use interstice::opened::{Birth, Start, transactions};
+use interstice::what_if::what_if;
 use interstice_engine::engine::{Input, Output, Request};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_engine::publish::PublishOptions;
 use interstice_engine::read::Reader as QueryReader;
 use interstice_engine::system;
+use interstice_engine::what_if::Otherwise;
 use interstice_log::frame::Lineage;
 use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
 use interstice_log::log::Preparation;
@@ -392,12 +395,16 @@ impl World {
             // Its beginning was given up.
             return Ok(());
         }
-        let report =
-            check(database.log(), Start::empty(Arc::new(NativeLoader), Limits::default()), Scope::ALL, &|_| {})
-                .map_err(|error| error.to_string())?;
-        match report.divergences.first() {
-            None => Ok(()),
-            Some(divergence) => Err(format!("run again, the log diverges: {divergence}")),
+        let start = || Start::empty(Arc::new(NativeLoader), Limits::default());
+        let report = check(database.log(), start(), Scope::ALL, &|_| {}).map_err(|error| error.to_string())?;
+        if let Some(divergence) = report.divergences.first() {
+            return Err(format!("run again, the log diverges: {divergence}"));
+        }
+        let as_it_was = (Scope::ALL, Otherwise::default());
+        let report = what_if(database.log(), start(), as_it_was, &|_| {}).map_err(|error| error.to_string())?;
+        match report.told.first() {
+            None if report.is_same() => Ok(()),
+            first => Err(format!("as it was, it would have been otherwise: {first:?} {:?}", report.tables)),
         }
     }
 }

@@ -16,7 +16,7 @@ use interstice_types::transaction::{Cause, Transaction};
 /// Divergences, and transactions that cannot be compared, that a report tells of one by one; the others are counted.
 pub const MAX_TOLD: usize = 1_000;
 /// Transactions between two times that somebody is told of them.
-const TOLD_INTERVAL: u64 = 256;
+pub(crate) const TOLD_INTERVAL: u64 = 256;
 
 /// What applying a transaction costs, of what running it again does.
 const APPLYING: f64 = 0.2;
@@ -143,7 +143,7 @@ pub fn check<L: CommitLog>(log: &L, start: Start, scope: Scope, told: &dyn Fn(u6
 }
 
 /// The state before the first transaction of `scope`, with its modules ready to run, and the transactions from there on.
-fn begin<L: CommitLog>(
+pub(crate) fn begin<L: CommitLog>(
     log: &L,
     Start { mut engine, position, .. }: Start,
     scope: Scope,

@@ -1,7 +1,7 @@
 //! The database as a library: an engine on a commit log. No threads, no sockets, no clock.
 //!
 //! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
-//! reported, checking a log by running it again, telling what a transaction did, graphs of what causes what.
+//! reported, checking a log by running it again, what would have become of it otherwise, telling what a transaction did, graphs of what causes what.
 //!
 //! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
 //!
@@ -9,7 +9,7 @@
 //! 1. [`Database::settle`](database::Database::settle) reports an output only when every offset that it rests on is durable.
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
-//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`snapshot`], [`moment`],
+//! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`what_if`], [`snapshot`], [`moment`],
 //! [`history`], [`bisect`], [`fork`], [`graph`], [`backup`].
 #![forbid(unsafe_code)]
 
@@ -26,3 +26,4 @@ pub mod moment;
 pub mod opened;
 pub mod snapshot;
 pub mod sql;
+pub mod what_if;

@@ -187,10 +187,13 @@ pub(crate) enum Backup {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Replay {
-    /// Run every transaction again and compare; exit code 4 if one comes out otherwise
+    /// Run every transaction again and compare; exit code 4 if one comes out otherwise. With `--module`, `--drop` or `--set-args`: what
+    /// would have been
     Check {
         #[command(flatten)]
         scope: Scope,
+        #[command(flatten)]
+        otherwise: Otherwise,
         /// Each call in an instance of its own: by default one transaction of 64 is run in one too, and each that comes out otherwise
         #[arg(long)]
         fresh: bool,
@@ -213,6 +216,20 @@ pub(crate) enum Replay {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+}
+
+/// What is to be otherwise than it was.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Otherwise {
+    /// Run history through this code of its module: an artefact, or a project, which is built first
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["fresh", "jobs"])]
+    pub(crate) module: Option<PathBuf>,
+    /// As if the transaction at this offset had not been
+    #[arg(long, value_name = "OFFSET", conflicts_with_all = ["fresh", "jobs"])]
+    pub(crate) drop: Vec<u64>,
+    /// As if the call at this offset had had these arguments, as in `12=["a",5]`
+    #[arg(long, value_name = "OFFSET=JSON", conflicts_with_all = ["fresh", "jobs"])]
+    pub(crate) set_args: Vec<String>,
 }
 
 /// What is asked, and of when.

@@ -4,7 +4,7 @@ use super::event_cycles::{self, OnCycle};
 use super::{build, history, invoke, publish, replay, serve};
 use crate::args::Scope;
 use crate::args::{Format, Invocation};
-use crate::directory::Place;
+use crate::directory::{Directory, Place};
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
@@ -93,7 +93,7 @@ fn demonstrate(node: &Node, projects: &[Project], output: &Output) -> Result<Rep
             done.push(json!({ "query": query, "result": report.document }));
         }
     }
-    let report = replay::check(node, None, (Scope { from: None, to: None }, false, None), output)?;
+    let report = replay::check(&Directory::at(node, None)?, (Scope { from: None, to: None }, false, None), output)?;
     let checked: ReplayChecked = body(&report.document)?;
     if !checked.ok {
         return Err(Failure::new(crate::report::FOUND, Problem::new("divergence", report.text)));

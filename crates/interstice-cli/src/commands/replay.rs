@@ -4,7 +4,7 @@ use super::log::document;
 use crate::args::Scope;
 use crate::directory::{Directory, loader};
 use crate::failure::Failure;
-use crate::node::{Node, body};
+use crate::node::body;
 use crate::output::{Output, Progress};
 use crate::remote::Files;
 use crate::report::{FOUND, Report};
@@ -15,7 +15,6 @@ use interstice_protocol::http::{IncomparableFound, ReplayChecked};
 use interstice_server::reports;
 use interstice_types::problem::Problem;
 use std::num::NonZero;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, Scope as Threads, ScopedJoinHandle};
 use std::time::Instant;
@@ -23,21 +22,19 @@ use std::time::Instant;
 /// Modules run on these threads: they need the stack that the engine of a node has.
 const STACK_SIZE: usize = 16 << 20;
 /// Incomparable transactions that the text tells of one by one.
-const MAX_LINES: usize = 20;
+pub(super) const MAX_LINES: usize = 20;
 
 pub(crate) fn check(
-    node: &Node,
-    data: Option<&Path>,
+    directory: &Directory,
     (scope, fresh, jobs): (Scope, bool, Option<NonZero<usize>>),
     output: &Output,
 ) -> Result<Report, Failure> {
     let started = Instant::now();
-    let directory = Directory::at(node, data)?;
     let (log, damage) = directory.readable()?;
-    let scope = check::Scope { fresh, ..range(&directory, &log, scope)? };
+    let scope = check::Scope { fresh, ..range(directory, &log, scope)? };
     let jobs = jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let progress = output.progress("transactions re-executed", scope.to.saturating_sub(scope.from));
-    let report = run(&directory, &log, (scope, jobs), &progress)?;
+    let report = run(directory, &log, (scope, jobs), &progress)?;
     progress.end();
     let document = document(reports::replay_checked(&report));
     let checked: ReplayChecked = body(&document)?;
@@ -94,7 +91,7 @@ pub(super) fn run(
     })
 }
 
-fn spawn<'scope, T: Send + 'scope>(
+pub(super) fn spawn<'scope, T: Send + 'scope>(
     threads: &'scope Threads<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> ScopedJoinHandle<'scope, T> {
@@ -102,7 +99,7 @@ fn spawn<'scope, T: Send + 'scope>(
     spawned.expect("invariant: a thread can be started")
 }
 
-fn failed(directory: &Directory, error: &CheckError) -> Failure {
+pub(super) fn failed(directory: &Directory, error: &CheckError) -> Failure {
     if error.is_trimmed() { reports::trimmed(error).into() } else { directory.corrupt(error) }
 }
 

@@ -29,3 +29,4 @@ mod support;
 mod telling;
 mod travel;
 mod validating;
+mod what_if;

@@ -1,10 +1,9 @@
 //! Snapshots, and a log whose beginning is given up behind them, through the built command.
 
-use crate::support::{Node, interstice, run, run_with_stdin};
+use crate::support::{Node, interstice, run, run_with_stdin, wait_until};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 /// Settings under which a few thousand calls are a long history.
 const SMALL: &str = "[log]\nsegment = \"32 KiB\"\n[snapshots]\ntransactions = 400\n";
@@ -30,14 +29,6 @@ const ALL: &str = "select room, seq, author, sent_at, body from chat.message ord
 /// The rows of the table as text, which is the same whoever tells them.
 fn rows_of(args: &[&str]) -> String {
     run(&[&["sql", ALL, "-o", "jsonl"], args].concat()).ok().stdout
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

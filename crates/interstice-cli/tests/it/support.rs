@@ -210,3 +210,12 @@ pub(crate) fn copy_files(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Looks again and again, for half a minute.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

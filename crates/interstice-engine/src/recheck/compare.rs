@@ -2,6 +2,7 @@
 
 use crate::engine::{Done, Output, is_unlogged_row};
 use crate::execution::trace::Trace;
+use crate::telling::{full_name, key_to_json};
 use interstice_store::store::Store;
 use interstice_store::table::Table;
 use interstice_types::change::Change;
@@ -172,7 +173,7 @@ fn change(old: Option<&Change>, new: Option<&Change>, after: &Store, position: u
         None => (None, text(old), text(new)),
     };
     Difference {
-        table: table.map(|table| format!("{}.{}", table.module(), table.schema().name)),
+        table: table.map(|table| full_name(table)),
         key: table.and_then(|table| key_in(table, one)),
         column,
         change: Some(position),
@@ -217,19 +218,13 @@ fn key_in(table: &Table, change: &Change) -> Option<Json> {
         Change::Delete { key, .. } => key.clone(),
         _ => return None,
     };
-    let schema = table.schema();
-    let fields: Vec<_> = schema.fields();
-    let key: Vec<_> = schema.primary_key.iter().map(|column| fields[usize::from(*column)].clone()).collect();
-    let Ok(Json::Object(mut named)) = json::record_to_json(&key, &values) else { return None };
-    let mut values: Vec<_> = key.iter().filter_map(|field| named.remove(&field.name)).collect();
-    Some(if values.len() == 1 { values.remove(0) } else { Json::Array(values) })
+    key_to_json(table, &values)
 }
 
 /// A change in a few words.
 fn told(change: &Change, after: &Store) -> String {
     let table = after.table(change.table());
-    let name =
-        table.map_or_else(|| change.table().to_string(), |table| format!("{}.{}", table.module(), table.schema().name));
+    let name = table.map_or_else(|| change.table().to_string(), |table| full_name(table));
     let row = |bytes: &[u8]| {
         let fields = table.map(|table| table.schema().fields()).unwrap_or_default();
         json::record_to_json(&fields, bytes).map_or_else(|_| to_hex(bytes), |row| row.to_string())
