@@ -15,6 +15,7 @@ pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema
 use crate::template::Template;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// A database that runs its application.
@@ -35,6 +36,21 @@ pub(crate) struct Args {
     pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What becomes of data that an edit of `dev` has no place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnBreak {
+    /// Ask, if there is a terminal; else say what can be done, and keep them
+    Ask,
+    /// Save the types as they were, and show the migration that is to be written
+    Migrate,
+    /// Run history through the new code into new data; the old ones are kept aside
+    Replay,
+    /// Begin anew; the old data are kept aside
+    Wipe,
+    /// Keep the version that is in force
+    Keep,
 }
 
 /// How results are written.
@@ -92,6 +108,9 @@ pub(crate) enum Command {
         /// Where the node keeps its data
         #[arg(long, value_name = "DIR", default_value = ".interstice")]
         data: PathBuf,
+        /// What becomes of data that an edit has no place for
+        #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnBreak::Ask)]
+        on_break: OnBreak,
         /// Where the node listens
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
         listen: SocketAddr,
@@ -107,6 +126,9 @@ pub(crate) enum Command {
         /// Where it listens
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
         listen: SocketAddr,
+        /// Run one transaction of N again beside the node, and raise an alarm if it comes out otherwise
+        #[arg(long, value_name = "1/N", value_parser = share)]
+        verify: Option<NonZero<u64>>,
     },
     /// Whether the node answers
     Ready {
@@ -238,4 +260,10 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Measure
     Bench(Bench),
+}
+
+/// `1/N`
+fn share(text: &str) -> Result<NonZero<u64>, String> {
+    let share = text.strip_prefix("1/").and_then(|number| number.parse().ok());
+    share.ok_or_else(|| "write `1/N`, as in `1/16`: one transaction of so many; `1/1` is every one".to_owned())
 }

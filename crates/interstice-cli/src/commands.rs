@@ -39,6 +39,7 @@ use crate::node::Node;
 use crate::output::Output;
 use crate::report::Report;
 use interstice::history::Selection;
+use interstice_server::start::Config;
 use interstice_types::problem::Problem;
 
 /// Does what was asked.
@@ -48,11 +49,15 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         Command::New { path, template, sdk } => new::run(path, *template, sdk.as_deref(), output),
         Command::Build { path } => build::run(path, output),
         Command::Test { path, words } => test::run(path, words, output),
-        Command::Dev { paths, once, data, listen } => {
-            let options = dev::Options { once: *once, data, listen: *listen, act_as: args.act_as.as_deref() };
-            dev::run(paths, &options, output)
+        Command::Dev { paths, once, data, on_break, listen } => {
+            let act_as = args.act_as.as_deref();
+            let options = dev::Options { data, listen: *listen, act_as, on_break: *on_break };
+            if *once { dev::demonstrate(paths, &options, output) } else { dev::run(paths, &options, output) }
         }
-        Command::Start { data, memory, listen } => serve::run((!memory).then_some(data), *listen, output),
+        Command::Start { data, memory, listen, verify } => {
+            let data = (!memory).then(|| data.clone());
+            serve::run(Config { data, listen: *listen, verify: *verify, ..Config::default() }, output)
+        }
         Command::Ready { wait } => status::ready(&node, *wait),
         Command::Status => status::run(&node),
         Command::Publish(options) => publish::run(&node, options, output),

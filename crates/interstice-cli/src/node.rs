@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::ops::ControlFlow;
 
 /// A node by its address.
+#[derive(Clone)]
 pub(crate) struct Node {
     http: Http,
     url: String,

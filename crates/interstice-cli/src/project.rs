@@ -41,6 +41,8 @@ pub(crate) struct Built {
     pub(crate) file: PathBuf,
     /// How long it took.
     pub(crate) elapsed: Duration,
+    /// How much of that Cargo took.
+    pub(crate) compiling: Duration,
 }
 
 /// What `interstice dev --once` does with a project.
@@ -113,6 +115,17 @@ impl Project {
         demo.map_or_else(|| Ok(Demo::default()), read)
     }
 
+    /// The files that it was made of when it was compiled last: its own, and those of other packages that are no published ones.
+    /// Before that: none.
+    pub(crate) fn sources(&self) -> Vec<PathBuf> {
+        let made = self.directory_for_builds().join(TARGET).join("release").join(format!("{}.d", self.library()));
+        let text = std::fs::read_to_string(made).unwrap_or_default();
+        // As `make` writes it: the product, a colon, and what it depends on; blanks in names stand behind a backslash.
+        let (_, sources) = text.split_once(": ").unwrap_or_default();
+        let names = sources.lines().next().unwrap_or_default().replace("\\ ", "\0");
+        names.split(' ').filter(|name| !name.is_empty()).map(|name| PathBuf::from(name.replace('\0', " "))).collect()
+    }
+
     /// Whether both are one project.
     fn is_same(&self, other: &Self) -> bool {
         self.package.id == other.package.id
@@ -121,6 +134,12 @@ impl Project {
     /// The name of its module, if it is given no other.
     pub(crate) fn module_name(&self) -> String {
         self.package.name.replace('-', "_")
+    }
+
+    /// The name of its library.
+    fn library(&self) -> String {
+        let library = self.package.targets.iter().find(|target| target.kind.contains(&TargetKind::CDyLib));
+        library.expect("invariant: a module is a library").name.replace('-', "_")
     }
 
     /// The directory that it is in.
@@ -140,7 +159,9 @@ impl Project {
         // Others may build a project of the same name into the same directory: what Cargo wrote is read before they do.
         let _lock = self.lock_builds()?;
         self.forget_namesake()?;
+        let compiling = Instant::now();
         let file = self.compile()?;
+        let compiling = compiling.elapsed();
         let wasm = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
         let schema = self.described(&wasm, name)?;
         check(&schema)?;
@@ -150,7 +171,7 @@ impl Project {
         let unfinished = file.with_extension(format!("wasm.{}", std::process::id()));
         let written = std::fs::write(&unfinished, &wasm).and_then(|()| std::fs::rename(&unfinished, &file));
         written.map_err(|error| Failure::file(&file, &error))?;
-        Ok(Built { wasm, schema, file, elapsed: started.elapsed() })
+        Ok(Built { wasm, schema, file, elapsed: started.elapsed(), compiling })
     }
 
     /// The artefact as it comes, with the schema that it gives if it gives one: for those who say what is wrong with it.
@@ -184,8 +205,7 @@ impl Project {
     /// Takes away what was built of another project whose crate has the same name: Cargo tells by its age alone whether that is what
     /// this project comes to, for the file is called like the crate and nothing else.
     fn forget_namesake(&self) -> Result<(), Failure> {
-        let library = self.package.targets.iter().find(|target| target.kind.contains(&TargetKind::CDyLib));
-        let name = library.expect("invariant: a module is a library").name.replace('-', "_");
+        let name = self.library();
         let directory = self.directory_for_builds();
         let (of, manifest) = (directory.join(format!("{name}.manifest")), self.package.manifest_path.as_str());
         if std::fs::read_to_string(&of).is_ok_and(|last| last == manifest) {

@@ -224,7 +224,7 @@ impl Engine {
 
     /// Does one thing up to where it commits.
     #[inline]
-    fn perform(&mut self, input: Input) -> Performed {
+    pub(crate) fn perform(&mut self, input: Input) -> Performed {
         let time = input.now.max(self.time);
         match input.request {
             Request::Genesis { node } => Ok(self.genesis(node, (time, input.seed))),

@@ -86,6 +86,12 @@ impl EventQueue {
     }
 }
 
+impl FromIterator<PendingEvent> for EventQueue {
+    fn from_iter<I: IntoIterator<Item = PendingEvent>>(events: I) -> Self {
+        Self { pending: events.into_iter().collect() }
+    }
+}
+
 fn kind_of(change: &Change) -> Option<ChangeKind> {
     match change {
         Change::Insert { .. } => Some(ChangeKind::Insert),

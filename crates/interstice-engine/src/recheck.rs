@@ -12,6 +12,7 @@
 //! A call runs in the instance that the call before it left behind, as on a node; one transaction of [`FRESH_INTERVAL`] runs in a
 //! fresh one too, and must not be able to tell.
 
+mod beside;
 mod compare;
 
 use crate::engine::{Engine, Performed, instantiate, refusal};
@@ -20,6 +21,7 @@ use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
 use crate::schedule::Times;
 use crate::system;
+pub use beside::{Before, Beside};
 use compare::Difference;
 pub use compare::{HostCalls, Kind};
 use interstice_store::store::Store;

@@ -87,6 +87,8 @@ pub struct WhatIf {
     uncompared: BTreeSet<String>,
     /// Where the random bytes of the alternative's own transactions come from.
     seed: [u8; 16],
+    /// What the alternative made since somebody took it, each with the catalog before it; `None` if nobody wants it.
+    made: Option<Vec<(Arc<Catalog>, Transaction)>>,
 }
 
 /// What the alternative came to in the place of a record.
@@ -114,7 +116,19 @@ impl WhatIf {
             paired: [Arc::default(), Arc::default()],
             uncompared: BTreeSet::new(),
             seed: [0; 16],
+            made: None,
         }
+    }
+
+    /// As [`new`](Self::new), for those who go on from the other history: they can have its transactions, and its functions see the
+    /// offsets of these.
+    pub fn to_go_on_from(engine: Engine, otherwise: Otherwise) -> Self {
+        Self { made: Some(Vec::new()), ..Self::new(engine, otherwise) }
+    }
+
+    /// The transactions of the other history since they were taken last, each with the catalog before it.
+    pub fn take_made(&mut self) -> Vec<(Arc<Catalog>, Transaction)> {
+        self.made.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Has both go on by the next recorded transaction. What the alternative did alone before comes first.
@@ -184,10 +198,10 @@ impl WhatIf {
         }
         let caller = entry.owner.unwrap_or(Identity([0; 32]));
         let wish = Wish { artefact, loaded, caller, options: OPTIONS };
-        self.alternative.seen_offset = Some(seen);
+        self.alternative.seen_offset = self.made.is_none().then_some(seen);
         let moment = (self.alternative.time, [0; 16]);
         let performed = self.alternative.publish(&wish, moment);
-        self.alternative.outcome_of(performed).reply.map_err(refused)?;
+        self.done(performed).reply.map_err(refused)?;
         self.is_replaced = true;
         Ok(())
     }
@@ -195,7 +209,7 @@ impl WhatIf {
     /// Does what only the alternative has to do up to a recorded transaction.
     fn extras(&mut self, (seen, time): (Offset, Timestamp)) -> Result<Vec<Compared>, WhatIfError> {
         let mut told = Vec::new();
-        self.alternative.seen_offset = Some(seen);
+        self.alternative.seen_offset = self.made.is_none().then_some(seen);
         while let Some((function, output)) = self.extra(time) {
             if told.len() == MAX_EXTRAS {
                 let text =
@@ -227,14 +241,14 @@ impl WhatIf {
             }
             let reducer = self.alternative.catalog.event_reducers()[event.id.subscriber as usize];
             let function = self.alternative.catalog.at(reducer.module, reducer.function).full_name();
-            return Some((function, self.alternative.deliver(moment)));
+            return Some((function, self.deliver(moment)));
         }
         let row = counterpart::extra_schedule(&self.recorded, &self.alternative, time)?;
         let function = format!("{}.{}", row.module, row.function);
         let moment = (row.due.max(self.alternative.time), moment.1);
         let target = self.alternative.schedule_target(&row);
         let performed = self.alternative.consume(row, target, moment);
-        let output = self.alternative.outcome_of(performed);
+        let output = self.done(performed);
         // What could not even be consumed would come again and again.
         output.transaction.is_some().then_some((function, output))
     }
@@ -249,7 +263,7 @@ impl WhatIf {
     /// Has what caused `transaction` happen in the alternative.
     fn happen(&mut self, transaction: &Transaction) -> Result<Came, WhatIfError> {
         let offset = transaction.offset;
-        self.alternative.seen_offset = Some(offset);
+        self.alternative.seen_offset = self.made.is_none().then_some(offset);
         let moment = (transaction.time.max(self.alternative.time), transaction.seed);
         if self.otherwise.dropped.contains(&offset) {
             return self.drop(transaction, moment);
@@ -267,7 +281,7 @@ impl WhatIf {
                 if !self.counterparts.is_same_event(&self.recorded, &self.alternative) {
                     return Ok(Came::ToNothing);
                 }
-                return Ok(Came::To(Box::new(self.alternative.deliver(moment))));
+                return Ok(Came::To(Box::new(self.deliver(moment))));
             }
             Cause::Schedule { schedule, .. } => {
                 let row = counterpart::schedule(&self.recorded, &self.alternative, *schedule);
@@ -296,11 +310,35 @@ impl WhatIf {
                 self.alternative.control((*action, row.id), caller, moment)
             }
         };
-        Ok(Came::To(Box::new(self.alternative.outcome_of(performed))))
+        Ok(Came::To(Box::new(self.done(performed))))
+    }
+
+    /// What the alternative came to is its next state.
+    fn done(&mut self, performed: Performed) -> Output {
+        let before = Arc::clone(&self.alternative.catalog);
+        let output = match performed {
+            Ok(done) => self.alternative.settle(done),
+            Err(output) => *output,
+        };
+        if let (Some(made), Some(transaction)) = (&mut self.made, &output.transaction) {
+            made.push((before, transaction.clone()));
+        }
+        output
+    }
+
+    /// Delivers the next event. One that the host could not run is taken off all the same: nobody would try it again.
+    fn deliver(&mut self, moment: Moment) -> Output {
+        let performed = self.alternative.event(moment);
+        let output = self.done(performed);
+        if output.reply.as_ref().is_err_and(|problem| problem.code == HOST_FAULT) && output.transaction.is_none() {
+            drop(self.alternative.queue.pop());
+        }
+        output
     }
 
     fn step(&mut self, request: Request, (now, seed): Moment) -> Came {
-        Came::To(Box::new(self.alternative.step(Input { now, seed, request })))
+        let performed = self.alternative.perform(Input { now, seed, request });
+        Came::To(Box::new(self.done(performed)))
     }
 
     /// Leaves a transaction out: an event that was to be delivered and a schedule that was due are gone all the same.
@@ -319,7 +357,7 @@ impl WhatIf {
                 if let Some(row) = counterpart::schedule(&self.recorded, &self.alternative, *schedule) {
                     let dropped = Problem::new("dropped", "it was left out");
                     let performed = self.alternative.consume(row, Err(dropped), moment);
-                    drop(self.alternative.outcome_of(performed));
+                    drop(self.done(performed));
                 }
             }
             Cause::Disconnect { connection } => drop(self.counterparts.take_connection(*connection)),
@@ -337,7 +375,7 @@ impl WhatIf {
             if !self.is_replaced {
                 let wish = Wish { artefact, loaded, caller, options: OPTIONS };
                 let performed = self.alternative.publish(&wish, moment);
-                self.alternative.outcome_of(performed).reply.map_err(refused)?;
+                self.done(performed).reply.map_err(refused)?;
                 self.is_replaced = true;
             }
             return Ok(Came::ToBeOtherwise);
@@ -350,7 +388,7 @@ impl WhatIf {
             }
             Err(error) => Err(refusal(error.problem, Vec::new(), 0).into()),
         };
-        Ok(Came::To(Box::new(self.alternative.outcome_of(performed))))
+        Ok(Came::To(Box::new(self.done(performed))))
     }
 
     fn call(&mut self, transaction: &Transaction, moment: Moment) -> Result<Performed, WhatIfError> {
@@ -445,23 +483,6 @@ fn refused(problem: Problem) -> WhatIfError {
 }
 
 impl Engine {
-    fn outcome_of(&mut self, performed: Performed) -> Output {
-        match performed {
-            Ok(done) => self.settle(done),
-            Err(output) => *output,
-        }
-    }
-
-    /// Delivers the next event. One that the host could not run is taken off all the same: nobody would try it again.
-    fn deliver(&mut self, moment: Moment) -> Output {
-        let performed = self.event(moment);
-        let output = self.outcome_of(performed);
-        if output.reply.as_ref().is_err_and(|problem| problem.code == HOST_FAULT) && output.transaction.is_none() {
-            drop(self.queue.pop());
-        }
-        output
-    }
-
     fn caller_of(&self, transaction: &Transaction) -> Identity {
         let Cause::Call { caller, .. } = transaction.cause else { panic!("invariant: it is a call") };
         self.identity_in(&transaction.changes, caller)

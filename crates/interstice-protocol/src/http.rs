@@ -297,6 +297,9 @@ pub struct Status {
     pub snapshot: Option<Offset>,
     /// What the last scrub did; `None` before the first.
     pub scrub: Option<ScrubDone>,
+    /// What running transactions again came to; `None` if the node does not.
+    #[serde(default)]
+    pub verify: Option<Verified>,
     /// What fails without stopping the node.
     pub alarms: Vec<Problem>,
     /// Why nothing is written for now; `None` if everything is.
@@ -314,6 +317,19 @@ pub struct ScrubDone {
     pub bytes: u64,
     /// What was found to be wrong.
     pub faults: usize,
+}
+
+/// Transactions that were run again beside the node since its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// One of so many is.
+    pub share: u64,
+    /// Run again, or seen to be not comparable.
+    pub checked: u64,
+    /// Not looked at, for too many waited.
+    pub skipped: u64,
+    /// Came out otherwise: the last one is among the alarms.
+    pub divergent: u64,
 }
 
 macro_rules! shapes {

@@ -20,6 +20,7 @@ use crate::reserve::Admission;
 use crate::round::{Done, Read, Round};
 use crate::session::Session;
 use crate::signatures::Signatures;
+use crate::verify::Picker;
 use interstice::framing::FrameBuilder;
 use interstice_engine::engine::{Engine, Input, Output, Request, Unlogged};
 use interstice_engine::module::HOST_FAULT;
@@ -55,6 +56,8 @@ pub(crate) struct EngineThread {
     rounds: Arc<Queue<Round>>,
     moments: Moments,
     signatures: Signatures,
+    /// Picks transactions that are to be run again.
+    picker: Option<Picker>,
     frames: FrameBuilder,
     round: Round,
     /// Bytes of the frames that were handed over.
@@ -73,9 +76,15 @@ pub(crate) struct EngineThread {
 }
 
 impl EngineThread {
-    pub(crate) fn new(engine: Engine, node: Arc<Node>, rounds: Arc<Queue<Round>>, moments: Moments) -> Self {
+    pub(crate) fn new(
+        (engine, picker): (Engine, Option<Picker>),
+        node: Arc<Node>,
+        rounds: Arc<Queue<Round>>,
+        moments: Moments,
+    ) -> Self {
         Self {
             engine,
+            picker,
             node,
             rounds,
             moments,
@@ -277,10 +286,16 @@ impl EngineThread {
             return self.refused(interstice_protocol::problems::unavailable("the node has failed"));
         }
         let input = Input { now: moment::now(), seed: self.moments.seed(), request };
-        let before = Arc::clone(self.engine.catalog());
+        let catalog = Arc::clone(self.engine.catalog());
+        let before = self.picker.as_ref().and_then(|picker| picker.before(&self.engine, input.seed));
         let output = self.engine.step(input);
         match (&output.transaction, &output.reply) {
-            (Some(transaction), _) => self.frames.push(transaction, &before),
+            (Some(transaction), _) => {
+                self.frames.push(transaction, &catalog);
+                if let (Some(picker), Some(before)) = (&self.picker, before) {
+                    picker.hand(before, transaction, &self.node.gauges.verified);
+                }
+            }
             // A node that cannot run its modules is none: events stay pending, and nobody waits for better times.
             (None, Err(problem)) if problem.code == HOST_FAULT => self.node.lifeline.fail(problem.clone()),
             (None, _) => {}

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `reserve`, `commit_thread`, `receipts`,
-//! `subscriptions`, `session`, `socket`, `routes`.
+//! `subscriptions`, `session`, `socket`, `routes`; beside them `snapshot_thread`, `scrub`, `verify`.
 #![forbid(unsafe_code)]
 
 mod ask;
@@ -54,3 +54,4 @@ mod socket;
 mod standing;
 pub mod start;
 mod subscriptions;
+mod verify;

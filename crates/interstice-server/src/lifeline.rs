@@ -36,6 +36,11 @@ impl Lifeline {
         self.changed.notify_all();
     }
 
+    /// Whether it was asked to stop, or has failed.
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.life() != Life::Running
+    }
+
     /// Ends the node: nothing more can be promised.
     pub(crate) fn fail(&self, problem: Problem) {
         let mut life = self.life();

@@ -20,7 +20,11 @@ struct Alarm {
 pub(crate) fn text(node: &Node) -> String {
     let mut registry = Registry::with_prefix("interstice");
     let (offset, pending_events) = node.gauges.read();
+    let [verified, skipped, divergent] = node.gauges.verified.read();
     let counters = [
+        ("verified", "Transactions that were run again", verified),
+        ("verify_skipped", "Transactions that were to be run again when too many waited", skipped),
+        ("divergences", "Transactions that came out otherwise when they were run again", divergent),
         ("transactions", "Transactions that were made", offset),
         ("transactions_durable", "Transactions that are durable", node.log.tail().next_offset),
     ];

@@ -8,12 +8,14 @@ use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
 use crate::reserve::Reserve;
 use crate::snapshot_thread::Effort;
+use crate::verify::Counts;
 use interstice_engine::catalog::Catalog;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_protocol::problems;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -57,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) started: Instant,
     /// How snapshots are made.
     pub(crate) effort: Effort,
+    /// One transaction of so many is run again.
+    pub(crate) verify: Option<NonZero<u64>>,
 }
 
 /// Numbers for whoever asks how the node is.
@@ -65,6 +69,7 @@ pub(crate) struct Gauges {
     offset: AtomicU64,
     pending_events: AtomicUsize,
     pub(crate) sessions: AtomicUsize,
+    pub(crate) verified: Counts,
 }
 
 impl Gauges {

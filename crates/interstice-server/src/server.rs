@@ -16,6 +16,7 @@ use crate::scrub;
 use crate::settings::Settings;
 use crate::snapshot_thread::{self, Effort};
 use crate::start::{Config, StartError};
+use crate::verify;
 use interstice::opened::{Birth, OpenReport, Opened};
 use interstice_engine::module::ModuleLoader;
 use interstice_types::problem::Problem;
@@ -59,6 +60,11 @@ impl Stopper {
 }
 
 impl Server {
+    /// Whether the node was asked to end, or failed.
+    pub fn has_ended(&self) -> bool {
+        self.node.lifeline.has_ended()
+    }
+
     /// Opens the data directory, recovers, and listens.
     ///
     /// # Errors
@@ -115,8 +121,13 @@ impl Server {
         let opened = Opened::open(log, start, birth).map_err(|error| StartError::of_open(data, &error))?;
         let Opened { engine, log, committer, report } = opened;
         let log = Box::new(Past::new(log, snapshots));
-        let facts =
-            Facts { node: id, data: config.data.clone(), started: Instant::now(), effort: Effort::of(&settings) };
+        let facts = Facts {
+            node: id,
+            data: config.data.clone(),
+            started: Instant::now(),
+            effort: Effort::of(&settings),
+            verify: config.verify,
+        };
         let catalog = Arc::clone(engine.catalog());
         let node = Arc::new(Node::new(catalog, (loader, config.limits), log, facts));
         node.background.set_snapshot(newest);
@@ -125,17 +136,22 @@ impl Server {
         node.gauges.set_engine(engine.next_offset(), engine.pending_events().len());
 
         let (rounds, jobs) = (Arc::new(Queue::new(MAX_ROUNDS_SIZE)), Arc::new(Queue::new(MAX_JOBS)));
-        let engine = EngineThread::new(engine, Arc::clone(&node), Arc::clone(&rounds), moments);
+        let (picker, picked) = config.verify.map(verify::picker).unzip();
+        let engine = EngineThread::new((engine, picker), Arc::clone(&node), Arc::clone(&rounds), moments);
         let committer = CommitThread::new(committer, Arc::clone(&node), rounds, Arc::clone(&jobs));
         let [reading, folding, scrubbing] = [(); 3].map(|()| Arc::clone(&node));
         let scrub_settings = settings.scrub.clone();
-        let threads = vec![
+        let mut threads = vec![
             spawn("engine", ENGINE_STACK_SIZE, move || engine.run())?,
             spawn("committer", COMMITTER_STACK_SIZE, move || committer.run())?,
             spawn("reader", ENGINE_STACK_SIZE, move || reader_thread::run(&reading, &jobs))?,
             spawn("snapshots", COMMITTER_STACK_SIZE, move || snapshot_thread::run(&folding, &settings))?,
             spawn("scrub", COMMITTER_STACK_SIZE, move || scrub::run(&scrubbing, &scrub_settings))?,
         ];
+        if let Some(picked) = picked {
+            let verifying = Arc::clone(&node);
+            threads.push(spawn("verify", ENGINE_STACK_SIZE, move || verify::run(&verifying, picked))?);
+        }
         let (address, sockets) = serve(&node, listener)?;
         Ok(Self { node, address, report, threads, sockets: Some(sockets) })
     }

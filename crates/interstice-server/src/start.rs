@@ -10,6 +10,7 @@ use interstice_types::problem::Problem;
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// Where a node listens unless it is told otherwise.
@@ -24,11 +25,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Bounds on one call.
     pub limits: Limits,
+    /// One transaction of so many is run again beside the node, and compared; `None` for none.
+    pub verify: Option<NonZero<u64>>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { data: None, listen: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), limits: Limits::default() }
+        Self { data: None, listen: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), limits: Limits::default(), verify: None }
     }
 }
 

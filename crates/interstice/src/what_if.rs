@@ -2,14 +2,22 @@
 //! the tables differ at the end.
 
 use crate::check::{CheckError, Scope, TOLD_INTERVAL, begin};
+use crate::commit::{Committer, SettleError};
+use crate::framing::{FrameBuilder, UnpackError};
 use crate::opened::Start;
+use interstice_engine::catalog::Catalog;
 use interstice_engine::what_if::{Compared, Otherwise, TableDifference, Way, WhatIf, WhatIfError as EngineError};
-use interstice_log::log::CommitLog;
+use interstice_log::log::{CommitLog, CommitLogWriter};
 use interstice_types::problem::Problem;
+use interstice_types::transaction::Transaction;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Transactions that did not come out the same which a report tells of one by one; the others are counted.
 pub const MAX_TOLD: usize = 1_000;
+
+/// Bytes of another history that are written at a time.
+const REWRITTEN_AT_ONCE: u64 = 4 << 20;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq)]
@@ -39,6 +47,9 @@ pub enum WhatIfError {
     /// What is asked for makes no sense with this history.
     #[error("{0}")]
     Refused(Box<Problem>),
+    /// The other history cannot be written.
+    #[error(transparent)]
+    Settle(#[from] SettleError),
 }
 
 impl From<EngineError> for WhatIfError {
@@ -102,11 +113,47 @@ pub fn what_if<L: CommitLog>(
     told: &dyn Fn(u64),
 ) -> Result<WhatIfReport, WhatIfError> {
     let (engine, transactions) = begin(log, start, scope)?;
-    let mut both = WhatIf::new(engine, otherwise);
+    follow(WhatIf::new(engine, otherwise), transactions, told, |_| Ok(()))
+}
+
+/// Has all of the history of `log` happen otherwise, and writes that to another log, which has nothing yet: what begins there is as if it
+/// always had been so. `told` hears now and then how many more have happened.
+///
+/// # Errors
+/// [`WhatIfError`]; what was written is of no use then.
+pub fn rewrite<L: CommitLog, W: CommitLogWriter>(
+    log: &L,
+    start: Start,
+    (otherwise, to): (Otherwise, &mut Committer<W>),
+    told: &dyn Fn(u64),
+) -> Result<WhatIfReport, WhatIfError> {
+    let (engine, transactions) = begin(log, start, Scope::ALL)?;
+    let mut frames = FrameBuilder::default();
+    let report = follow(WhatIf::to_go_on_from(engine, otherwise), transactions, told, |made| {
+        made.iter().for_each(|(catalog, transaction)| frames.push(transaction, catalog));
+        if frames.size() > REWRITTEN_AT_ONCE {
+            to.append(&frames.take());
+            to.settle()?;
+        }
+        Ok(())
+    })?;
+    to.append(&frames.take());
+    to.settle()?;
+    to.seal()?;
+    Ok(report)
+}
+
+fn follow(
+    mut both: WhatIf,
+    transactions: impl Iterator<Item = Result<Transaction, UnpackError>>,
+    told: &dyn Fn(u64),
+    mut take: impl FnMut(&[(Arc<Catalog>, Transaction)]) -> Result<(), SettleError>,
+) -> Result<WhatIfReport, WhatIfError> {
     let (mut report, mut untold) = (WhatIfReport::default(), 0);
     for transaction in transactions {
         let compared = both.follow(&transaction.map_err(CheckError::from)?)?;
         compared.into_iter().for_each(|one| report.note(one));
+        take(&both.take_made())?;
         untold += 1;
         if untold == TOLD_INTERVAL {
             told(std::mem::take(&mut untold));
@@ -114,6 +161,7 @@ pub fn what_if<L: CommitLog>(
     }
     told(untold);
     both.end()?.into_iter().for_each(|one| report.note(one));
+    take(&both.take_made())?;
     report.tables = both.states();
     report.uncompared = both.uncompared().map(str::to_owned).collect();
     Ok(report)

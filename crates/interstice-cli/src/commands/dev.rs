@@ -1,118 +1,100 @@
-//! `dev`: from source to a running node in one command.
+//! `dev`: from source to a running node in one command, and again at each save.
+//!
+//! 1. Build every project behind those that it needs; start a node; bring them in force.
+//! 2. `--once`: call, ask, run all of it again, end (`demonstration`).
+//! 3. Else show what commits (`tail`), and at each save of a file that one of them is made of (`watch`) build it again and bring it in
+//!    force (`live`). Where data stand in the way, say what can be done, or do it (`breaking`).
+
+mod breaking;
+mod demonstration;
+mod live;
+mod tail;
+mod watch;
 
 use super::event_cycles::{self, OnCycle};
-use super::{build, history, invoke, publish, replay, serve};
-use crate::args::Scope;
-use crate::args::{Format, Invocation};
-use crate::directory::{Directory, Place};
+use super::{build, publish, serve};
+use crate::args::{Format, OnBreak};
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
-use crate::project::{Demo, Project, contents_text};
+use crate::project::{Built, Project, contents_text};
 use crate::report::Report;
-use interstice::history::Selection;
-use interstice_protocol::http::{Modules, ReplayChecked, Status, route};
-use interstice_types::problem::Problem;
+use interstice_protocol::http::{Modules, route};
+use interstice_server::server::Server;
+use interstice_server::start::Config;
 use interstice_types::schema::{FunctionKind, Schema};
-use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// Between two looks for new transactions.
-const TAIL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How `dev` was asked for.
 pub(crate) struct Options<'o> {
-    pub(crate) once: bool,
     pub(crate) data: &'o Path,
     pub(crate) listen: SocketAddr,
     pub(crate) act_as: Option<&'o str>,
+    pub(crate) on_break: OnBreak,
 }
 
+/// Makes the demonstration of the projects, and ends.
+pub(crate) fn demonstrate(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> Result<Report, Failure> {
+    let (projects, built) = build_all(paths, output)?;
+    let server = start(options, options.listen, output)?;
+    let node = node_of(&server, options);
+    for module in &built {
+        bring_in_force(&node, module, output)?;
+    }
+    let report = demonstration::run(&node, &projects, output);
+    server.stop().map_err(|problem| Failure::new(exit::IO, problem))?;
+    report
+}
+
+/// Goes on until it is asked to end, or the node fails.
 pub(crate) fn run(paths: &[PathBuf], options: &Options<'_>, output: &Output) -> Result<Report, Failure> {
+    let (projects, built) = build_all(paths, output)?;
+    let server = start(options, options.listen, output)?;
+    std::thread::scope(|threads| live::run(server, (projects, built), (options, output), threads))
+}
+
+fn build_all(paths: &[PathBuf], output: &Output) -> Result<(Vec<Project>, Vec<Built>), Failure> {
     output.refuse(&[Format::Csv], "dev")?;
     let projects = Project::open_with_needs(paths)?;
-    let mut built = Vec::new();
+    let mut all = Vec::new();
     for project in &projects {
-        let module = project.build(None, output)?;
-        build::announce(&module, output);
-        built.push(module);
+        let built = project.build(None, output)?;
+        build::announce(&built, output);
+        all.push(built);
     }
-    let server = serve::start(Some(options.data), options.listen, output)?;
-    let node = Node::new(&format!("http://{}", server.addr()), options.act_as);
-    for module in &built {
-        bring_in_force(&node, &module.wasm, &module.schema, output)?;
-    }
-    if options.once {
-        let report = demonstrate(&node, &projects, output);
-        server.stop().map_err(|problem| Failure::new(exit::IO, problem))?;
-        return report;
-    }
-    suggest(&node, &built.iter().map(|module| &module.schema).collect::<Vec<_>>(), output);
-    let from = body::<Status>(&node.get(route::STATUS)?)?.offset;
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| tail(&node, from, &ended, output));
-        let result = serve::wait(server);
-        ended.store(true, Ordering::Relaxed);
-        result
-    })
+    Ok((projects, all))
 }
 
-/// Publishes a module, unless the very same artefact is in force.
-fn bring_in_force(node: &Node, artefact: &[u8], schema: &Schema, output: &Output) -> Result<(), Failure> {
-    let hash = build::hash(artefact);
+fn start(options: &Options<'_>, listen: SocketAddr, output: &Output) -> Result<Server, Failure> {
+    // Whoever writes a module hears at once if it does not do the same again.
+    let verify = Some(NonZero::<u64>::MIN);
+    serve::start(Config { data: Some(options.data.to_owned()), listen, verify, ..Config::default() }, output)
+}
+
+fn node_of(server: &Server, options: &Options<'_>) -> Node {
+    Node::new(&format!("http://{}", server.addr()), options.act_as)
+}
+
+/// Publishes a module, unless the very same artefact is in force; whether it did.
+fn bring_in_force(node: &Node, built: &Built, output: &Output) -> Result<bool, Failure> {
+    let Built { wasm, schema, .. } = built;
+    let hash = build::hash(wasm);
     let modules = body::<Modules>(&node.get(route::MODULES)?)?.modules;
-    let which = format!("{} ({})", schema.module, &hash[..8]);
     if modules.iter().any(|module| module.name == schema.module && module.artefact == hash) {
-        output.step("unchanged", &which, &contents_text(schema));
-        return Ok(());
+        output.step("unchanged", &which(built), &contents_text(schema));
+        return Ok(false);
     }
-    event_cycles::check(node, artefact, OnCycle::Warn, output)?;
-    publish::publish(node, artefact, false)?;
-    output.step("published", &which, &contents_text(schema));
-    Ok(())
+    event_cycles::check(node, wasm, OnCycle::Warn, output)?;
+    publish::publish(node, wasm, false)?;
+    output.step("published", &which(built), &contents_text(schema));
+    Ok(true)
 }
 
-/// Makes the demonstration call and query of every project, then runs the whole log again.
-fn demonstrate(node: &Node, projects: &[Project], output: &Output) -> Result<Report, Failure> {
-    let mut done = Vec::new();
-    for project in projects {
-        let Demo { call, query, .. } = project.demo()?;
-        if let Some(invocation) = invocation(&call) {
-            let report = invoke::call(node, &invocation, output)?;
-            output.note(&format!("$ interstice call {}\n{}", words(&call), report.text));
-            done.push(json!({ "call": call, "result": report.document }));
-        }
-        if let Some(invocation) = invocation(&query) {
-            let report = invoke::query(&Place::new(node, None, None)?, &invocation)?;
-            output.note(&format!("$ interstice query {}\n{}", words(&query), report.text));
-            done.push(json!({ "query": query, "result": report.document }));
-        }
-    }
-    let report = replay::check(&Directory::at(node, None)?, (Scope { from: None, to: None }, false, None), output)?;
-    let checked: ReplayChecked = body(&report.document)?;
-    if !checked.ok {
-        return Err(Failure::new(crate::report::FOUND, Problem::new("divergence", report.text)));
-    }
-    let document =
-        json!({ "schema": "interstice.dev/v1", "demonstrated": done, "replayed": checked.checked.to_string() });
-    Ok(Report::new(document, format!("replay: identical, {} transactions", checked.checked)))
-}
-
-fn invocation(words: &[String]) -> Option<Invocation> {
-    let (function, values) = words.split_first()?;
-    Some(Invocation { function: function.clone(), values: values.to_vec(), args: None })
-}
-
-/// Words as a shell takes them.
-fn words(words: &[String]) -> String {
-    let plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c)) && !word.is_empty();
-    let quoted = words.iter().map(|word| if plain(word) { word.clone() } else { format!("'{word}'") });
-    quoted.collect::<Vec<_>>().join(" ")
+/// A module, and the beginning of its artefact's name.
+fn which(built: &Built) -> String {
+    format!("{} ({})", built.schema.module, &build::hash(&built.wasm)[..8])
 }
 
 /// Says what can be tried next.
@@ -137,34 +119,5 @@ fn suggest(node: &Node, schemas: &[&Schema], output: &Output) {
             output.note(&format!("  interstice{server} subscribe 'select * from {name}' --initial"));
         }
     }
-    output.note("\ntransactions, as they commit:");
-}
-
-/// Prints transactions from offset `from` on until `ended`, or until the node is gone.
-fn tail(node: &Node, mut from: u64, ended: &AtomicBool, output: &Output) {
-    while !ended.load(Ordering::Relaxed) {
-        let before = from;
-        let news = news(node, from, |transaction| {
-            from += 1;
-            output.item(&transaction, || history::transaction_line(&transaction));
-            ControlFlow::Continue(())
-        });
-        match news {
-            Ok(()) if from == before => std::thread::sleep(TAIL_INTERVAL),
-            Ok(()) => {}
-            Err(failure) if failure.exit == exit::UNREACHABLE => return,
-            Err(failure) => {
-                output.note(&failure.problem.to_string());
-                return;
-            }
-        }
-    }
-}
-
-/// Transactions from offset `from` on. To tell them the node walks over its log: it is asked only if there are some.
-fn news(node: &Node, from: u64, take: impl FnMut(Value) -> ControlFlow<()>) -> Result<(), Failure> {
-    if body::<Status>(&node.get(route::STATUS)?)?.durable <= from {
-        return Ok(());
-    }
-    history::each(node, None, Selection { from: Some(from), ..Selection::default() }, take)
+    output.note("\ntransactions, as they commit; save a file, and it is live:");
 }

@@ -6,21 +6,19 @@ use crate::report::Report;
 use interstice_server::server::Server;
 use interstice_server::start::Config;
 use interstice_types::problem::Problem;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
-pub(crate) fn run(data: Option<&PathBuf>, listen: SocketAddr, output: &Output) -> Result<Report, Failure> {
-    let server = start(data.map(PathBuf::as_path), listen, output)?;
+pub(crate) fn run(config: Config, output: &Output) -> Result<Report, Failure> {
+    let server = start(config, output)?;
     wait(server)
 }
 
 /// Starts a node and says where it is.
-pub(crate) fn start(data: Option<&Path>, listen: SocketAddr, output: &Output) -> Result<Server, Failure> {
+pub(crate) fn start(config: Config, output: &Output) -> Result<Server, Failure> {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // A second node in one process writes to the same place.
     let _ = log.try_init();
-    let server = Server::start(Config { data: data.map(Path::to_owned), listen, ..Config::default() })?;
-    let kept = data.map_or_else(|| "nothing is kept".to_owned(), |data| format!("data {}", data.display()));
+    let server = Server::start(config)?;
+    let kept = server.data().map_or_else(|| "nothing is kept".to_owned(), |data| format!("data {}", data.display()));
     output.step("node", &format!("http://{}", server.addr()), &kept);
     Ok(server)
 }
@@ -28,13 +26,19 @@ pub(crate) fn start(data: Option<&Path>, listen: SocketAddr, output: &Output) ->
 /// Serves until the process is told to stop or the node fails.
 pub(crate) fn wait(server: Server) -> Result<Report, Failure> {
     let stopper = server.stopper();
+    when_asked_to_end(move || stopper.stop())?;
+    server.join().map_err(|problem| Failure::new(exit::IO, problem))?;
+    Ok(Report::nothing())
+}
+
+/// Does something once the process is asked to end.
+pub(crate) fn when_asked_to_end(then: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let signals = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_signals)?;
     std::thread::spawn(move || {
         signals.block_on(asked_to_end());
-        stopper.stop();
+        then();
     });
-    server.join().map_err(|problem| Failure::new(exit::IO, problem))?;
-    Ok(Report::nothing())
+    Ok(())
 }
 
 fn no_signals(error: std::io::Error) -> Failure {

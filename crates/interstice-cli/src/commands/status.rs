@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::node::{Node, body};
 use crate::report::{Report, columns};
-use interstice_protocol::http::{Status, route};
+use interstice_protocol::http::{Status, Verified, route};
 use std::time::{Duration, Instant};
 
 /// Between two questions whether a node is there.
@@ -28,8 +28,17 @@ pub(crate) fn run(node: &Node) -> Result<Report, Failure> {
     ];
     let scrub =
         status.scrub.map(|scrub| ("scrubbed", format!("{}: {} bytes, {} faults", scrub.at, scrub.bytes, scrub.faults)));
+    let verified = status.verify.map(|verified| {
+        let Verified { share, checked, skipped, divergent } = verified;
+        ("verified", format!("1/{share}: {checked} run again, {divergent} came out otherwise, {skipped} skipped"))
+    });
     let alarms = status.alarms.iter().map(|problem| ("alarm", format!("{}: {}", problem.code, problem.message)));
-    let pairs = pairs.into_iter().chain(scrub).chain(status.read_only.map(|why| ("read-only", why))).chain(alarms);
+    let pairs = pairs
+        .into_iter()
+        .chain(scrub)
+        .chain(verified)
+        .chain(status.read_only.map(|why| ("read-only", why)))
+        .chain(alarms);
     let rows: Vec<_> = pairs.map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(Report::new(document, columns(&rows)))
 }

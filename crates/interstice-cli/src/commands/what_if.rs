@@ -4,7 +4,7 @@ use super::log::document;
 use super::replay::{MAX_LINES, failed, range, spawn};
 use crate::args::{Otherwise as Said, Scope};
 use crate::directory::{Directory, loader};
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::node::body;
 use crate::output::{Output, Progress};
 use crate::project;
@@ -93,10 +93,16 @@ fn found(
     let found = std::thread::scope(|threads| {
         spawn(threads, run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    found.map_err(|error| match error {
+    found.map_err(|error| not_found(directory, error))
+}
+
+/// Why it cannot be said what would have been.
+pub(super) fn not_found(directory: &Directory, error: WhatIfError) -> Failure {
+    match error {
         WhatIfError::Check(error) => failed(directory, &error),
         WhatIfError::Refused(problem) => (*problem).into(),
-    })
+        WhatIfError::Settle(error) => Failure::new(exit::IO, Problem::new("io", error.to_string())),
+    }
 }
 
 /// The first transactions, each function, each table at the end, and all of it in one line.

@@ -8,7 +8,7 @@ use interstice_engine::execution::{Execution, IndexId};
 use interstice_engine::limits::Limits;
 use interstice_engine::module::{Call, CallError, LoadError, Loaded, Module, ModuleFactory, ModuleLoader};
 use interstice_engine::publish::PublishOptions;
-use interstice_engine::recheck::{Divergence, Instances, Kind, Reason, Verdict};
+use interstice_engine::recheck::{Beside, Divergence, Instances, Kind, Reason, Verdict};
 use interstice_types::change::Change;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
@@ -295,6 +295,51 @@ fn one_transaction_of_64_runs_in_a_fresh_instance_too() {
     let offsets: Vec<_> = found.iter().map(|divergence| divergence.offset).collect();
     assert_eq!(offsets.first(), Some(&64));
     assert_eq!(found[0].instances, Instances::Fresh, "{}", found[0]);
+}
+
+/// As a node does it while it goes on: single transactions, some of them, from what there was before.
+#[test]
+fn a_transaction_runs_again_beside_the_engine_that_goes_on() {
+    let act = || Request::Call {
+        module: "quirky".into(),
+        function: "act".into(),
+        args: Vec::new(),
+        caller: Identity::default(),
+    };
+    for quirk in ["a static counter", "padding that nobody wrote"] {
+        let number = QUIRKS.iter().position(|(name, ..)| *name == quirk).unwrap();
+        let mut log = recorded(number);
+        log.truncate(2);
+        let mut engine = Engine::new(Arc::new(QuirkLoader), Limits::default());
+        log.iter().for_each(|transaction| engine.apply(transaction).unwrap());
+        engine.load_modules();
+        let mut beside = Beside::new(Arc::new(QuirkLoader), Limits::default());
+        let mut found = Vec::new();
+        for turn in 0..9 {
+            let before = (turn % 3 != 1).then(|| engine.before());
+            let Some(transaction) = engine.step(Input { now: Timestamp(1), seed: [5; 16], request: act() }).transaction
+            else {
+                continue;
+            };
+            let Some(before) = before else { continue };
+            if let Verdict::Divergent(divergence) = beside.recheck(before, &transaction).unwrap() {
+                assert_eq!(divergence.offset, transaction.offset);
+                found.push(divergence.offset);
+            }
+        }
+        // The instances beside have run fewer calls: from the first one on that was not picked.
+        assert_eq!(found.first(), Some(&(FIRST + 2)), "{quirk}: {found:?}");
+    }
+    // A publish too, which brings its modules along.
+    let log = recorded(9);
+    let mut engine = Engine::new(Arc::new(QuirkLoader), Limits::default());
+    let mut beside = Beside::new(Arc::new(QuirkLoader), Limits::default());
+    for transaction in &log[..4] {
+        let before = engine.before();
+        engine.apply(transaction).unwrap();
+        engine.load_modules();
+        assert_eq!(beside.recheck(before, transaction).unwrap(), Verdict::Same, "{}", transaction.offset);
+    }
 }
 
 /// Records that say something else than what the module does, with digests that fit them.

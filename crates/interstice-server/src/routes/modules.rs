@@ -5,7 +5,7 @@ use crate::node::Node;
 use axum::extract::{Path, State};
 use interstice_engine::catalog::ModuleEntry;
 use interstice_engine::{problems as refusals, system};
-use interstice_protocol::http::{ModuleSummary, Modules, SchemaOf, ScrubDone, Status};
+use interstice_protocol::http::{ModuleSummary, Modules, SchemaOf, ScrubDone, Status, Verified};
 use interstice_types::id::to_hex;
 use interstice_types::problem::Problem;
 use interstice_types::schema::SYSTEM_MODULE;
@@ -63,6 +63,10 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Answered<Status> {
             files: scrubbed.files,
             bytes: scrubbed.bytes,
             faults: scrubbed.faults,
+        }),
+        verify: node.facts.verify.map(|share| {
+            let [checked, skipped, divergent] = node.gauges.verified.read();
+            Verified { share: share.get(), checked, skipped, divergent }
         }),
         alarms: node.background.alarms().into_iter().map(|(_, problem)| problem).collect(),
     }))
