@@ -28,7 +28,10 @@ pub struct Engine {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) instances: Instances,
     pub(crate) queue: EventQueue,
+    /// Those in force: the ones that are noted, if some are.
     pub(crate) limits: Limits,
+    /// Those that this node is to have.
+    pub(crate) own_limits: Limits,
     pub(crate) loader: Arc<dyn ModuleLoader>,
     pub(crate) next_offset: Offset,
     pub(crate) time: Timestamp,
@@ -65,7 +68,8 @@ pub enum Request {
         /// Names the node.
         node: [u8; 16],
     },
-    /// Give the node the system tables that it did not know when the log began; nothing happens if it has them.
+    /// Give the node the system tables that it did not know when the log began, and note its limits; nothing happens if all of that is as
+    /// it should be.
     Configure,
     /// Bring a module in force.
     Publish {
@@ -150,6 +154,7 @@ impl Engine {
             instances: Vec::new(),
             queue: EventQueue::default(),
             limits,
+            own_limits: limits,
             loader,
             next_offset: 0,
             time: Timestamp(i64::MIN),
@@ -175,7 +180,8 @@ impl Engine {
             time: self.time,
             last_changed: self.last_changed.clone(),
             pending_schedules: self.pending_schedules.clone(),
-            ..Self::new(Arc::clone(&self.loader), self.limits)
+            limits: self.limits,
+            ..Self::new(Arc::clone(&self.loader), self.own_limits)
         }
     }
 
@@ -279,7 +285,7 @@ impl Engine {
     }
 
     fn configure(&mut self, moment: Moment) -> Performed {
-        if !system::is_outdated(&self.store) {
+        if !system::is_outdated(&self.store, &self.own_limits) {
             let problem = Problem::new("up-to-date", "the system tables are as they should be");
             return Err(refusal(problem, Vec::new(), 0).into());
         }
@@ -288,7 +294,8 @@ impl Engine {
 
     fn update_system(&mut self, cause: Cause, moment: Moment) -> Done {
         let mut tx = std::mem::take(&mut self.store).begin();
-        system::update_tables(&mut tx).expect("invariant: the system tables of a store can be brought up to date");
+        system::update_tables(&mut tx, &self.own_limits)
+            .expect("invariant: the system tables of a store can be brought up to date");
         let finished = self.unexecuted(tx);
         Done::new(cause, Outcome::Ok(Vec::new()), finished, moment)
     }
@@ -498,6 +505,7 @@ impl Engine {
                 depth
             }
             Cause::Publish { .. } | Cause::Genesis { .. } | Cause::Configure => {
+                self.limits = system::limit::noted(&self.store).unwrap_or(self.limits);
                 self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
                 return;
             }

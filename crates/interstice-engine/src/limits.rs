@@ -1,4 +1,4 @@
-//! What one call may cost. Part of the engine's configuration: replay needs the same numbers.
+//! What one call may cost. A node notes them in its log, for to run a call again takes the same numbers (`system::limit`).
 
 /// Bounds on the work of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,38 @@ impl Default for Limits {
             log_line_size: 8 << 10,
             artefact_size: 15 << 20,
             schedules: 16 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Each by its name.
+    pub(crate) fn values(&self) -> [(&'static str, u64); 8] {
+        [
+            ("fuel", self.fuel),
+            ("call_depth", self.call_depth as u64),
+            ("event_depth", u64::from(self.event_depth)),
+            ("open_scans", self.open_scans as u64),
+            ("log_lines", self.log_lines as u64),
+            ("log_line_size", self.log_line_size as u64),
+            ("artefact_size", self.artefact_size as u64),
+            ("schedules", self.schedules),
+        ]
+    }
+
+    /// Sets the one of this name, as far as this machine can count; one that is not known here has no effect here.
+    pub(crate) fn set(&mut self, name: &str, value: u64) {
+        let size = usize::try_from(value).unwrap_or(usize::MAX);
+        match name {
+            "fuel" => self.fuel = value,
+            "call_depth" => self.call_depth = size,
+            "event_depth" => self.event_depth = u32::try_from(value).unwrap_or(u32::MAX),
+            "open_scans" => self.open_scans = size,
+            "log_lines" => self.log_lines = size,
+            "log_line_size" => self.log_line_size = size,
+            "artefact_size" => self.artefact_size = size,
+            "schedules" => self.schedules = value,
+            _ => {}
         }
     }
 }

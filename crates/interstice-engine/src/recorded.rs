@@ -66,7 +66,9 @@ impl Engine {
         let catalog = Arc::new(Catalog::build(&store, &Catalog::default()));
         let last_changed = LastChanged::all_at(next_offset, store.next_table_id());
         let pending_schedules = Pending::of(&store);
-        Self { store, catalog, next_offset, time, last_changed, pending_schedules, ..Self::new(loader, limits) }
+        let own = Self::new(loader, limits);
+        let limits = system::limit::noted(&store).unwrap_or(limits);
+        Self { store, catalog, limits, next_offset, time, last_changed, pending_schedules, ..own }
     }
 
     /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in

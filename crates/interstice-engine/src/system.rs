@@ -2,9 +2,11 @@
 
 pub mod connection;
 pub mod dead_letter;
+pub(crate) mod limit;
 pub mod schedule;
 pub mod version;
 
+use crate::limits::Limits;
 use interstice_store::store::{SharedTable, Store};
 use interstice_store::table::{IndexId, Table};
 use interstice_store::write::{WriteError, WriteTx};
@@ -77,6 +79,7 @@ pub fn tables() -> Vec<TableSchema> {
         schedule::schema(),
         version::schema(),
         connection::schema(),
+        limit::schema(),
     ]
 }
 
@@ -125,16 +128,18 @@ fn clients() -> TableSchema {
     clients
 }
 
-/// Whether this node knows system tables, or columns of them, that `store` has not.
-pub fn is_outdated(store: &Store) -> bool {
-    tables().iter().any(|schema| named(store, &schema.name).is_none_or(|table| **table.schema() != *schema))
+/// Whether this node knows system tables, or columns of them, that `store` has not, or has other limits than are noted there.
+pub fn is_outdated(store: &Store, limits: &Limits) -> bool {
+    let has_others = || limit::noted(store).is_none_or(|noted| noted != *limits);
+    has_others()
+        || tables().iter().any(|schema| named(store, &schema.name).is_none_or(|table| **table.schema() != *schema))
 }
 
-/// Gives the store the system tables, and the columns of them, that this node knows.
+/// Gives the store the system tables, and the columns of them, that this node knows, and notes its limits.
 ///
 /// # Errors
 /// If the transaction is full.
-pub fn update_tables(tx: &mut WriteTx) -> Result<(), WriteError> {
+pub fn update_tables(tx: &mut WriteTx, limits: &Limits) -> Result<(), WriteError> {
     for schema in tables() {
         match named(tx.store(), &schema.name).map(|table| (table.id(), Arc::clone(table.schema()))) {
             None => drop(tx.create_table(SYSTEM_MODULE.into(), Arc::new(schema))?),
@@ -145,7 +150,7 @@ pub fn update_tables(tx: &mut WriteTx) -> Result<(), WriteError> {
             }
         }
     }
-    Ok(())
+    limit::note(tx, limits)
 }
 
 /// A row of `interstice.module`.

@@ -20,6 +20,7 @@ use crate::engine::{Engine, Input, Moment, Output, Performed, Request, Target, r
 use crate::module::{HOST_FAULT, Loaded};
 use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
+use crate::system;
 pub use compared::{Compared, Way};
 use counterpart::Counterparts;
 use interstice_types::change::Change;
@@ -273,8 +274,7 @@ impl WhatIf {
             return Err(refused(Problem::new("not-a-call", text).hint("only a call has arguments that can be others")));
         }
         let performed = match &transaction.cause {
-            Cause::Genesis { node } => return Ok(self.step(Request::Genesis { node: *node }, moment)),
-            Cause::Configure => return Ok(self.step(Request::Configure, moment)),
+            Cause::Genesis { .. } | Cause::Configure => return Ok(self.configure(transaction, moment)),
             Cause::Publish { module, .. } => return self.publish((module, transaction), moment),
             Cause::Call { .. } => self.call(transaction, moment)?,
             Cause::Event { .. } => {
@@ -336,9 +336,19 @@ impl WhatIf {
         output
     }
 
-    fn step(&mut self, request: Request, (now, seed): Moment) -> Came {
+    /// What a node does by itself, with the limits that it had then.
+    fn configure(&mut self, transaction: &Transaction, (now, seed): Moment) -> Came {
+        let mut after = self.recorded.store.clone();
+        let is_whole = after.apply(&mut transaction.changes.clone()).is_ok();
+        let limits = is_whole.then(|| system::limit::noted(&after)).flatten();
+        self.alternative.own_limits = limits.unwrap_or(self.alternative.own_limits);
+        let request = match transaction.cause {
+            Cause::Genesis { node } => Request::Genesis { node },
+            _ => Request::Configure,
+        };
         let performed = self.alternative.perform(Input { now, seed, request });
-        Came::To(Box::new(self.done(performed)))
+        self.done(performed);
+        Came::ToBeOtherwise
     }
 
     /// Leaves a transaction out: an event that was to be delivered and a schedule that was due are gone all the same.

@@ -113,8 +113,8 @@ impl Server {
     ) -> Result<Self, StartError> {
         let loader: Arc<dyn ModuleLoader> = Arc::new(runtime);
         let birth = Birth { node: id, now: moment::now(), seed: moments.seed() };
-        let data = config.data.as_deref();
-        let loaded = past.newest((Arc::clone(&loader), config.limits));
+        let (data, limits) = (config.data.as_deref(), settings.limits.over(config.limits));
+        let loaded = past.newest((Arc::clone(&loader), limits));
         let (start, left_aside) = loaded.map_err(|error| StartError::of_load(data, &error))?;
         let newest = start.from_snapshot;
         let Past { log, snapshots, .. } = past;
@@ -129,7 +129,7 @@ impl Server {
             verify: config.verify,
         };
         let catalog = Arc::clone(engine.catalog());
-        let node = Arc::new(Node::new(catalog, (loader, config.limits), log, facts));
+        let node = Arc::new(Node::new(catalog, (loader, limits), log, facts));
         node.background.set_snapshot(newest);
         let damaged = left_aside.iter().map(|error| Problem::new("snapshot-damaged", error.to_string()));
         damaged.for_each(|problem| node.background.report("recovery", Err(problem)));

@@ -16,10 +16,16 @@
 //! [scrub]                       # reads every byte of log and snapshots again, and raises an alarm where one is damaged
 //! interval = "1 day"            # since the start, and since the last one; or "never"
 //! rate = "16 MiB"               # a second
+//!
+//! [limits]                      # noted in the log: a call is run again under those that it ran under
+//! fuel = 200_000_000            # of a transaction; at least 1,000,000
+//! event_depth = 64              # events that cause each other, one behind the other
+//! schedules = 16_777_216        # of a module that have still to run
 //! ```
 
 use crate::start::StartError;
 use bytesize::ByteSize;
+use interstice_engine::limits::Limits;
 use interstice_log::local::{DEFAULT_SEGMENT_SIZE, MIN_SEGMENT_SIZE};
 use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
@@ -40,6 +46,8 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// When everything is read again.
     pub scrub: ScrubSettings,
+    /// What one call may cost.
+    pub limits: LimitSettings,
 }
 
 /// Settings of the log.
@@ -73,6 +81,33 @@ pub struct RetentionSettings {
     pub keep: Keep,
     /// Where segments are copied before they go.
     pub archive: Option<PathBuf>,
+}
+
+/// What one call may cost; what is left out is as it is by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Fuel of a transaction.
+    pub fuel: Option<u64>,
+    /// Events that cause each other, one behind the other.
+    pub event_depth: Option<u32>,
+    /// Schedules of a module that have still to run.
+    pub schedules: Option<u64>,
+}
+
+/// With less a module could not even describe itself.
+const MIN_FUEL: u64 = 1_000_000;
+
+impl LimitSettings {
+    /// `limits`, but for what is set.
+    pub fn over(self, limits: Limits) -> Limits {
+        Limits {
+            fuel: self.fuel.unwrap_or(limits.fuel),
+            event_depth: self.event_depth.unwrap_or(limits.event_depth),
+            schedules: self.schedules.unwrap_or(limits.schedules),
+            ..limits
+        }
+    }
 }
 
 /// When every byte is read again.
@@ -136,6 +171,9 @@ impl Settings {
         if settings.log.segment < MIN_SEGMENT_SIZE {
             let least = ByteSize(MIN_SEGMENT_SIZE).display().iec();
             return Err(invalid(format!("`log.segment` must be at least {least}")));
+        }
+        if settings.limits.fuel.is_some_and(|fuel| fuel < MIN_FUEL) {
+            return Err(invalid(format!("`limits.fuel` must be at least {MIN_FUEL}")));
         }
         if settings.scrub.rate == 0 {
             return Err(invalid(
@@ -206,6 +244,8 @@ mod tests {
             ("[retention]\nkeep = \"most\"", "neither `all` nor a size nor a time"),
             ("[snapshots]\ninterval = 5", "line 2"),
             ("[snapshots", "line 1"),
+            ("[limits]\nfuel = 10", "at least 1000000"),
+            ("[limits]\nmemory = 10", "memory"),
             ("[scrub]\nrate = \"0 B\"", "interval = \"never\""),
             ("[scrub]\ninterval = \"sometimes\"", "line 2"),
         ] {

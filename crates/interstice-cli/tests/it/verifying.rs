@@ -68,3 +68,41 @@ fn a_share_that_is_none_is_refused() {
         assert!(ran.stderr.contains("write `1/N`, as in `1/16`"), "{}", ran.stderr);
     }
 }
+
+/// What a node may spend on a call is set, and set otherwise later: each call is run again under what it ran under.
+#[test]
+fn calls_are_run_again_under_the_limits_of_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, file) = (directory.path().to_str().unwrap(), directory.path().join("config.toml"));
+    let limits = |fuel: u64| std::fs::write(&file, format!("[limits]\nfuel = {fuel}\n")).unwrap();
+    let noted = |node: &Node| {
+        let statement = "select value from interstice.limit where name = 'fuel'";
+        node.run(&["sql", statement, "-o", "json"]).ok().json()["rows"][0][0].clone()
+    };
+    limits(400_000_000);
+    let node = Node::start(directory.path());
+    node.publish("fixtures/modules/probe");
+    node.run(&["call", "probe.pile", "100", "20000", "8"]).ok();
+    assert_eq!(noted(&node), serde_json::json!("400000000"));
+    node.terminate();
+    // With less it would not come to its end any more.
+    limits(2_000_000);
+    let node = Node::start(directory.path());
+    assert_eq!(noted(&node), serde_json::json!("2000000"));
+    node.run(&["call", "probe.pile", "100000", "20000", "8"]).refused(1, "out-of-fuel");
+    let checked = node.run(&["replay", "check", "-o", "json"]).ok().json();
+    assert_eq!((&checked["divergent"], &checked["incomparable"]), (&json!(0), &json!(0)), "{checked}");
+    node.terminate();
+    // Nor is a change of them lost when it begins at a snapshot.
+    run(&["snapshot", "create", "--data", data]).ok();
+    limits(3_000_000);
+    let node = Node::start(directory.path());
+    assert_eq!(noted(&node), serde_json::json!("3000000"));
+    node.run(&["replay", "check"]).ok();
+    assert!(run(&["replay", "check", "--data", data]).ok().stdout.contains("0 divergences"));
+    node.terminate();
+    limits(1);
+    let mut command = interstice(&["start", "--data", data, "--listen", "127.0.0.1:0"]);
+    let ran = Node::launch(&mut command).err().unwrap();
+    assert!(ran.exit == 2 && ran.stderr.contains("`limits.fuel` must be at least"), "{ran:?}");
+}

@@ -19,6 +19,7 @@ pub struct Before {
     store: Store,
     catalog: Arc<Catalog>,
     event: Option<PendingEvent>,
+    limits: Limits,
     next_offset: Offset,
     time: Timestamp,
     pending_schedules: Pending,
@@ -36,6 +37,7 @@ impl Engine {
             store: self.store.clone(),
             catalog: Arc::clone(&self.catalog),
             event: self.queue.first().cloned(),
+            limits: self.limits,
             next_offset: self.next_offset,
             time: self.time,
             pending_schedules: self.pending_schedules.clone(),
@@ -54,13 +56,14 @@ impl Beside {
     /// # Errors
     /// [`RecordedError`] if it does not follow.
     pub fn recheck(&mut self, before: Before, transaction: &Transaction) -> Result<Verdict, RecordedError> {
-        let Before { store, catalog, event, next_offset, time, pending_schedules } = before;
+        let Before { store, catalog, event, limits, next_offset, time, pending_schedules } = before;
         let engine = &mut self.engine;
         if !Arc::ptr_eq(&engine.catalog, &catalog) || engine.instances.len() != catalog.modules().len() {
             engine.instances = instantiate(&catalog);
             engine.catalog = catalog;
         }
         (engine.store, engine.next_offset, engine.time) = (store, next_offset, time);
+        engine.limits = limits;
         (engine.queue, engine.pending_schedules) = (event.into_iter().collect(), pending_schedules);
         // The number that a caller had in another state.
         engine.last_caller = None;
