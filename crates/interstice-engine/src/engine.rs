@@ -220,6 +220,16 @@ impl Engine {
         self.limits
     }
 
+    /// Whether what functions do from now on is kept step by step, for [`take_trace`](Self::take_trace).
+    pub fn set_tracing(&mut self, tracing: bool) {
+        self.tracing = tracing;
+    }
+
+    /// What the last execution did that was kept step by step.
+    pub fn take_trace(&mut self) -> Option<Box<Trace>> {
+        self.trace.take()
+    }
+
     /// Does one thing. Whatever is refused has changed nothing.
     pub fn step(&mut self, input: Input) -> Output {
         match self.perform(input) {

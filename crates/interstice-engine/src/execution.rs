@@ -96,10 +96,14 @@ struct Frame {
 pub struct LogLine {
     /// The module that logged it.
     pub module: String,
+    /// The function of it that ran.
+    pub function: String,
     /// 1 error, 2 warning, 3 info, 4 debug.
     pub level: u8,
     /// Control characters escaped, cut at the limit.
     pub text: String,
+    /// Whether what the function wrote was undone: it failed, or one that called it.
+    pub undone: bool,
 }
 
 /// Why a host call did not do what was asked.
@@ -279,17 +283,36 @@ impl Execution {
         }
     }
 
-    /// Logs a line, kept with the transaction's outcome and nowhere else.
+    /// Code of the running module says that the function with this number in it begins; kept where steps are.
+    pub fn enter_code(&mut self, function: u32) {
+        let fuel = self.meter.fuel();
+        if let Some(trace) = self.meter.trace_mut() {
+            trace.enter_code(function, fuel);
+        }
+    }
+
+    /// Code of the running module says that the function that began last, and has not ended, ends.
+    pub fn leave_code(&mut self) {
+        let fuel = self.meter.fuel();
+        if let Some(trace) = self.meter.trace_mut() {
+            trace.leave_code(fuel);
+        }
+    }
+
+    /// Logs a line, handed over with the outcome and in no log: who wants it again runs the transaction again.
     ///
     /// # Errors
     /// [`HostError`].
     pub fn log(&mut self, level: u8, text: &str) -> Result<(), HostError> {
         self.enter(HostCall::Log, u64::from(level), text.as_bytes())?;
         if self.log.len() < self.limits.log_lines {
-            let module = self.catalog.modules()[self.frame().module].schema.module.clone();
+            let frame = self.frame();
+            let entry = &self.catalog.modules()[frame.module];
+            let (module, function) = (&entry.schema.module, &entry.functions[frame.function as usize].schema.name);
+            let (module, function) = (module.clone(), function.clone());
             let cut = text.floor_char_boundary(self.limits.log_line_size);
             let text = text[..cut].chars().flat_map(printable).collect();
-            self.log.push(LogLine { module, level: level.clamp(1, 4), text });
+            self.log.push(LogLine { module, function, level: level.clamp(1, 4), text, undone: false });
         }
         Ok(())
     }

@@ -15,7 +15,7 @@
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
 //! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, `connection`, [`last_changed`],
-//! [`recorded`], [`recheck`], [`what_if`], [`read`], [`system`].
+//! [`recorded`], [`recheck`], [`rerun`], [`what_if`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
@@ -33,6 +33,7 @@ pub mod publish;
 pub mod read;
 pub mod recheck;
 pub mod recorded;
+pub mod rerun;
 pub mod schedule;
 pub mod system;
 mod telling;

@@ -22,6 +22,11 @@ pub trait ModuleFactory: Send + Sync + 'static {
     /// # Errors
     /// If the host cannot make one.
     fn instantiate(&self) -> Result<Box<dyn Module>, LoadError>;
+
+    /// What the function with this number in its code is called, for people; `None` if that is not known.
+    fn code_name(&self, _function: u32) -> Option<String> {
+        None
+    }
 }
 
 /// Turns artefacts into factories; the place where compilation happens.

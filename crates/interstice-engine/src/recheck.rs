@@ -122,7 +122,7 @@ impl fmt::Display for Divergence {
 
 /// Which instances run a cause again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
+pub(crate) enum Run {
     /// Those that are there.
     Used,
     Fresh,
@@ -152,13 +152,16 @@ impl Engine {
             return Err(RecordedError::WrongOffset { expected: self.next_offset, found: recorded.offset });
         }
         if let Some(verdict) = verdict_of(recorded) {
-            return self.go_on_from(recorded, verdict);
+            return self.go_on_from(recorded).map(|()| verdict);
         }
         // A publish cannot be taken back change by change.
         let before = matches!(recorded.cause, Cause::Publish { .. }).then(|| self.store.clone());
         let mut attempt = match self.attempt(recorded, first) {
             Ok(attempt) => attempt,
-            Err(problem) => return self.go_on_from(recorded, Verdict::Incomparable(Reason::Unavailable(problem))),
+            Err(problem) => {
+                self.go_on_from(recorded)?;
+                return Ok(Verdict::Incomparable(Reason::Unavailable(problem)));
+            }
         };
         let (mut difference, mut instances) = (parting(recorded, &attempt), Instances::Used);
         // A publish runs in fresh ones as it is.
@@ -184,24 +187,24 @@ impl Engine {
             let divergence = self.narrow_down(recorded, difference, (first, instances), before.as_ref());
             Verdict::Divergent(Box::new(divergence))
         };
-        self.go_on_from(recorded, verdict)
+        self.go_on_from(recorded).map(|()| verdict)
     }
 
     /// Applies the record.
-    fn go_on_from(&mut self, recorded: &Transaction, verdict: Verdict) -> Result<Verdict, RecordedError> {
+    pub(crate) fn go_on_from(&mut self, recorded: &Transaction) -> Result<(), RecordedError> {
         self.apply(recorded)?;
         if matches!(recorded.cause, Cause::Publish { .. }) {
             // What does not load answers that it is not available.
             self.load_modules();
         }
-        Ok(verdict)
+        Ok(())
     }
 
     /// Runs the cause again, up to where it would commit.
     ///
     /// # Errors
     /// The module that it published does not load here.
-    fn attempt(&mut self, recorded: &Transaction, run: Run) -> Result<Performed, Box<Problem>> {
+    pub(crate) fn attempt(&mut self, recorded: &Transaction, run: Run) -> Result<Performed, Box<Problem>> {
         if run != Run::Used {
             self.instances = instantiate(&self.catalog);
         }
@@ -216,7 +219,7 @@ impl Engine {
     }
 
     /// Takes back what was not committed.
-    fn take_back(&mut self, attempt: Performed, before: Option<&Store>) {
+    pub(crate) fn take_back(&mut self, attempt: Performed, before: Option<&Store>) {
         match (attempt, before) {
             (Err(_), _) => {}
             (Ok(done), None) => drop(self.undo(done.finished)),
@@ -317,6 +320,11 @@ impl Engine {
         };
         found.map_or_else(|| "?".to_owned(), |found| found.full_name())
     }
+}
+
+/// Whether an attempt came out otherwise than recorded.
+pub(crate) fn is_otherwise(recorded: &Transaction, attempt: &Performed) -> bool {
+    parting(recorded, attempt).is_some()
 }
 
 /// What of an attempt is not as recorded.

@@ -8,6 +8,7 @@ pub mod contents;
 pub(crate) mod features;
 mod reset;
 mod scan;
+pub(crate) mod telling;
 pub mod validate;
 
 pub use reset::Obstacle;

@@ -1,5 +1,8 @@
 //! The host calls: bytes out of the guest's memory, one call of the execution, bytes back in.
 
+pub(crate) mod telling;
+
+use crate::artefact::telling::Functions;
 use crate::runtime::{MAX_TABLE_ELEMENTS, MAX_TABLES};
 use interstice_abi::header::ScanRequest;
 use interstice_abi::host::{self as abi, IMPORT_MODULE, NOT_FOUND, REFUSED};
@@ -8,6 +11,7 @@ use interstice_engine::module::CallError;
 use interstice_types::id::ScheduleId;
 use interstice_types::problem::Problem;
 use interstice_types::time::Timestamp;
+use std::sync::Arc;
 use wasmtime::{Caller, Engine, Error, Linker, Memory, ResourceLimiter, Result, StoreLimits, StoreLimitsBuilder};
 
 /// What the host keeps beside an instance.
@@ -23,6 +27,8 @@ pub struct Host {
     /// How the call ends, decided by a host call.
     ending: Option<CallError>,
     limits: StoreLimits,
+    /// Of code that tells what it does.
+    functions: Option<Arc<Functions>>,
 }
 
 impl Host {
@@ -42,6 +48,7 @@ impl Host {
             refused: None,
             ending: None,
             limits,
+            functions: None,
         }
     }
 
@@ -51,6 +58,10 @@ impl Host {
 
     pub(crate) fn set_memory(&mut self, memory: Memory) {
         self.memory = Some(memory);
+    }
+
+    pub(crate) fn set_functions(&mut self, functions: Option<Arc<Functions>>) {
+        self.functions = functions;
     }
 
     pub(crate) fn begin(&mut self, execution: Box<Execution>) {

@@ -8,6 +8,7 @@
 //!    and after every trap, the instance is dropped, and the next call makes a new one.
 
 use crate::artefact::ResetRange;
+use crate::artefact::telling::Functions;
 use crate::host::Host;
 use crate::runtime::{MAX_INSTANCES, MAX_MEMORY_SIZE, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
@@ -30,6 +31,8 @@ const SETUP_FUEL: u64 = 50_000_000;
 pub struct WasmModule {
     pre: Arc<InstancePre<Host>>,
     reset: Option<ResetRange>,
+    /// Of code that tells what it does.
+    functions: Option<Arc<Functions>>,
     live: Option<Live>,
 }
 
@@ -50,14 +53,22 @@ struct Live {
 
 impl WasmModule {
     /// A module without an instance yet.
-    pub(crate) fn new(pre: Arc<InstancePre<Host>>, reset: Option<ResetRange>) -> Self {
-        Self { pre, reset, live: None }
+    pub(crate) fn new(
+        pre: Arc<InstancePre<Host>>,
+        reset: Option<ResetRange>,
+        functions: Option<Arc<Functions>>,
+    ) -> Self {
+        Self { pre, reset, functions, live: None }
     }
 
     fn live(&mut self) -> Result<&mut Live, Problem> {
         match &mut self.live {
             Some(live) => Ok(live),
-            place => Ok(place.insert(Live::new(&self.pre, self.reset)?)),
+            place => {
+                let live = place.insert(Live::new(&self.pre, self.reset)?);
+                live.store.data_mut().set_functions(self.functions.clone());
+                Ok(live)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The runtime: one configuration, one compiler, one set of host calls for all modules of a node.
 
+use crate::artefact::telling::{Functions, telling};
 use crate::artefact::{self, Artefact, ResetRange};
 use crate::cache::{CodeCache, MAX_CACHE_SIZE};
 use crate::configuration::{self, Images};
@@ -39,6 +40,8 @@ pub struct Runtime {
     /// What was compiled last, by the hash of the artefact.
     recent: Mutex<Vec<([u8; 32], Module)>>,
     compiled: AtomicU64,
+    /// Whether modules tell when each of their functions begins and ends.
+    tells: bool,
 }
 
 impl Runtime {
@@ -76,9 +79,21 @@ impl Runtime {
         Self::of_engine(configuration::engine(MAX_REPLAY_INSTANCES, Images::Copied).map_err(no_runtime)?)
     }
 
+    /// A runtime for history that is run again to see what it did: modules tell when each function inside of them begins and ends,
+    /// and otherwise do what they do, for the same fuel.
+    ///
+    /// # Errors
+    /// If this machine cannot run WebAssembly.
+    pub fn for_tracing() -> Result<Self, LoadError> {
+        let mut runtime = Self::for_replay()?;
+        host::telling::link(&mut runtime.linker).map_err(no_runtime)?;
+        runtime.tells = true;
+        Ok(runtime)
+    }
+
     pub(crate) fn of_engine(engine: Engine) -> Result<Self, LoadError> {
         let linker = host::linker(&engine).map_err(no_runtime)?;
-        Ok(Self { engine, linker, cache: None, recent: Mutex::default(), compiled: AtomicU64::new(0) })
+        Ok(Self { engine, linker, cache: None, recent: Mutex::default(), compiled: AtomicU64::new(0), tells: false })
     }
 
     /// Artefacts that were compiled so far, rather than found in the cache.
@@ -96,12 +111,22 @@ impl Runtime {
     }
 
     pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(Artefact, WasmFactory), LoadError> {
-        let module = self.module(bytes).map_err(load_error)?;
+        let (module, functions) = self.code(bytes).map_err(load_error)?;
         let artefact = artefact::read(bytes).map_err(load_error)?;
         let pre = self.linker.instantiate_pre(&module);
         let pre = pre.map_err(|error| load_error(Problem::new("unknown-import", format!("{error:#}"))))?;
         let reset = artefact.reset;
-        Ok((artefact, WasmFactory { pre: Arc::new(pre), reset }))
+        Ok((artefact, WasmFactory { pre: Arc::new(pre), reset, functions }))
+    }
+
+    /// Compiled code, and where it tells what it does what there is to know of its functions.
+    fn code(&self, wasm: &[u8]) -> Result<(Module, Option<Arc<Functions>>), Problem> {
+        if !self.tells {
+            return Ok((self.module(wasm)?, None));
+        }
+        Module::validate(&self.engine, wasm).map_err(|error| self.refusal(wasm, &error))?;
+        let telling = telling(wasm)?;
+        Ok((self.module(&telling.wasm)?, Some(Arc::new(telling.functions))))
     }
 
     /// Compiled code: what was compiled a while ago is not compiled again, also by others meanwhile.
@@ -151,11 +176,17 @@ impl ModuleLoader for Runtime {
 pub(crate) struct WasmFactory {
     pub(crate) pre: Arc<InstancePre<Host>>,
     pub(crate) reset: Option<ResetRange>,
+    /// Of code that tells what it does.
+    functions: Option<Arc<Functions>>,
 }
 
 impl ModuleFactory for WasmFactory {
     fn instantiate(&self) -> Result<Box<dyn EngineModule>, LoadError> {
-        Ok(Box::new(WasmModule::new(Arc::clone(&self.pre), self.reset)))
+        Ok(Box::new(WasmModule::new(Arc::clone(&self.pre), self.reset, self.functions.clone())))
+    }
+
+    fn code_name(&self, function: u32) -> Option<String> {
+        self.functions.as_ref()?.names.get(&function).cloned()
     }
 }
 

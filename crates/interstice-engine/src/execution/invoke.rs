@@ -42,6 +42,7 @@ impl Execution {
         self.waiting.extend(self.running.replace(frame));
         let savepoint = self.tables.tx().map(|tx| tx.savepoint());
         let scheduled = self.scheduled.clone();
+        let lines = self.log.len();
         let fuel = self.meter.fuel();
         if let Some(trace) = self.meter.trace_mut() {
             trace.enter((module, function), args, fuel);
@@ -59,6 +60,7 @@ impl Execution {
         if let (Err(_), Some(savepoint), Ok(tx)) = (&result, savepoint, this.tables.tx_mut()) {
             tx.rollback_to(savepoint);
             this.scheduled = scheduled;
+            this.log[lines..].iter_mut().for_each(|line| line.undone = true);
         }
         let fuel = this.meter.fuel();
         if let Some(trace) = this.meter.trace_mut() {

@@ -8,12 +8,20 @@ use crate::module::CallError;
 
 /// Bytes of arguments and results that a trace keeps; of what comes behind that only sizes are known.
 pub const MAX_TRACE_SIZE: usize = 64 << 20;
+/// Functions inside of modules whose beginning a trace keeps; those behind them count for the one that called them.
+pub const MAX_CODE_STEPS: usize = 1 << 20;
 
 /// The steps of an execution, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// In order.
     pub steps: Vec<Step>,
+    /// What the code inside of modules did between them, where a module says so; in order.
+    pub code: Vec<CodeStep>,
+    /// Calls of functions inside of modules that are not kept.
+    pub code_left_out: u64,
+    /// How many of those still run: of the function that runs, those that wait for it in front.
+    unkept: Vec<u64>,
     /// Host calls so far.
     host_calls: u64,
     /// Changes of the transaction before the next host call.
@@ -44,6 +52,17 @@ pub enum Step {
         /// Fuel that was left.
         fuel: u64,
     },
+}
+
+/// A function inside of a module began or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeStep {
+    /// How many steps come before it.
+    pub behind: usize,
+    /// Its number in the module's code, if it began; `None` if the last one that began and has not ended did.
+    pub function: Option<u32>,
+    /// Fuel that was left.
+    pub fuel: u64,
 }
 
 /// How a function ended.
@@ -119,6 +138,7 @@ impl Trace {
     #[cold]
     pub(super) fn enter(&mut self, (module, function): (usize, u32), args: &[u8], fuel: u64) {
         let args = self.keep(args);
+        self.unkept.push(0);
         self.steps.push(Step::Enter { module, function, args, fuel });
     }
 
@@ -130,7 +150,28 @@ impl Trace {
             Err(CallError::Refused(problem)) => Ending::Refused(problem.code.to_string()),
             Err(CallError::Trapped(problem)) => Ending::Trapped(problem.code.to_string()),
         };
+        self.unkept.pop();
         self.steps.push(Step::Leave { ending, fuel });
+    }
+
+    /// The function `function` inside of the running module began.
+    #[cold]
+    pub(super) fn enter_code(&mut self, function: u32, fuel: u64) {
+        if self.code.len() >= MAX_CODE_STEPS {
+            self.code_left_out += 1;
+            self.unkept.iter_mut().last().into_iter().for_each(|unkept| *unkept += 1);
+            return;
+        }
+        self.code.push(CodeStep { behind: self.steps.len(), function: Some(function), fuel });
+    }
+
+    /// The function inside of the running module that began last ended.
+    #[cold]
+    pub(super) fn leave_code(&mut self, fuel: u64) {
+        match self.unkept.last_mut() {
+            Some(unkept) if *unkept > 0 => *unkept -= 1,
+            _ => self.code.push(CodeStep { behind: self.steps.len(), function: None, fuel }),
+        }
     }
 
     #[cold]
@@ -140,13 +181,21 @@ impl Trace {
         self.steps.push(Step::Host(HostStep { position, call, number, bytes, results: Vec::new(), fuel, changes }));
     }
 
-    /// The last host call gave this back.
+    /// The last host call of the running function gave this back: what a function that it called did lies between.
     #[cold]
     pub(super) fn result(&mut self, number: u64, bytes: &[u8]) {
         let bytes = self.keep(bytes);
+        let mut inside = 0_usize;
         let last = self.steps.iter_mut().rev().find_map(|step| match step {
-            Step::Host(step) => Some(step),
-            Step::Enter { .. } | Step::Leave { .. } => None,
+            Step::Leave { .. } => {
+                inside += 1;
+                None
+            }
+            Step::Enter { .. } => {
+                inside -= 1;
+                None
+            }
+            Step::Host(step) => (inside == 0).then_some(step),
         });
         last.expect("invariant: a result is a host call's").results.push((number, bytes));
     }

@@ -278,6 +278,14 @@ impl Scan<'_> {
         named.map_or_else(|_| format!("function {function}"), |at| format!("`{}`", self.names[at].1))
     }
 
+    /// What functions are called, by number: as the module names them, imported ones as in `host.insert`.
+    pub(super) fn code_names(&self) -> BTreeMap<u32, String> {
+        let imported = self.imports.iter().filter(|import| import.function.is_some());
+        let imported = (0..).zip(imported.map(|import| format!("host.{}", import.name)));
+        let own = self.names.iter().filter(|(number, _)| *number >= self.imported_functions);
+        own.map(|(number, name)| (*number, format!("{:#}", rustc_demangle::demangle(name)))).chain(imported).collect()
+    }
+
     /// The function whose code has the byte `offset`, for people.
     pub(super) fn function_at(&self, offset: usize) -> Option<String> {
         let before = self.bodies.partition_point(|start| *start <= offset).checked_sub(1)?;

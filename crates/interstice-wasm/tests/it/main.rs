@@ -3,6 +3,7 @@
 
 mod determinism;
 mod support;
+mod telling;
 mod validating;
 
 use interstice_engine::module::ModuleLoader;
