@@ -3,15 +3,20 @@
 mod bench;
 mod graph;
 mod history;
+mod logs;
 mod looking;
 mod modules;
+mod trace;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
 pub(crate) use graph::{Graph, GraphFormat, Kind};
 pub(crate) use history::{At, Backup, Filters, Log, Otherwise, Replay, Schedule, Scope, Snapshot};
+pub(crate) use logs::{LineLevel, Logs};
 pub(crate) use looking::{Inspect, Validate};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
+pub(crate) use trace::{Destination, Trace, TraceFormat};
 
+use crate::telling::{Levels, LogFormat};
 use crate::template::Template;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -34,6 +39,13 @@ pub(crate) struct Args {
     /// No notes on stderr, only errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// What is said on stderr of the command's and the node's own work: `error`, `warn`, `info`, `debug`, `trace` or `off`; or of parts of
+    /// it, as in `warn,interstice_server=debug`
+    #[arg(long, global = true, env = "INTERSTICE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: Levels,
+    /// How that is written
+    #[arg(long, global = true, env = "INTERSTICE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -256,6 +268,11 @@ pub(crate) enum Command {
     /// Recorded transactions, run again
     #[command(subcommand)]
     Replay(Replay),
+    /// Lines that functions logged, each with the offset of its transaction
+    Logs(Logs),
+    /// What transactions did, step by step, with fuel as the clock
+    #[command(subcommand)]
+    Trace(Trace),
     /// What the database is made of and what of it causes what, as a graph
     Graph(Graph),
     /// Measure

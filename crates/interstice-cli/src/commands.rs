@@ -13,6 +13,7 @@ pub(crate) mod history;
 mod inspect;
 mod invoke;
 mod log;
+mod logs;
 mod migrate;
 mod modules;
 mod new;
@@ -29,10 +30,11 @@ mod sql;
 mod status;
 mod subscribe;
 mod test;
+mod trace;
 mod validate;
 mod what_if;
 
-use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot};
+use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot, Trace};
 use crate::directory::{Directory, Place};
 use crate::failure::Failure;
 use crate::node::Node;
@@ -107,6 +109,13 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         }
         Command::Replay(Replay::Check { scope, fresh, jobs, data, .. }) => {
             replay::check(&Directory::at(&node, data.as_deref())?, (*scope, *fresh, *jobs), output)
+        }
+        Command::Logs(options) => logs::run(&node, options, output),
+        Command::Trace(Trace::Export { scope, data, destination }) => {
+            trace::export(&Directory::at(&node, data.as_deref())?, *scope, destination, output)
+        }
+        Command::Trace(Trace::Record { count, time, destination }) => {
+            trace::record(&node, (*count, time), destination, output)
         }
         Command::Graph(options) => graph::run(&node, options, output),
         Command::Bench(options) => bench::run(options, output),

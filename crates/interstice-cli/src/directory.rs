@@ -3,6 +3,7 @@
 use crate::failure::{Failure, exit, log_not_opened};
 use crate::node::Node;
 use crate::remote::{Files, NodeFiles};
+use crate::telling::OWN_TARGET;
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
 use interstice::moment::{Moment, MomentError, state_at};
@@ -228,6 +229,10 @@ impl Directory {
         // A node beside may have made a snapshot of what this reader does not see yet.
         let most = most.min(log.tail().next_offset);
         let loaded = load_before(log, &self.snapshots(log), most, (loader, Limits::default()));
+        if let Ok((start, left_aside)) = &loaded {
+            let (from_snapshot, damaged) = (start.from_snapshot, left_aside.len());
+            tracing::debug!(target: OWN_TARGET, place = self.place(), most, from_snapshot, damaged, "history begins");
+        }
         match loaded {
             Ok((start, _)) => Ok(start),
             Err(error @ LoadError::NoBeginning { .. }) => Err(reports::trimmed(&error).into()),

@@ -9,7 +9,7 @@
 //! 2. The format never depends on whether stdout is a terminal.
 //! 3. What works on a live node works on a data directory.
 //!
-//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `template`, `schemas`, `node`, `directory`, `remote`, `output`.
+//! *Reading order*: `args`, `commands`, `report`, `failure`, `project`, `template`, `schemas`, `node`, `directory`, `remote`, `output`, `telling`.
 #![forbid(unsafe_code)]
 
 #[global_allocator]
@@ -25,6 +25,7 @@ mod project;
 mod remote;
 mod report;
 mod schemas;
+mod telling;
 mod template;
 mod unfinished;
 
@@ -34,7 +35,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let output = output::Output::new(args.output, args.quiet);
+    telling::begin(&args.log_level, args.log_format, args.quiet);
+    let output = output::Output::new(args.output, args.log_format, args.quiet);
     match commands::run(&args, &output) {
         Ok(report) => ExitCode::from(output.finish(&report)),
         Err(failure) => ExitCode::from(output.fail(&failure)),

@@ -2,13 +2,15 @@
 
 use crate::failure::Failure;
 use crate::remote::NodeFiles;
-use interstice_client::http::Http;
+use crate::telling::OWN_TARGET;
+use interstice_client::http::{Http, HttpError};
 use interstice_protocol::http::{Envelope, SchemaOf, route};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 /// A node by its address.
 #[derive(Clone)]
@@ -37,22 +39,23 @@ impl Node {
 
     /// The document at `path`.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        Ok(self.http.get(path)?)
+        told("GET", path, || self.http.get(path))
     }
 
     /// What the node answers to `body`.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        Ok(self.http.post(path, body)?)
+        told("POST", path, || self.http.post(path, body))
     }
 
     /// What the node answers to an artefact; `parameters` begin with `?`, if there are some.
     pub(crate) fn publish(&self, artefact: &[u8], parameters: &str) -> Result<Value, Failure> {
-        Ok(self.http.post_bytes(&format!("{}{parameters}", route::PUBLISH), artefact)?)
+        let path = format!("{}{parameters}", route::PUBLISH);
+        told("POST", &path, || self.http.post_bytes(&path, artefact))
     }
 
     /// Gives the lines of JSON at `path` to `take`, until it breaks off.
     pub(crate) fn lines(&self, path: &str, take: impl FnMut(Value) -> ControlFlow<()>) -> Result<(), Failure> {
-        Ok(self.http.get_lines(path, take)?)
+        told("GET", path, || self.http.get_lines(path, take))
     }
 
     /// What its history is kept in, as it is now: files that are read over HTTP.
@@ -65,6 +68,15 @@ impl Node {
         let document = self.get(&format!("{}/{module}", route::SCHEMA))?;
         Ok(body::<SchemaOf>(&document)?.module)
     }
+}
+
+/// Asks a node, and says for whoever wants to know what was asked and how long that took.
+fn told<T>(method: &str, path: &str, ask: impl FnOnce() -> Result<T, HttpError>) -> Result<T, Failure> {
+    let begun = Instant::now();
+    let answer = ask();
+    let (ok, micros) = (answer.is_ok(), begun.elapsed().as_micros() as u64);
+    tracing::debug!(target: OWN_TARGET, method, path, ok, micros, "asked the node");
+    Ok(answer?)
 }
 
 /// The fields of a document in its envelope.

@@ -3,6 +3,7 @@
 use crate::args::Format;
 use crate::failure::{Failure, exit};
 use crate::report::Report;
+use crate::telling::{LogFormat, OWN_TARGET};
 use anstream::eprintln;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interstice_types::problem::Problem;
@@ -17,13 +18,15 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Output {
     format: Format,
+    /// How stderr is written.
+    said: LogFormat,
     quiet: bool,
 }
 
 impl Output {
-    /// In `format`; `quiet` leaves notes out.
-    pub(crate) fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+    /// In `format`, with stderr as `said`; `quiet` leaves notes out.
+    pub(crate) fn new(format: Format, said: LogFormat, quiet: bool) -> Self {
+        Self { format, said, quiet }
     }
 
     /// The format that was asked for.
@@ -66,40 +69,40 @@ impl Output {
 
     /// A step that was done: what, which, and details in columns.
     pub(crate) fn step(&self, what: &str, which: &str, details: &str) {
-        if !self.quiet {
-            eprintln!("{}", format!("  {what:<10} {which:<30} {details}").trim_end());
+        match self.said {
+            _ if self.quiet => {}
+            LogFormat::Text => eprintln!("{}", format!("  {what:<10} {which:<30} {details}").trim_end()),
+            LogFormat::Json => tracing::info!(target: OWN_TARGET, which, details, "{what}"),
         }
     }
 
     /// A line for people.
     pub(crate) fn note(&self, text: &str) {
-        if !self.quiet {
-            eprintln!("{text}");
+        match self.said {
+            _ if self.quiet => {}
+            LogFormat::Text => eprintln!("{text}"),
+            LogFormat::Json => tracing::info!(target: OWN_TARGET, "{}", text.trim()),
         }
     }
 
     /// A count of `what` that goes on to `total`, for people who wait: it is there after a moment, on a terminal, and gone at the end.
     pub(crate) fn progress(&self, what: &'static str, total: u64) -> Progress {
-        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        // Beside documents on stderr there is no picture.
+        let is_quiet = self.quiet || self.said == LogFormat::Json;
+        let bar = if is_quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} {msg}, {per_sec}, {eta} left");
         bar.set_style(style.expect("invariant: the template is one"));
         bar.set_draw_target(ProgressDrawTarget::hidden());
         bar.set_length(total);
         bar.set_message(what);
-        Progress {
-            bar,
-            done: AtomicU64::new(0),
-            begun: Instant::now(),
-            is_quiet: self.quiet,
-            shown: AtomicBool::new(false),
-        }
+        Progress { bar, done: AtomicU64::new(0), begun: Instant::now(), is_quiet, shown: AtomicBool::new(false) }
     }
 
     /// Writes why there is no result; gives the exit code.
     pub(crate) fn fail(&self, failure: &Failure) -> u8 {
-        match self.format {
-            Format::Text => eprintln!("{}", failure.problem),
-            Format::Json | Format::Jsonl | Format::Yaml | Format::Csv => {
+        match (self.format, self.said) {
+            (Format::Text, LogFormat::Text) => eprintln!("{}", failure.problem),
+            (Format::Text | Format::Json | Format::Jsonl | Format::Yaml | Format::Csv, _) => {
                 eprintln!("{}", json!({ "schema": "interstice.error/v1", "error": *failure.problem }));
             }
         }

@@ -1,6 +1,7 @@
 //! HTTP: routes, and the JSON shapes of what goes over them, each in an envelope with a versioned name.
 
 mod backup;
+mod lines;
 mod log;
 mod publish;
 mod replay;
@@ -8,6 +9,7 @@ mod schedules;
 mod snapshots;
 
 pub use backup::{BackupSource, EndListed, SegmentListed, SnapshotListed};
+pub use lines::{LineFound, LineSelection, Lines};
 pub use log::{Failed, FaultFound, FunctionCounted, LogStats, LogVerified, PartCounted, SegmentVerified};
 pub use publish::{DifferenceLine, PublishPlan, Published, TableStep};
 pub use replay::{
@@ -68,6 +70,8 @@ pub mod route {
     pub const LOG_DUMP: &str = "/v1/log/dump";
     /// [`LogStats`](super::LogStats) of the transactions that the parameters select.
     pub const LOG_STATS: &str = "/v1/log/stats";
+    /// [`Lines`](super::Lines) that functions logged, as a [`LineSelection`](super::LineSelection) asks for.
+    pub const LINES: &str = "/v1/lines";
     /// [`LogVerified`](super::LogVerified)
     pub const LOG_VERIFY: &str = "/v1/log/verify";
     /// GET [`SnapshotList`](super::SnapshotList); POST nothing, get [`SnapshotBuilt`](super::SnapshotBuilt).

@@ -22,4 +22,5 @@ pages! {
     Modules "modules.md";
     Migrations "migrations.md";
     Limits "limits.md";
+    Tracing "tracing.md";
 }

@@ -9,6 +9,7 @@
 
 use crate::ask::{Finished, Format, Seat};
 use crate::lifeline::FailOnPanic;
+use crate::moment;
 use crate::node::Node;
 use crate::outbox::Outbox;
 use crate::queue::{CloseOnDrop, Queue, Taken};
@@ -114,6 +115,7 @@ impl<W: CommitLogWriter> CommitThread<W> {
         }
         let mut given = match self.committer.settle() {
             Ok(receipts) => {
+                tracing::debug!(bytes = size, durable = self.committer.durable(), "synced");
                 self.node.receipts.note(&receipts);
                 self.node.reserve.settled(size);
                 Some(Given::new(receipts))
@@ -172,13 +174,13 @@ impl<W: CommitLogWriter> CommitThread<W> {
     /// Lets out what was done, for everything that it rests on is durable.
     fn release(&mut self, session: Option<&Arc<Session>>, done: Done, given: &mut Given) {
         match done {
-            Done::Called { output, seat } => {
-                self.tell(&output);
+            Done::Called { mut output, seat } => {
+                self.tell(&mut output);
                 self.answer(session, seat, output, given);
             }
-            Done::Unasked(output) => self.tell(&output),
-            Done::Published { output, snapshot, reply } => {
-                self.tell(&output);
+            Done::Unasked(mut output) => self.tell(&mut output),
+            Done::Published { mut output, snapshot, reply } => {
+                self.tell(&mut output);
                 if let Some(snapshot) = snapshot {
                     self.node.set_catalog(Arc::clone(&snapshot.catalog));
                     self.subscriptions.republish(&snapshot, &mut self.outbox);
@@ -226,8 +228,9 @@ impl<W: CommitLogWriter> CommitThread<W> {
         self.standing.remove(session.id, id);
     }
 
-    fn tell(&mut self, output: &Output) {
+    fn tell(&mut self, output: &mut Output) {
         assert!(output.rests_on <= self.committer.durable(), "invariant: nothing leaves before it is durable");
+        self.node.lines.note(output, moment::now);
         let Unlogged { changes: unlogged, next_offset, number } = &output.unlogged;
         self.standing.note(output);
         match &output.transaction {

@@ -21,6 +21,7 @@ use crate::round::{Done, Read, Round};
 use crate::session::Session;
 use crate::signatures::Signatures;
 use crate::verify::Picker;
+use crate::telling::Telling;
 use interstice::framing::FrameBuilder;
 use interstice_engine::engine::{Engine, Input, Output, Request, Unlogged};
 use interstice_engine::module::HOST_FAULT;
@@ -288,7 +289,11 @@ impl EngineThread {
         let input = Input { now: moment::now(), seed: self.moments.seed(), request };
         let catalog = Arc::clone(self.engine.catalog());
         let before = self.picker.as_ref().and_then(|picker| picker.before(&self.engine, input.seed));
+        let telling = Telling::begin(&mut self.engine, &input.request);
         let output = self.engine.step(input);
+        if let Some(telling) = telling {
+            telling.end(&mut self.engine, &output);
+        }
         match (&output.transaction, &output.reply) {
             (Some(transaction), _) => {
                 self.frames.push(transaction, &catalog);

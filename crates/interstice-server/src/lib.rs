@@ -22,7 +22,7 @@
 //! ```
 //!
 //! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `reserve`, `commit_thread`, `receipts`,
-//! `subscriptions`, `session`, `socket`, `routes`; beside them `snapshot_thread`, `scrub`, `verify`.
+//! `subscriptions`, `session`, `socket`, `routes`, [`lines`], `telling`; beside them `snapshot_thread`, `scrub`, `verify`.
 #![forbid(unsafe_code)]
 
 mod ask;
@@ -32,6 +32,7 @@ mod data;
 mod engine_thread;
 mod intake;
 mod lifeline;
+pub mod lines;
 pub mod log_access;
 mod metrics;
 mod moment;
@@ -54,4 +55,5 @@ mod socket;
 mod standing;
 pub mod start;
 mod subscriptions;
+mod telling;
 mod verify;

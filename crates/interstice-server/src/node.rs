@@ -3,6 +3,7 @@
 use crate::ask::{Ask, Batch};
 use crate::background::Background;
 use crate::lifeline::Lifeline;
+use crate::lines::Lines;
 use crate::log_access::{Kit, LogAccess};
 use crate::queue::{Queue, Refused};
 use crate::receipts::Receipts;
@@ -41,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) log: Box<dyn LogAccess>,
     pub(crate) background: Background,
     pub(crate) receipts: Receipts,
+    /// What functions logged.
+    pub(crate) lines: Lines,
     pub(crate) history_readers: Arc<Semaphore>,
     /// Shared with whoever makes the next segment, who must not keep the log.
     pub(crate) reserve: Arc<Reserve>,
@@ -61,6 +64,8 @@ pub(crate) struct Facts {
     pub(crate) effort: Effort,
     /// One transaction of so many is run again.
     pub(crate) verify: Option<NonZero<u64>>,
+    /// Bytes of what functions logged that are kept.
+    pub(crate) kept_lines_size: usize,
 }
 
 /// Numbers for whoever asks how the node is.
@@ -85,8 +90,9 @@ impl Gauges {
 }
 
 impl Node {
+    /// A node whose next transaction gets the offset `kept_from`.
     pub(crate) fn new(
-        catalog: Arc<Catalog>,
+        (catalog, kept_from): (Arc<Catalog>, Offset),
         (loader, limits): (Arc<dyn ModuleLoader>, Limits),
         log: Box<dyn LogAccess>,
         facts: Facts,
@@ -100,6 +106,7 @@ impl Node {
             log,
             background: Background::default(),
             receipts: Receipts::new(),
+            lines: Lines::new(facts.kept_lines_size, kept_from),
             history_readers: Arc::new(Semaphore::new(MAX_HISTORY_READERS)),
             reserve: Arc::default(),
             facts,

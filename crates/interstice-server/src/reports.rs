@@ -1,7 +1,9 @@
 //! What tools found, in the shapes that it is shown in: the same from a node and from a data directory.
 
+mod lines;
 mod replay;
 
+pub use lines::{LEVELS, entry_lines, level_name};
 pub use replay::{replay_checked, what_if};
 
 use interstice::history::{FunctionStats, Stats, TableStats};

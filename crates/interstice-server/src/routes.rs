@@ -3,6 +3,7 @@
 mod backup;
 mod calls;
 mod history;
+mod lines;
 mod modules;
 mod publish;
 mod records;
@@ -26,6 +27,7 @@ use interstice_types::id::{Identity, to_hex};
 use interstice_types::problem::Problem;
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// All routes of a node.
 pub(crate) fn router(node: Arc<Node>) -> Router {
@@ -42,6 +44,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route(route::LOG_DUMP, get(history::dump))
         .route(route::LOG_STATS, get(history::stats))
         .route(&format!("{}/{{module}}/{{table}}", route::HISTORY), get(history::row))
+        .route(route::LINES, get(lines::list))
         .route(route::LOG_VERIFY, get(records::verify))
         .route(route::REPLAY_CHECK, post(records::check))
         .route(route::SNAPSHOTS, get(records::snapshots).post(records::make_snapshot))
@@ -60,6 +63,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(refuse_foreign_pages))
+        .layer(middleware::from_fn(tell_request))
         .with_state(node)
 }
 
@@ -164,6 +168,7 @@ async fn unknown_route(request: Request) -> Refusal {
         route::LOG_DUMP,
         route::LOG_STATS,
         route::HISTORY,
+        route::LINES,
         route::LOG_VERIFY,
         route::REPLAY_CHECK,
         route::SNAPSHOTS,
@@ -187,6 +192,18 @@ async fn check_receipt(State(node): State<Arc<Node>>, request: Request, next: Ne
         receipts::check(&node, parsed.map_err(invalid)?).await?;
     }
     Ok(next.run(request).await)
+}
+
+/// What was asked over HTTP and how that ended, for whoever wants to know.
+async fn tell_request(request: Request, next: Next) -> Response {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return next.run(request).await;
+    }
+    let (method, path, begun) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    let response = next.run(request).await;
+    let micros = begun.elapsed().as_micros() as u64;
+    tracing::debug!(%method, path, status = response.status().as_u16(), micros, "answered");
+    response
 }
 
 /// Every local caller is the owner: a page of another site in a local browser must not be one, neither by asking directly

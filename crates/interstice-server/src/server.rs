@@ -127,9 +127,10 @@ impl Server {
             started: Instant::now(),
             effort: Effort::of(&settings),
             verify: config.verify,
+            kept_lines_size: usize::try_from(settings.lines.keep).unwrap_or(usize::MAX),
         };
-        let catalog = Arc::clone(engine.catalog());
-        let node = Arc::new(Node::new(catalog, (loader, limits), log, facts));
+        let stand = (Arc::clone(engine.catalog()), engine.next_offset());
+        let node = Arc::new(Node::new(stand, (loader, limits), log, facts));
         node.background.set_snapshot(newest);
         let damaged = left_aside.iter().map(|error| Problem::new("snapshot-damaged", error.to_string()));
         damaged.for_each(|problem| node.background.report("recovery", Err(problem)));

@@ -48,6 +48,17 @@ pub struct Settings {
     pub scrub: ScrubSettings,
     /// What one call may cost.
     pub limits: LimitSettings,
+    /// What functions log.
+    pub lines: LineSettings,
+}
+
+/// What functions log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LineSettings {
+    /// Bytes of it that are kept in memory, the newest.
+    #[serde(deserialize_with = "size")]
+    pub keep: u64,
 }
 
 /// Settings of the log.
@@ -146,6 +157,12 @@ impl Default for SnapshotSettings {
     }
 }
 
+impl Default for LineSettings {
+    fn default() -> Self {
+        Self { keep: 4 << 20 }
+    }
+}
+
 impl Default for ScrubSettings {
     fn default() -> Self {
         Self { interval: Some(Duration::from_hours(24)), rate: 16 << 20 }
@@ -232,6 +249,7 @@ mod tests {
         assert_eq!(settings.snapshots, SnapshotSettings { bytes: 1 << 20, ..SnapshotSettings::default() });
         assert_eq!(settings.retention.keep, Keep::Time(Duration::from_hours(30 * 24)));
         assert_eq!(read("[scrub]\ninterval = \"never\"").unwrap().scrub.interval, None);
+        assert_eq!(read("lines = { keep = \"0 B\" }").unwrap().lines.keep, 0);
         assert_eq!(read("retention = { keep = \"2 GiB\" }").unwrap().retention.keep, Keep::Bytes(2 << 30));
         assert_eq!(read("retention = { keep = \"30m\" }").unwrap().retention.keep, Keep::Time(Duration::from_mins(30)));
     }

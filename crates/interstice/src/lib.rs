@@ -1,7 +1,8 @@
 //! The database as a library: an engine on a commit log. No threads, no sockets, no clock.
 //!
 //! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
-//! reported, checking a log by running it again, what would have become of it otherwise, telling what a transaction did, graphs of what causes what.
+//! reported, checking a log by running it again, what would have become of it otherwise, telling what a transaction did, running it again
+//! step by step, graphs of what causes what.
 //!
 //! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
 //!
@@ -10,7 +11,7 @@
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
 //! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`what_if`], [`snapshot`], [`moment`],
-//! [`history`], [`bisect`], [`fork`], [`graph`], [`backup`].
+//! [`history`], [`trace`], [`lines`], [`bisect`], [`fork`], [`graph`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;
@@ -22,8 +23,10 @@ pub mod fork;
 pub mod framing;
 pub mod graph;
 pub mod history;
+pub mod lines;
 pub mod moment;
 pub mod opened;
 pub mod snapshot;
 pub mod sql;
+pub mod trace;
 pub mod what_if;

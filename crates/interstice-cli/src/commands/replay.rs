@@ -13,6 +13,7 @@ use interstice_log::local::LocalLog;
 use interstice_log::log::CommitLog;
 use interstice_protocol::http::{IncomparableFound, ReplayChecked};
 use interstice_server::reports;
+use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -49,6 +50,14 @@ pub(super) fn range(
     Scope { from, to }: Scope,
 ) -> Result<check::Scope, Failure> {
     let end = log.tail().next_offset;
+    inside(Scope { from, to }, end)?;
+    let (first, behind) = (from.map_or_else(|| directory.beginning(log), Ok)?, to.unwrap_or(end));
+    refuse_nothing(first, behind)?;
+    Ok(check::Scope { from: first, to: behind, fresh: false })
+}
+
+/// Refuses what is outside of a log that ends before `end`.
+pub(super) fn inside(Scope { from, to }: Scope, end: Offset) -> Result<(), Failure> {
     let (first, behind) = (from.unwrap_or(0), to.unwrap_or(end));
     if first >= end || behind > end {
         let offset = if first >= end { first } else { behind };
@@ -57,12 +66,15 @@ pub(super) fn range(
         let hint = "`--from` is the first offset, `--to` the one behind the last";
         return Err(Problem::new("unknown-offset", text).hint(hint).into());
     }
-    let first = if from.is_none() { directory.beginning(log)? } else { first };
+    from.map_or(Ok(()), |first| refuse_nothing(first, behind))
+}
+
+fn refuse_nothing(first: Offset, behind: Offset) -> Result<(), Failure> {
     if first >= behind {
         let hint = "`--to` is the offset behind the last";
         return Err(Failure::usage(format!("there is nothing from {first} to {behind}"), hint));
     }
-    Ok(check::Scope { from: first, to: behind, fresh: false })
+    Ok(())
 }
 
 /// Runs what is in scope again, on as many threads.

@@ -14,9 +14,6 @@ pub(crate) fn run(config: Config, output: &Output) -> Result<Report, Failure> {
 
 /// Starts a node and says where it is.
 pub(crate) fn start(config: Config, output: &Output) -> Result<Server, Failure> {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
-    // A second node in one process writes to the same place.
-    let _ = log.try_init();
     let server = Server::start(config)?;
     let kept = server.data().map_or_else(|| "nothing is kept".to_owned(), |data| format!("data {}", data.display()));
     output.step("node", &format!("http://{}", server.addr()), &kept);

@@ -15,7 +15,10 @@ pub(crate) fn root() -> PathBuf {
 /// The command with arguments.
 pub(crate) fn interstice(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_interstice"));
-    command.args(args).env_remove("INTERSTICE_SERVER").current_dir(root());
+    for setting in ["INTERSTICE_SERVER", "INTERSTICE_LOG_LEVEL", "INTERSTICE_LOG_FORMAT"] {
+        command.env_remove(setting);
+    }
+    command.args(args).current_dir(root());
     command
 }
 
@@ -109,7 +112,7 @@ impl Node {
             };
             let line = line.unwrap();
             said.lock().unwrap().extend([line.as_str(), "\n"]);
-            if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
+            if let Some(url) = line.split([' ', '"']).find(|word| word.starts_with("http://")) {
                 break url.to_owned();
             }
         };
