@@ -299,6 +299,12 @@ impl Execution {
         }
     }
 
+    /// Whether what it does is kept step by step.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.meter.is_traced()
+    }
+
     /// Logs a line, handed over with the outcome and in no log: who wants it again runs the transaction again.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! A call runs in the instance that the call before it left behind, as on a node; one transaction of [`FRESH_INTERVAL`] runs in a
 //! fresh one too, and must not be able to tell.
 
+mod again;
 mod beside;
 mod compare;
 
@@ -21,6 +22,7 @@ use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
 use crate::schedule::Times;
 use crate::system;
+pub use again::Again;
 pub use beside::{Before, Beside};
 use compare::Difference;
 pub use compare::{HostCalls, Kind};

@@ -71,6 +71,24 @@ impl Engine {
         Self { store, catalog, limits, next_offset, time, last_changed, pending_schedules, ..own }
     }
 
+    /// An engine that goes on from here by itself: what is done on it is seen nowhere else. Rows are shared until one of the two changes
+    /// them; only events that are pending are copied. It has no instances: it applies what is recorded, or
+    /// [loads its modules](Self::load_modules) first.
+    pub fn fork(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            catalog: Arc::clone(&self.catalog),
+            queue: self.queue.clone(),
+            next_offset: self.next_offset,
+            time: self.time,
+            last_changed: self.last_changed.clone(),
+            last_caller: self.last_caller,
+            unlogged: self.unlogged,
+            pending_schedules: self.pending_schedules.clone(),
+            ..Self::new(Arc::clone(&self.loader), self.limits)
+        }
+    }
+
     /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in
     /// order, from one on before which no such event was raised.
     ///

@@ -169,6 +169,104 @@ pub fn encode(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
+/// Takes the key of one value of `ty` off the reader and appends the value's bytes: the inverse of [`encode`].
+///
+/// # Errors
+/// If the bytes are not the key of a value of the type.
+pub fn decode(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    match ty {
+        Type::Unit => {}
+        Type::Bool | Type::U8 => out.extend(reader.array::<1>("a byte")?),
+        Type::U16 => out.extend(reversed(reader.array::<2>("u16")?)),
+        Type::U32 => out.extend(reversed(reader.array::<4>("u32")?)),
+        Type::U64 => out.extend(reversed(reader.array::<8>("u64")?)),
+        Type::U128 => out.extend(reversed(reader.array::<16>("u128")?)),
+        Type::I8 => out.extend(unsigned(reader.array::<1>("i8")?)),
+        Type::I16 => out.extend(unsigned(reader.array::<2>("i16")?)),
+        Type::I32 => out.extend(unsigned(reader.array::<4>("i32")?)),
+        Type::I64 | Type::Timestamp | Type::Duration => out.extend(unsigned(reader.array::<8>("i64")?)),
+        Type::I128 => out.extend(unsigned(reader.array::<16>("i128")?)),
+        Type::F32 => out.extend(from_total_order(reader.array::<4>("f32")?)),
+        Type::F64 => out.extend(from_total_order(reader.array::<8>("f64")?)),
+        Type::String | Type::Bytes => {
+            let bytes = unescape(reader)?;
+            out.extend((bytes.len() as u32).to_le_bytes());
+            out.extend(bytes);
+        }
+        Type::Uuid => out.extend(reader.array::<16>("uuid")?),
+        Type::Identity => out.extend(reader.array::<32>("identity")?),
+        Type::Option(inner) => {
+            let tag = reader.array::<1>("option")?[0];
+            out.push(tag);
+            if tag != 0 {
+                decode(inner, reader, out)?;
+            }
+        }
+        Type::List(inner) => decode_items(reader, out, |reader, out| decode(inner, reader, out))?,
+        Type::Map(key_ty, value_ty) => decode_items(reader, out, |reader, out| {
+            decode(key_ty, reader, out)?;
+            decode(value_ty, reader, out)
+        })?,
+        Type::Struct(ty) => ty.fields.iter().try_for_each(|field| decode(&field.ty, reader, out))?,
+        Type::Enum(ty) => {
+            let position = reader.position();
+            let tag = reader.array::<1>("enum")?[0];
+            out.push(tag);
+            let variant = ty.variants.get(usize::from(tag));
+            let variant =
+                variant.ok_or_else(|| DecodeError::InvalidTag { name: ty.name.clone(), found: tag, position })?;
+            variant.fields.iter().try_for_each(|field| decode(&field.ty, reader, out))?;
+        }
+    }
+    Ok(())
+}
+
+/// Items, each behind a 1, up to the 0; their count goes before them.
+fn decode_items(
+    reader: &mut Reader<'_>,
+    out: &mut Vec<u8>,
+    mut item: impl FnMut(&mut Reader<'_>, &mut Vec<u8>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let (at, mut count) = (out.len(), 0_u32);
+    out.extend(count.to_le_bytes());
+    while reader.array::<1>("the end of a list")?[0] != 0 {
+        item(reader, out)?;
+        count += 1;
+    }
+    out[at..at + size_of::<u32>()].copy_from_slice(&count.to_le_bytes());
+    Ok(())
+}
+
+fn unescape(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::new();
+    loop {
+        let [byte] = reader.array::<1>("the end of a string")?;
+        if byte == 0 {
+            let position = reader.position();
+            match reader.array::<1>("the end of a string")?[0] {
+                0 => return Ok(bytes),
+                0xff => {}
+                found => return Err(DecodeError::InvalidTag { name: "string".to_owned(), found, position }),
+            }
+        }
+        bytes.push(byte);
+    }
+}
+
+fn unsigned<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
+    bytes[0] ^= 0x80;
+    reversed(bytes)
+}
+
+fn from_total_order<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
+    if bytes[0] & 0x80 == 0 {
+        bytes.iter_mut().for_each(|byte| *byte = !*byte);
+    } else {
+        bytes[0] ^= 0x80;
+    }
+    reversed(bytes)
+}
+
 fn reversed<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
     bytes.reverse();
     bytes

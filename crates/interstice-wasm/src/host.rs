@@ -136,7 +136,12 @@ impl<'c> Guest<'c> {
     fn enter(mut caller: Caller<'c, Host>) -> Result<Self> {
         let host = caller.data_mut();
         match (host.memory, &host.execution) {
-            (Some(memory), Some(_)) => Ok(Self { caller, memory }),
+            (Some(memory), Some(execution)) => {
+                if execution.is_traced() {
+                    charge_so_far(&mut caller)?;
+                }
+                Ok(Self { caller, memory })
+            }
             _ => Err(host.trap("no-tables", "a host call outside of a call")),
         }
     }
@@ -402,6 +407,14 @@ fn link_schedules(linker: &mut Linker<Host>) -> Result<()> {
         Ok(i32::from(found.unwrap_or(false)))
     })?;
     Ok(())
+}
+
+/// Charges the guest for what it did up to here, so that each step of a trace has the fuel that was left then.
+#[cold]
+fn charge_so_far(caller: &mut Caller<'_, Host>) -> Result<()> {
+    let left = caller.get_fuel()?;
+    let host = caller.data_mut();
+    host.charge_fuel(left).or_else(|error| host.fail(error))
 }
 
 /// Code and message, each behind its length.

@@ -171,6 +171,17 @@ proptest! {
     }
 
     #[test]
+    fn a_key_says_what_value_it_is_of((ty, values) in typed_values(1), cut in any::<prop::sample::Index>()) {
+        let key = json::key_of(&ty, &values[0]);
+        let (mut reader, mut bytes) = (Reader::new(&key), Vec::new());
+        key::decode(&ty, &mut reader, &mut bytes).unwrap();
+        prop_assert_eq!((reader.left(), &bytes), (0, &encoded(&ty, &values[0])));
+        // What is cut is none.
+        let cut = cut.index(key.len().max(1));
+        prop_assert!(key.is_empty() || key::decode(&ty, &mut Reader::new(&key[..cut]), &mut Vec::new()).is_err());
+    }
+
+    #[test]
     fn damaged_bytes_are_refused_or_canonical(
         (ty, values) in typed_values(1),
         at in any::<prop::sample::Index>(),
