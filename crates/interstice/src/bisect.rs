@@ -87,7 +87,7 @@ pub fn bisect<L: CommitLog>(
             continue;
         }
         let reference = asked.get_or_insert_with(|| Asked::of(statement, &engine));
-        let concerns = reference.is_concerned(&transaction, &engine);
+        let concerns = is_concerned(reference.select.as_ref(), &transaction, &engine);
         let told = concerns.then(|| describe(&transaction, &engine));
         engine.apply(&transaction)?;
         if let Some(told) = told {
@@ -122,17 +122,17 @@ impl Asked {
             }
         }
     }
+}
 
-    /// Whether `transaction`, which is made on `before`, may change the answer.
-    fn is_concerned(&self, transaction: &Transaction, before: &Engine) -> bool {
-        if matches!(transaction.cause, Cause::Publish { .. } | Cause::Genesis { .. } | Cause::Configure) {
-            return true;
-        }
-        let Some(select) = &self.select else { return false };
-        let Some(table) = before.store().table(select.table()) else { return false };
-        let changes = transaction.changes.iter().filter(|change| change.table() == select.table());
-        changes.into_iter().any(|change| is_let_in(change, table, select))
+/// Whether `transaction`, which is made on `before`, may change the answer to a statement; `None` where it cannot be asked before.
+pub(crate) fn is_concerned(select: Option<&Select>, transaction: &Transaction, before: &Engine) -> bool {
+    if matches!(transaction.cause, Cause::Publish { .. } | Cause::Genesis { .. } | Cause::Configure) {
+        return true;
     }
+    let Some(select) = select else { return false };
+    let Some(table) = before.store().table(select.table()) else { return false };
+    let changes = transaction.changes.iter().filter(|change| change.table() == select.table());
+    changes.into_iter().any(|change| is_let_in(change, table, select))
 }
 
 /// Whether a statement lets a row in that `change` puts there or takes away.

@@ -2,7 +2,7 @@
 //!
 //! *Responsible for*: packing transactions into frames and back, recovery, making commits durable before they are
 //! reported, checking a log by running it again, what would have become of it otherwise, telling what a transaction did, running it again
-//! step by step, graphs of what causes what.
+//! step by step, going through history in both directions, graphs of what causes what.
 //!
 //! *Not responsible for*: threads and sockets (`interstice-server`), WebAssembly (`interstice-wasm`).
 //!
@@ -11,7 +11,7 @@
 //! 2. Recovery runs no module code and compares the state digest at every offset.
 //!
 //! *Reading order*: [`opened`], [`commit`], [`database`], [`framing`], [`check`], [`what_if`], [`snapshot`], [`moment`],
-//! [`history`], [`trace`], [`lines`], [`bisect`], [`fork`], [`graph`], [`backup`].
+//! [`history`], [`trace`], [`lines`], [`bisect`], [`debug`], [`fork`], [`graph`], [`backup`].
 #![forbid(unsafe_code)]
 
 pub mod backup;
@@ -19,6 +19,7 @@ pub mod bisect;
 pub mod check;
 pub mod commit;
 pub mod database;
+pub mod debug;
 pub mod fork;
 pub mod framing;
 pub mod graph;

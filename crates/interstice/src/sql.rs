@@ -21,6 +21,7 @@ mod statement;
 mod text;
 
 pub use explain::Explanation;
+pub(crate) use explain::text_of;
 use interstice_engine::read::Snapshot;
 use interstice_store::store::Store;
 use interstice_store::table::Table;
@@ -29,8 +30,9 @@ use interstice_types::id::{Identity, TableId};
 use interstice_types::layout::RowLayout;
 use interstice_types::problem::Problem;
 use interstice_types::row::RowBytes;
-use interstice_types::ty::Field;
+use interstice_types::ty::{Field, Type};
 pub use plan::Plan;
+pub(crate) use statement::unknown_table;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -115,6 +117,26 @@ impl Select {
     /// The columns of its rows.
     pub fn fields(&self) -> &Arc<[Field]> {
         &self.fields
+    }
+
+    /// Whether its answer in `store` says yes: it has a row; of `COUNT(*)` it is not 0; of a single boolean column one is true.
+    ///
+    /// # Errors
+    /// `result-too-large`.
+    pub fn holds(&self, store: &Store) -> Result<bool, Problem> {
+        let Some(table) = store.table(self.table) else { return Ok(false) };
+        match (&self.output, &*self.fields) {
+            (Output::Count, _) => Ok(self.found(table).any(|found| found.row.is_some())),
+            (_, [Field { ty: Type::Bool, .. }]) => {
+                let answer = self.execute(store, MAX_RESULT_SIZE)?;
+                Ok(answer.rows.iter().any(|row| **row == [1]))
+            }
+            _ if self.limit == Some(0) => Ok(false),
+            _ => {
+                let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
+                Ok(self.found(table).filter(|found| found.row.is_some()).nth(skip).is_some())
+            }
+        }
     }
 
     /// The table that it looks at.

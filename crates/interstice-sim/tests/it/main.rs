@@ -1,7 +1,9 @@
-//! The simulation in CI: `INTERSTICE_SIM_SEEDS` histories (2,000 unless set), from `INTERSTICE_SIM_FIRST` on.
+//! The simulation in CI: `INTERSTICE_SIM_SEEDS` histories (2,000 unless set), from `INTERSTICE_SIM_FIRST` on; the debugger on histories of
+//! the same modules.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod debug;
 mod log_histories;
 #[cfg(feature = "planted")]
 mod planted;

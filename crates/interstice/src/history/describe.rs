@@ -16,23 +16,33 @@ use serde_json::{Map, Value as Json, json};
 
 /// Tells `transaction`; `before` is the state that it was made on.
 pub fn describe(transaction: &Transaction, before: &Engine) -> Json {
-    let mut after = before.store().clone();
-    // Changes in a log may lack old rows: making them on a clone fills those in.
-    let mut complete = transaction.changes.clone();
-    if after.apply(&mut complete).is_err() {
-        complete.clone_from(&transaction.changes);
-    }
+    let mut told = head(transaction, before);
+    let (changes, after) = complete(transaction, before);
+    let stores = [before.store(), &after];
+    told.insert("changes".to_owned(), changes.iter().map(|change| tell_change(change, stores)).collect());
+    Json::Object(told)
+}
+
+/// Everything but what it changed.
+pub(crate) fn head(transaction: &Transaction, before: &Engine) -> Map<String, Json> {
     let mut told = Map::new();
     told.insert("offset".to_owned(), json!(transaction.offset.to_string()));
     told.insert("time".to_owned(), json!(transaction.time.to_string()));
     told.insert("cause".to_owned(), json!(transaction.cause.name()));
     let function = tell_cause(transaction, before, &mut told);
     tell_outcome(&transaction.outcome, function, &mut told);
-    let stores = [before.store(), &after];
-    told.insert("changes".to_owned(), complete.iter().map(|change| tell_change(change, stores)).collect());
     told.insert("fuel".to_owned(), json!(transaction.work.fuel.to_string()));
     told.insert("digest".to_owned(), json!(format!("{:032x}", transaction.state_digest)));
-    Json::Object(told)
+    told
+}
+
+/// What it changed, and the state behind it. Changes in a log may lack old rows: making them on a clone fills those in.
+pub(crate) fn complete(transaction: &Transaction, before: &Engine) -> (Vec<Change>, Store) {
+    let (mut changes, mut after) = (transaction.changes.clone(), before.store().clone());
+    if after.apply(&mut changes).is_err() {
+        changes.clone_from(&transaction.changes);
+    }
+    (changes, after)
 }
 
 /// Tells why it happened; returns the function that ran.
@@ -87,7 +97,7 @@ fn tell_outcome(outcome: &Outcome, function: Option<&FunctionSchema>, told: &mut
     }
 }
 
-fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
+pub(crate) fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
     let id = change.table();
     let table = after.table(id).or_else(|| before.table(id));
     let name = table.map_or_else(|| id.to_string(), |table| names::full(table.module(), &table.schema().name));
@@ -111,6 +121,6 @@ fn tell_change(change: &Change, [before, after]: [&Store; 2]) -> Json {
 }
 
 /// As an object by name; as hex where the bytes were written under a schema that is not known any more.
-fn record(fields: &[Field], bytes: &[u8]) -> Json {
+pub(crate) fn record(fields: &[Field], bytes: &[u8]) -> Json {
     json::record_to_json(fields, bytes).unwrap_or_else(|_| json!({"bytes": to_hex(bytes)}))
 }

@@ -66,7 +66,7 @@ pub fn row_history<L: CommitLog>(
 }
 
 /// `module.function(argument=value, …)`, in the order in which they are declared; what it was, if no function was called.
-fn call_text(transaction: &Transaction, before: &Engine) -> String {
+pub(crate) fn call_text(transaction: &Transaction, before: &Engine) -> String {
     let cause = &transaction.cause;
     match (names::function(cause, before.catalog()), cause) {
         (Some((entry, schema)), Cause::Call { args, .. }) => {

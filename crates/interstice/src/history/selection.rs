@@ -155,7 +155,7 @@ impl Selector {
     }
 
     /// Whether `transaction` is selected, which was made on `before`.
-    pub(super) fn selects(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
+    pub(crate) fn selects(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
         let Selection { module, function, cause, outcome, .. } = &self.selection;
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         let quick = transaction.offset >= self.from()
@@ -215,6 +215,19 @@ impl Selector {
         let known: Vec<_> = catalog.tables_of(module).map(|(name, _)| names::full(module, name)).collect();
         let problem = Problem::new("unknown-table", format!("table `{full}` does not exist"));
         Err(problem.did_you_mean(&full, known.iter().map(String::as_str)))
+    }
+
+    /// Whether the key that is looked for, if one is, may be one of `table`.
+    ///
+    /// # Errors
+    /// `invalid-selection`.
+    pub(crate) fn check_key(&self, table: &Table) -> Result<(), Problem> {
+        let Some(key) = &self.selection.key else { return Ok(()) };
+        let (module, name) = (table.module(), &table.schema().name);
+        key_values(key, table).map(drop).map_err(|reason| {
+            Problem::new("invalid-selection", format!("`{key}` is no key of `{module}.{name}`: {reason}"))
+                .hint(format!("`interstice schema show {module}` says what the primary key is"))
+        })
     }
 
     /// Whether a change is about the table, and the row of it, that are looked for.

@@ -55,8 +55,8 @@ impl Select {
     }
 }
 
-/// A filter as SQL; in parentheses if it is one part of several.
-fn text_of(filter: &Filter, schema: &TableSchema, inner: bool) -> String {
+/// A filter that fits its table, as SQL; in parentheses if it is one part of several.
+pub(crate) fn text_of(filter: &Filter, schema: &TableSchema, inner: bool) -> String {
     match filter {
         Filter::All(parts) | Filter::Any(parts) if parts.len() == 1 => text_of(&parts[0], schema, inner),
         Filter::All(parts) if parts.is_empty() => "TRUE".to_owned(),

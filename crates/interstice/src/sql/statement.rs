@@ -132,7 +132,8 @@ fn find_table<'s>(text: &str, select: &ast::Select, snapshot: &'s Snapshot) -> R
     }
 }
 
-fn unknown_table(name: &str, snapshot: &Snapshot) -> Problem {
+/// No such table: `name` is `module.table`.
+pub(crate) fn unknown_table(name: &str, snapshot: &Snapshot) -> Problem {
     let modules = snapshot.catalog.modules().iter().map(|entry| entry.schema.module.as_str());
     let tables = modules
         .chain([SYSTEM_MODULE])

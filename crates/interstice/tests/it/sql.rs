@@ -247,7 +247,14 @@ proptest! {
         let expected: Vec<_> = expected.into_iter().skip(skip as usize).take(limit.unwrap_or(99) as usize).map(Row::bytes).collect();
         let select = Select::parse(&text, &snapshot).unwrap_or_else(|problem| panic!("{text}: {problem}"));
         let found: Vec<_> = select.rows(&snapshot).unwrap().iter().map(|row| row.to_vec()).collect();
+        prop_assert_eq!(select.holds(&snapshot.store).unwrap(), !expected.is_empty(), "{}", text);
         prop_assert_eq!(found, expected, "{} by {}", text, select.plan());
+        // Whether it is so: of a count, and of a boolean.
+        let holds = |text: String| Select::parse(&text, &snapshot).unwrap().holds(&snapshot.store).unwrap();
+        let counted = holds(format!("select count(*) from chat.message{filter}"));
+        prop_assert_eq!(counted, !matching.is_empty(), "{}", text);
+        let seen = rows.iter().any(|row| matching.contains(&row.id) && row.seen);
+        prop_assert_eq!(holds(format!("select seen from chat.message{filter}")), seen, "{}", text);
         // What a subscription would say of each row.
         for row in &rows {
             prop_assert_eq!(select.matches(&row.bytes()), matching.contains(&row.id), "{}", text);
