@@ -5,6 +5,7 @@ mod bench;
 mod bindings;
 mod bisect;
 mod build;
+mod debug;
 mod dev;
 mod event_cycles;
 mod fork;
@@ -116,6 +117,10 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
         }
         Command::Trace(Trace::Record { count, time, destination }) => {
             trace::record(&node, (*count, time), destination, output)
+        }
+        Command::Replay(Replay::Debug { at, scope, script, data }) => {
+            let (data, at, script) = (data.as_deref(), at.as_deref(), script.as_deref());
+            debug::run(&node, &debug::Options { data, at, scope: *scope, script }, output)
         }
         Command::Graph(options) => graph::run(&node, options, output),
         Command::Bench(options) => bench::run(options, output),

@@ -204,6 +204,20 @@ pub(crate) enum Replay {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Go through history step by step in both directions: causes, changes, host calls, tables as they were
+    Debug {
+        /// Where to begin: an offset, a time or `head`; with `--from` there, else at the last transaction
+        #[arg(long, value_name = "OFFSET|TIME")]
+        at: Option<String>,
+        #[command(flatten)]
+        scope: Scope,
+        /// Commands, one a line, from a file or stdin (`-`), instead of keys; the command `help` says which there are
+        #[arg(long, value_name = "FILE|-", allow_hyphen_values = true)]
+        script: Option<String>,
+        /// Read a data directory or a backup instead of asking a node
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Rebuild everything up to an offset from the log, in a new data directory
     Run {
         /// The offset behind the last

@@ -103,6 +103,7 @@ pub(super) fn run(
     })
 }
 
+/// Starts a thread with the stack that modules need.
 pub(super) fn spawn<'scope, T: Send + 'scope>(
     threads: &'scope Threads<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,

@@ -6,6 +6,7 @@ mod backup;
 mod bench;
 #[path = "../../../../fixtures/callgrind.rs"]
 mod callgrind;
+mod debug;
 mod evolve;
 mod examples;
 mod faults;

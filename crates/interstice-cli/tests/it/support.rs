@@ -71,7 +71,10 @@ pub(crate) fn run(args: &[&str]) -> Ran {
 
 /// Runs the command with text on stdin.
 pub(crate) fn run_with_stdin(args: &[&str], stdin: &str) -> Ran {
-    let mut command = interstice(args);
+    feed(interstice(args), stdin)
+}
+
+fn feed(mut command: Command, stdin: &str) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
     Ran::of(child.wait_with_output().unwrap())
@@ -138,6 +141,13 @@ impl Node {
     /// Runs the command against this node.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(interstice(args).env("INTERSTICE_SERVER", &self.url).output().unwrap())
+    }
+
+    /// Runs the command against this node with text on stdin.
+    pub(crate) fn run_with_stdin(&self, args: &[&str], stdin: &str) -> Ran {
+        let mut command = interstice(args);
+        command.env("INTERSTICE_SERVER", &self.url);
+        feed(command, stdin)
     }
 
     /// Runs the command against this node, for copies of projects: what they are built into is not where the originals are.

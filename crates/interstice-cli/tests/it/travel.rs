@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 ///
 /// Offsets: 0 genesis, 1 publish, 2 ada opens warehouse 2, 3 and 4 tea comes into it, 5 some is taken out, 6 grace closes it, 7 another
 /// one is opened, 8 tea comes into the first one.
-struct Past {
+pub(crate) struct Past {
     directory: tempfile::TempDir,
-    node: Node,
+    pub(crate) node: Node,
 }
 
 impl Past {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let node = Node::start(&directory.path().join("data"));
         node.publish("examples/inventory");
@@ -40,11 +40,11 @@ impl Past {
         self.directory.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn backup(&self) -> String {
+    pub(crate) fn backup(&self) -> String {
         let files = std::fs::read_dir(self.path("backups")).unwrap().map(|entry| entry.unwrap().path());
         files
             .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
@@ -68,6 +68,20 @@ impl Past {
         node.stdout
     }
 
+    /// Its data directory, in which transaction 7 is damaged; nothing runs on it.
+    pub(crate) fn damaged(self) -> (tempfile::TempDir, PathBuf) {
+        let Self { directory, node } = self;
+        node.kill();
+        let data = directory.path().join("data");
+        let segment = data.join("log").join(format!("{:020}.log", 0));
+        let mut bytes = std::fs::read(&segment).unwrap();
+        // In the arguments of the transaction.
+        let at = bytes.windows(5).position(|bytes| bytes == b"south").unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&segment, bytes).unwrap();
+        (directory, data)
+    }
+
     fn refused(&self, args: &[&str], exit: i32, code: &str) {
         self.everywhere(args).into_iter().for_each(|ran| drop(ran.refused(exit, code)));
     }
@@ -77,14 +91,14 @@ impl Past {
     }
 
     /// The time of a transaction.
-    fn time(&self, offset: u64) -> String {
+    pub(crate) fn time(&self, offset: u64) -> String {
         let told = self.node.run(&["log", "inspect", &offset.to_string(), "-o", "json"]).ok().json();
         told["transaction"]["time"].as_str().unwrap().to_owned()
     }
 }
 
 /// Times are others in each run.
-fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mask =
         |word: &str| if word.len() == 27 && word.ends_with('Z') { format!("{:27}", "TIME") } else { word.to_owned() };
     let lines = text.lines().map(|line| line.split(' ').map(mask).collect::<Vec<_>>().join(" ") + "\n");
@@ -278,15 +292,7 @@ fn a_check_runs_what_it_is_asked_for_wherever_the_history_is() {
 /// What stands before the damage is told, and what comes behind it is said not to be.
 #[test]
 fn of_a_damaged_log_everything_is_told_that_can_be_read() {
-    let Past { directory, node } = Past::new();
-    node.kill();
-    let data = directory.path().join("data");
-    let segment = data.join("log").join(format!("{:020}.log", 0));
-    let mut bytes = std::fs::read(&segment).unwrap();
-    // In the arguments of transaction 7.
-    let at = bytes.windows(5).position(|bytes| bytes == b"south").unwrap();
-    bytes[at] ^= 1;
-    std::fs::write(&segment, bytes).unwrap();
+    let (directory, data) = Past::new().damaged();
     let data = data.to_str().unwrap();
     let with = |args: &[&str]| run(&[args, &["--data", data]].concat());
     let dump = with(&["log", "dump"]).refused(8, "corrupt-log");
