@@ -169,22 +169,6 @@ impl Engine {
         }
     }
 
-    /// Another engine that is where this one is.
-    pub(crate) fn twin(&self) -> Self {
-        Self {
-            store: self.store.clone(),
-            catalog: Arc::clone(&self.catalog),
-            instances: instantiate(&self.catalog),
-            queue: self.queue.clone(),
-            next_offset: self.next_offset,
-            time: self.time,
-            last_changed: self.last_changed.clone(),
-            pending_schedules: self.pending_schedules.clone(),
-            limits: self.limits,
-            ..Self::new(Arc::clone(&self.loader), self.own_limits)
-        }
-    }
-
     /// All tables as they are now. A clone of it is O(1).
     pub fn store(&self) -> &Store {
         &self.store

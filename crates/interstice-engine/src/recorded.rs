@@ -85,7 +85,8 @@ impl Engine {
             last_caller: self.last_caller,
             unlogged: self.unlogged,
             pending_schedules: self.pending_schedules.clone(),
-            ..Self::new(Arc::clone(&self.loader), self.limits)
+            limits: self.limits,
+            ..Self::new(Arc::clone(&self.loader), self.own_limits)
         }
     }
 

@@ -108,7 +108,7 @@ impl WhatIf {
     /// Begins where `engine` is, whose modules are ready to run.
     pub fn new(engine: Engine, otherwise: Otherwise) -> Self {
         Self {
-            recorded: engine.twin(),
+            recorded: engine.fork(),
             counterparts: Counterparts::new(&engine),
             alternative: engine,
             otherwise,
