@@ -6,6 +6,7 @@ mod history;
 mod logs;
 mod looking;
 mod modules;
+mod testing;
 mod trace;
 
 pub(crate) use bench::{Bench, Layer, Scenario};
@@ -14,6 +15,7 @@ pub(crate) use history::{At, Backup, Filters, Log, Otherwise, Replay, Schedule, 
 pub(crate) use logs::{LineLevel, Logs};
 pub(crate) use looking::{Inspect, Validate};
 pub(crate) use modules::{Bindings, Invocation, Migrate, Modules, Publish, Schema};
+pub(crate) use testing::{FromLog, TestCommand};
 pub(crate) use trace::{Destination, Trace, TraceFormat};
 
 use crate::telling::{Levels, LogFormat};
@@ -101,7 +103,10 @@ pub(crate) enum Command {
         path: PathBuf,
     },
     /// Run a project's tests natively and by the compiled module, which must do the same at every step
+    #[command(args_conflicts_with_subcommands = true)]
     Test {
+        #[command(subcommand)]
+        from_log: Option<TestCommand>,
         /// The project
         #[arg(default_value = ".")]
         path: PathBuf,

@@ -9,6 +9,7 @@ mod debug;
 mod dev;
 mod event_cycles;
 mod fork;
+mod from_log;
 mod graph;
 pub(crate) mod history;
 mod inspect;
@@ -35,7 +36,7 @@ mod trace;
 mod validate;
 mod what_if;
 
-use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot, Trace};
+use crate::args::{Args, At, Backup, Bindings, Command, Log, Migrate, Replay, Schema, Snapshot, TestCommand, Trace};
 use crate::directory::{Directory, Place};
 use crate::failure::Failure;
 use crate::node::Node;
@@ -51,7 +52,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
     match &args.command {
         Command::New { path, template, sdk } => new::run(path, *template, sdk.as_deref(), output),
         Command::Build { path } => build::run(path, output),
-        Command::Test { path, words } => test::run(path, words, output),
+        Command::Test { from_log: Some(TestCommand::FromLog(options)), .. } => from_log::run(&node, options, output),
+        Command::Test { path, words, .. } => test::run(path, words, output),
         Command::Dev { paths, once, data, on_break, listen } => {
             let act_as = args.act_as.as_deref();
             let options = dev::Options { data, listen: *listen, act_as, on_break: *on_break };

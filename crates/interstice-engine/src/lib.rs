@@ -1,7 +1,8 @@
 //! The state machine of a node: inputs in, transactions and replies out.
 //!
 //! *Responsible for*: running calls, queries, events and publishes on the store; what a function may touch; the catalog
-//! of modules; the event queue; applying recorded transactions, running their causes again, and what would have become of them otherwise.
+//! of modules; the event queue; applying recorded transactions, running their causes again, what would have become of them otherwise, and
+//! recordings of them that are reproduced elsewhere.
 //!
 //! *Not responsible for*: WebAssembly (`interstice-wasm` implements [`module::Module`]), the log (`interstice-log`), threads
 //! and sockets (`interstice-server`).
@@ -15,7 +16,7 @@
 //! 5. The engine after `apply(t)` for all `t` of a log is the engine that wrote the log: same rows, same queue.
 //!
 //! *Reading order*: [`engine`], [`execution`], [`module`], [`catalog`], [`lookup`], [`publish`], `imports`, [`event`], [`schedule`], `unasked`, `connection`, [`last_changed`],
-//! [`recorded`], [`recheck`], [`rerun`], [`what_if`], [`read`], [`system`].
+//! [`recorded`], [`recheck`], [`rerun`], [`what_if`], [`recording`], [`read`], [`system`].
 #![forbid(unsafe_code)]
 
 pub mod catalog;
@@ -33,6 +34,7 @@ pub mod publish;
 pub mod read;
 pub mod recheck;
 pub mod recorded;
+pub mod recording;
 pub mod rerun;
 pub mod schedule;
 pub mod system;

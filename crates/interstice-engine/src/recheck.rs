@@ -17,6 +17,7 @@ mod beside;
 mod compare;
 
 use crate::engine::{Engine, Performed, instantiate, refusal};
+use crate::execution::trace::Trace;
 use crate::module::HOST_FAULT;
 use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
@@ -190,6 +191,19 @@ impl Engine {
             Verdict::Divergent(Box::new(divergence))
         };
         self.go_on_from(recorded).map(|()| verdict)
+    }
+
+    /// Runs the cause of the next recorded transaction, which is no publish, again step by step, and goes on from the record; gives what
+    /// it did, if it ran.
+    ///
+    /// # Errors
+    /// [`RecordedError`] if it does not follow; the engine is of no use then.
+    pub(crate) fn trace_again(&mut self, recorded: &Transaction) -> Result<Option<Box<Trace>>, RecordedError> {
+        if let Ok(attempt) = self.attempt(recorded, Run::Traced) {
+            self.take_back(attempt, None);
+        }
+        let trace = self.trace.take();
+        self.apply(recorded).map(|()| trace)
     }
 
     /// Applies the record.

@@ -90,6 +90,13 @@ impl Engine {
         }
     }
 
+    /// An engine like this one with other tables, at another moment, with its modules ready to run.
+    pub(crate) fn restored_with(&self, store: Store, moment: (Offset, Timestamp)) -> Self {
+        let mut engine = Self::restored(Arc::clone(&self.loader), self.limits, store, moment);
+        engine.load_modules();
+        engine
+    }
+
     /// Queues the events that had not been consumed by this engine's moment; `before` are the transactions up to then, in
     /// order, from one on before which no such event was raised.
     ///

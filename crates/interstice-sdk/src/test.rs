@@ -30,6 +30,7 @@ mod agreement;
 mod compiled;
 mod former;
 mod module;
+mod recording;
 mod run;
 
 use crate::datatype::{Datatype, Input, encode_str, from_bytes, to_bytes};
@@ -45,7 +46,7 @@ use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::time::{Duration, Timestamp};
 use module::NativeLoader;
-use run::Run;
+use run::{Run, Step};
 use std::sync::Arc;
 
 /// When the clock of a test begins: 2026-01-01T00:00:00Z.
@@ -388,7 +389,8 @@ impl TestDatabase {
         self.run_events();
     }
 
-    /// Runs the cause of every transaction again and compares; returns how many there were.
+    /// Runs the cause of every transaction again and compares; returns how many there were, behind [`reproduce`](Self::reproduce) from its
+    /// first one on.
     ///
     /// # Panics
     /// At the first that comes out otherwise.
@@ -425,14 +427,19 @@ impl TestDatabase {
         self.now = self.now.saturating_add(Duration::from_micros(1));
         // Numbers are never used twice, which is all that the seed of a test needs.
         let (now, seed) = (self.now, self.inputs.to_le_bytes());
+        self.step_at((now, seed), native, compiled).reply
+    }
+
+    /// Does something natively and compiled; gives what came of it natively, which is the same.
+    fn step_at(&mut self, (now, seed): (Timestamp, [u8; 16]), native: Request, compiled: Option<Request>) -> Step {
         let name = agreement::name_of(&native);
-        let step = self.native.step(EngineInput { now, seed, request: native });
+        let mut step = self.native.step(EngineInput { now, seed, request: native });
         if let Some((Compiled { run, .. }, request)) = self.compiled.as_mut().zip(compiled) {
             let again = run.step(EngineInput { now, seed, request });
             agreement::assert_steps(&name, (&self.native, &step), (run, &again));
         }
-        self.log.extend(step.log);
-        step.reply
+        self.log.append(&mut step.log);
+        step
     }
 
     fn split(&self, function: &str) -> (String, String) {

@@ -84,10 +84,15 @@ fn wrong_with(name: &str) -> Option<String> {
         return Some(format!("it has {} characters, more than {MAX_NAME_SIZE}", name.len()));
     }
     let module = name.replace('-', "_");
-    if TAKEN.split(' ').any(|taken| taken == module) || module.starts_with("interstice_") {
+    if is_taken(&module) || module.starts_with("interstice_") {
         return Some("it means something else already".to_owned());
     }
     None
+}
+
+/// Whether a name means something else in Rust, or to Cargo.
+pub(super) fn is_taken(name: &str) -> bool {
+    TAKEN.split(' ').any(|taken| taken == name)
 }
 
 /// A name like `name` that is none of the wrong ones.

@@ -21,6 +21,13 @@ fn every_example_does_the_same_natively_and_compiled() {
 }
 
 #[test]
+fn a_recording_comes_out_the_same_natively_and_compiled() {
+    let args = [&["test", "examples/reminders", "--"], &SHAPE[..], &["--test", "tea_is_forgotten"]].concat();
+    let ran = Ran::of(interstice(&args).output().unwrap()).ok();
+    assert!(ran.stderr.contains("test tea_is_forgotten ... ok"), "{ran:?}");
+}
+
+#[test]
 fn a_compiled_module_that_does_something_else_is_found_at_the_first_difference() {
     let louder = copy_of("examples/hello", |text| text.replace("Hello, ", "HELLO, "));
     let built = Ran::of(interstice(&["build", louder.path().to_str().unwrap(), "-o", "json"]).output().unwrap()).ok();

@@ -11,6 +11,7 @@ mod evolve;
 mod examples;
 mod faults;
 mod fixtures;
+mod from_log;
 mod full;
 mod graph;
 mod history;

@@ -1,32 +1,13 @@
 //! `new`, as somebody meets it who has nothing yet.
 
-use crate::support::{Ran, interstice, root};
-use std::path::{Path, PathBuf};
+use crate::support::{Ran, interstice, root, target, test_in};
+use std::path::Path;
 use std::process::Command;
-
-/// Where all of the workspace are built into: what new projects have in common with them is there already.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
-}
 
 /// Runs the command in `directory`.
 fn run_in(directory: &Path, args: &[&str]) -> Ran {
     let mut command = interstice(args);
     Ran::of(command.current_dir(directory).env("CARGO_TARGET_DIR", target()).output().unwrap())
-}
-
-/// Runs the tests of the project in `directory`: built apart, and for all of them the same way, so that what they have in common is
-/// compiled once.
-fn test_in(directory: &Path) -> Ran {
-    let mut command = Command::new("cargo");
-    command.args(["test", "--offline"]).current_dir(directory);
-    command.env("CARGO_TARGET_DIR", target().join("templates")).env("CARGO_PROFILE_DEV_DEBUG", "0");
-    // What Cargo says to the tests that it runs is not meant for those that they run.
-    let said = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CARGO_PKG_"));
-    for name in said {
-        command.env_remove(name);
-    }
-    Ran::of(command.output().unwrap())
 }
 
 /// What is in a directory.

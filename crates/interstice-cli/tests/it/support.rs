@@ -12,6 +12,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+/// Where all of the workspace are built into: what new projects have in common with them is there already.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// The command with arguments.
 pub(crate) fn interstice(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_interstice"));
@@ -78,6 +83,20 @@ fn feed(mut command: Command, stdin: &str) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
     Ran::of(child.wait_with_output().unwrap())
+}
+
+/// Runs the tests of the project in `directory`: built apart, and for all of them the same way, so that what they have in common is
+/// compiled once.
+pub(crate) fn test_in(directory: &Path) -> Ran {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--offline"]).current_dir(directory);
+    command.env("CARGO_TARGET_DIR", target().join("templates")).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    // What Cargo says to the tests that it runs is not meant for those that they run.
+    let said = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CARGO_PKG_"));
+    for name in said {
+        command.env_remove(name);
+    }
+    Ran::of(command.output().unwrap())
 }
 
 /// A running node; killed when dropped.

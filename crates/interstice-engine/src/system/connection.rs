@@ -23,7 +23,8 @@ pub(super) fn schema() -> TableSchema {
     connections
 }
 
-fn find_table(store: &Store) -> Option<TableId> {
+/// The table's id; `None` in a store that was made by a node without it.
+pub(crate) fn find_table(store: &Store) -> Option<TableId> {
     named(store, NAME).map(|table| table.id())
 }
 

@@ -189,3 +189,8 @@ pub(crate) fn module_in<'r>(table: &Table, row: &'r [u8]) -> &'r str {
 pub(crate) fn row_in(table: &Table, row: &[u8]) -> ScheduleRow {
     ScheduleRow::decode(table, row)
 }
+
+/// The bytes of a row of `table`.
+pub(crate) fn bytes_of(table: &Table, row: &ScheduleRow) -> Vec<u8> {
+    row.encode(table)
+}

@@ -5,6 +5,7 @@ use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 use interstice_store::table::IndexId;
 use interstice_store::write::{WriteError, WriteTx};
+use interstice_types::codec;
 use interstice_types::id::{ClientId, Identity};
 use interstice_types::schema::TableSchema;
 use interstice_types::time::Timestamp;
@@ -56,6 +57,23 @@ pub fn owners(store: &Store) -> BTreeMap<String, Identity> {
         }
     }
     owners
+}
+
+/// Has `owner` be the publisher of all versions of `module`.
+///
+/// # Errors
+/// If the transaction is full.
+pub(crate) fn set_owner(tx: &mut WriteTx, module: &str, owner: ClientId) -> Result<(), WriteError> {
+    let Some(versions) = named(tx.store(), NAME) else { return Ok(()) };
+    let id = versions.id();
+    let rows = versions.scan(IndexId::PRIMARY, &KeyRange::all(), false).map(|row| values_of(versions, row));
+    let of_module = rows.filter(|values| matches!(&values[..], [_, Value::String(name), _, _, _, _] if name == module));
+    let owned = of_module.map(|mut values| {
+        values[5] = Value::U64(owner.0);
+        codec::encode_all(versions.layout().types(), &values)
+    });
+    let owned: Vec<_> = owned.collect();
+    owned.iter().try_for_each(|row| tx.update(id, row).map(drop))
 }
 
 fn publisher_in(versions: &Table, row: &[u8]) -> (String, ClientId) {

@@ -6,9 +6,12 @@ use interstice_engine::limits::Limits;
 use interstice_engine::module::{Loaded, ModuleLoader};
 use interstice_engine::read::Reader;
 use interstice_engine::recheck::Verdict;
+use interstice_engine::recording;
+use interstice_store::store::Store;
 use interstice_types::change::Change;
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
+use interstice_types::time::Timestamp;
 use interstice_types::transaction::Transaction;
 use std::sync::Arc;
 
@@ -17,6 +20,8 @@ pub(super) struct Run {
     loader: Arc<dyn ModuleLoader>,
     engine: Engine,
     reader: Reader,
+    /// Where the transactions begin, if that is not a database without a past.
+    beginning: Option<(Store, (Offset, Timestamp))>,
     transactions: Vec<Transaction>,
 }
 
@@ -34,7 +39,25 @@ pub(super) struct Step {
 
 impl Run {
     pub(super) fn new(loader: Arc<dyn ModuleLoader>) -> Self {
-        Self { engine: engine(&loader), loader, reader: Reader::new(), transactions: Vec::new() }
+        let engine = Engine::new(Arc::clone(&loader), Limits::default());
+        Self { engine, loader, reader: Reader::new(), beginning: None, transactions: Vec::new() }
+    }
+
+    /// Goes on from other tables, at a later moment; nothing is known of what was before.
+    pub(super) fn begin_at(&mut self, store: Store, moment: (Offset, Timestamp)) {
+        self.beginning = Some((store, moment));
+        self.transactions.clear();
+        self.engine = self.beginning();
+        self.engine.load_modules();
+    }
+
+    /// Has the next transaction be the one at `offset`.
+    pub(super) fn skip_to(&mut self, offset: Offset) {
+        while self.engine.next_offset() < offset {
+            let filler = recording::filler(&self.engine);
+            self.engine.apply(&filler).unwrap_or_else(|error| panic!("invariant: a filler follows: {error}"));
+            self.transactions.push(filler);
+        }
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -70,7 +93,7 @@ impl Run {
 
     /// Recovers from the transactions alone.
     pub(super) fn reopen(&mut self) {
-        let mut recovered = engine(&self.loader);
+        let mut recovered = self.beginning();
         for transaction in &self.transactions {
             recovered.apply(transaction).unwrap_or_else(|error| panic!("recovery: {error}"));
         }
@@ -81,7 +104,8 @@ impl Run {
 
     /// Runs the cause of every transaction again and compares.
     pub(super) fn assert_replays(&self) {
-        let mut again = engine(&self.loader);
+        let mut again = self.beginning();
+        again.load_modules();
         for transaction in &self.transactions {
             match again.recheck(transaction) {
                 Ok(Verdict::Same | Verdict::Incomparable(_)) => {}
@@ -95,8 +119,13 @@ impl Run {
     pub(super) fn transactions(&self) -> usize {
         self.transactions.len()
     }
-}
 
-fn engine(loader: &Arc<dyn ModuleLoader>) -> Engine {
-    Engine::new(Arc::clone(loader), Limits::default())
+    /// The engine before the first transaction.
+    fn beginning(&self) -> Engine {
+        let (loader, limits) = (Arc::clone(&self.loader), Limits::default());
+        match &self.beginning {
+            None => Engine::new(loader, limits),
+            Some((store, moment)) => Engine::restored(loader, limits, store.clone(), *moment),
+        }
+    }
 }

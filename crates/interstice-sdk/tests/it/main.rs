@@ -8,6 +8,7 @@ mod filters;
 mod floats;
 mod guide;
 mod module;
+mod reproduce;
 mod schedules;
 
 use interstice_sdk::prelude::{BTreeMap, Duration, Identity, Timestamp, Uuid};
