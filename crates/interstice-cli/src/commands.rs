@@ -106,26 +106,36 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
             fork::fork(&Directory::at(&node, data.as_deref())?, (at, *whole), out)
         }
         Command::Restore { file, out, to } => restore::run(file, out, *to),
-        Command::Replay(Replay::Run { to, out, data }) => fork::run(&node, data.as_deref(), *to, out),
-        Command::Replay(Replay::Check { scope, otherwise, data, .. }) if otherwise.is_said() => {
-            what_if::run(&Directory::at(&node, data.as_deref())?, otherwise, *scope, output)
-        }
-        Command::Replay(Replay::Check { scope, fresh, jobs, data, .. }) => {
-            replay::check(&Directory::at(&node, data.as_deref())?, (*scope, *fresh, *jobs), output)
-        }
+        Command::Replay(command) => of_replay(&node, command, output),
         Command::Logs(options) => logs::run(&node, options, output),
-        Command::Trace(Trace::Export { scope, data, destination }) => {
-            trace::export(&Directory::at(&node, data.as_deref())?, *scope, destination, output)
-        }
-        Command::Trace(Trace::Record { count, time, destination }) => {
-            trace::record(&node, (*count, time), destination, output)
-        }
-        Command::Replay(Replay::Debug { at, scope, script, data }) => {
-            let (data, at, script) = (data.as_deref(), at.as_deref(), script.as_deref());
-            debug::run(&node, &debug::Options { data, at, scope: *scope, script }, output)
-        }
+        Command::Trace(command) => of_trace(&node, command, output),
         Command::Graph(options) => graph::run(&node, options, output),
         Command::Bench(options) => bench::run(options, output),
+    }
+}
+
+fn of_replay(node: &Node, command: &Replay, output: &Output) -> Result<Report, Failure> {
+    match command {
+        Replay::Run { to, out, data } => fork::run(node, data.as_deref(), *to, out),
+        Replay::Check { scope, otherwise, data, .. } if otherwise.is_said() => {
+            what_if::run(&Directory::at(node, data.as_deref())?, otherwise, *scope, output)
+        }
+        Replay::Check { scope, fresh, jobs, data, .. } => {
+            replay::check(&Directory::at(node, data.as_deref())?, (*scope, *fresh, *jobs), output)
+        }
+        Replay::Debug { at, scope, script, data } => {
+            let (data, at, script) = (data.as_deref(), at.as_deref(), script.as_deref());
+            debug::run(node, &debug::Options { data, at, scope: *scope, script }, output)
+        }
+    }
+}
+
+fn of_trace(node: &Node, command: &Trace, output: &Output) -> Result<Report, Failure> {
+    match command {
+        Trace::Export { scope, data, destination } => {
+            trace::export(&Directory::at(node, data.as_deref())?, *scope, destination, output)
+        }
+        Trace::Record { count, time, destination } => trace::record(node, (*count, time), destination, output),
     }
 }
 

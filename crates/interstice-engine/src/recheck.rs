@@ -12,18 +12,15 @@
 //! A call runs in the instance that the call before it left behind, as on a node; one transaction of [`FRESH_INTERVAL`] runs in a
 //! fresh one too, and must not be able to tell.
 
-mod again;
 mod beside;
 mod compare;
 
 use crate::engine::{Engine, Performed, instantiate, refusal};
-use crate::execution::trace::Trace;
 use crate::module::HOST_FAULT;
 use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
 use crate::schedule::Times;
 use crate::system;
-pub use again::Again;
 pub use beside::{Before, Beside};
 use compare::Difference;
 pub use compare::{HostCalls, Kind};
@@ -191,19 +188,6 @@ impl Engine {
             Verdict::Divergent(Box::new(divergence))
         };
         self.go_on_from(recorded).map(|()| verdict)
-    }
-
-    /// Runs the cause of the next recorded transaction, which is no publish, again step by step, and goes on from the record; gives what
-    /// it did, if it ran.
-    ///
-    /// # Errors
-    /// [`RecordedError`] if it does not follow; the engine is of no use then.
-    pub(crate) fn trace_again(&mut self, recorded: &Transaction) -> Result<Option<Box<Trace>>, RecordedError> {
-        if let Ok(attempt) = self.attempt(recorded, Run::Traced) {
-            self.take_back(attempt, None);
-        }
-        let trace = self.trace.take();
-        self.apply(recorded).map(|()| trace)
     }
 
     /// Applies the record.

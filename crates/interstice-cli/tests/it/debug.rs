@@ -66,7 +66,7 @@ step 99
         breakpoint 2: when 'select * from inventory.stock where count > 12'
         1  key inventory.stock [2, "tea"]
         2  when 'select * from inventory.stock where count > 12'
-        0  TIME                         genesis  genesis  ok  0 rows
+        0  TIME                         genesis  genesis  ok  8 rows
         3  TIME                         call  inventory.receive(warehouse=2, sku="tea", count=10)  ok  1 rows
         breakpoint 1: key inventory.stock [2, "tea"]
         4  TIME                         call  inventory.receive(warehouse=2, sku="tea", count=5)  ok  1 rows

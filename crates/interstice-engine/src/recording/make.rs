@@ -114,7 +114,7 @@ impl Recorder {
             if let Some(touched) = &mut self.touched {
                 touched.note_changes(&self.engine.store, &transaction.changes);
                 let (store, catalog) = (self.engine.store.clone(), Arc::clone(&self.engine.catalog));
-                let trace = self.engine.trace_again(transaction)?;
+                let trace = self.engine.rerun(transaction, true)?.trace;
                 trace.iter().for_each(|trace| touched.note_trace(&store, &catalog, trace));
             } else {
                 self.engine.apply(transaction)?;

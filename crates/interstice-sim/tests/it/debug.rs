@@ -428,7 +428,7 @@ fn calls_are_told_under_the_names_of_then() {
         {"depth":0,"ending":"ok","fuel":"0","step":"leave","value":null}"#]].assert_eq(&told(find("bank.transfer", 0)));
     expect![[r#"
         {"args":{"owner":"twice 709575"},"depth":0,"fuel":"0","function":"audit.open_twice","step":"enter"}
-        {"args":{"balance":"1","owner":"twice 709575"},"call":"call","depth":1,"fuel":"51","function":"bank.open","number":0,"step":"call"}
+        {"args":{"balance":"1","owner":"twice 709575"},"call":"call","depth":1,"fuel":"51","function":"bank.open","number":0,"result":{"ok":"3"},"step":"call"}
         {"args":{"balance":"1","owner":"twice 709575"},"depth":1,"fuel":"0","function":"bank.open","step":"enter"}
         {"call":"insert","depth":2,"fuel":"52","number":1,"result":{"balance":"1","id":"3","owner":"twice 709575"},"row":{"balance":"1","id":"0","owner":"twice 709575"},"step":"call","table":"bank.account"}
         {"depth":1,"ending":"ok","fuel":"0","step":"leave","value":"3"}

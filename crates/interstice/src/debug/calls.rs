@@ -8,6 +8,7 @@ use interstice_engine::execution::trace::{Bytes, Ending, HostStep, Step, Trace};
 use interstice_engine::execution::{HostCall, LogLine};
 use interstice_engine::recheck::{Reason, Verdict};
 use interstice_engine::recorded::RecordedError;
+use interstice_engine::rerun::Likeness;
 use interstice_store::store::{SharedTable, Store};
 use interstice_store::table::IndexId;
 use interstice_types::codec::{self, Reader};
@@ -67,9 +68,10 @@ impl Rerun {
         let unloaded = engine.load_modules();
         let verdict = engine.fork().recheck_fresh(transaction)?;
         let function = engine.function_of(transaction);
-        let (trace, log, problem) = match engine.run_again(transaction) {
-            Ok(again) => (again.trace, again.log, again.refused),
-            Err(problem) => (None, Vec::new(), Some(*problem)),
+        let interstice_engine::rerun::Rerun { trace, log, likeness } = engine.rerun(transaction, true)?;
+        let problem = match likeness {
+            Likeness::Unavailable(problem) => Some(*problem),
+            Likeness::Same | Likeness::Otherwise => None,
         };
         // What kept the module from loading says more than that it is not there.
         let module = function.split('.').next().unwrap_or_default();
