@@ -261,3 +261,58 @@ pub(crate) fn network_error(error: io::Error) -> Result<HttpError, io::Error> {
     }
     Err(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value as Json, json};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    /// What a node lists that has these segments.
+    fn listed(first_offsets: &[u64]) -> Json {
+        let segment = |first: &u64| json!({"first_offset": first.to_string(), "first_frame": "0", "lineage": "", "chain": "", "salt": "", "bytes": 4});
+        let segments: Vec<_> = first_offsets.iter().map(segment).collect();
+        json!({
+            "schema": "interstice.backup-source/v1", "log": "", "segments": segments, "snapshots": [], "settings": null,
+            "end": {"next_offset": "9", "position": "9", "epoch": "1", "lineage": "", "chain": ""},
+        })
+    }
+
+    /// Something that answers as a node would whose first segment has gone since it was listed.
+    fn node() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let request = lines.next().unwrap_or_default();
+                lines.find(String::is_empty);
+                let (status, body) = if request.contains(&segment_name(0)) {
+                    ("404 Not Found", json!({"code": "trimmed", "message": "it is gone"}).to_string())
+                } else if request.contains(&segment_name(5)) {
+                    ("200 OK", "rows".to_owned())
+                } else {
+                    ("200 OK", listed(&[5]).to_string())
+                };
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn what_was_given_up_since_it_was_listed_is_not_listed_again() {
+        let before: BackupSource = body(&listed(&[0, 5])).unwrap();
+        let files = NodeFiles::of(&Http::new(&node(), None), before).log;
+        assert_eq!(files.list().unwrap(), [segment_name(0), segment_name(5)]);
+        let mut bytes = [0; 4];
+        let gone = files.open(&segment_name(0)).unwrap().read_exact_at(&mut bytes, 0).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound, "{gone}");
+        assert_eq!(files.list().unwrap(), [segment_name(5)]);
+        files.open(&segment_name(5)).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"rows");
+    }
+}

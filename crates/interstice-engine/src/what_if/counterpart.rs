@@ -12,7 +12,7 @@ use interstice_store::table::Table;
 use interstice_types::id::{Offset, ScheduleId};
 use interstice_types::schema::ChangeKind;
 use interstice_types::time::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is known of that so far.
 pub(super) struct Counterparts {
@@ -105,28 +105,29 @@ impl Counterparts {
 /// The schedule `id` of `recorded` as `alternative` has it.
 pub(super) fn schedule(recorded: &Engine, alternative: &Engine, id: ScheduleId) -> Option<ScheduleRow> {
     let row = schedule::find(recorded.schedules()?, id)?;
-    schedule::all(alternative.schedules()?).find(|other| is_same_schedule(&row, other))
+    let there = schedule::all(alternative.schedules()?);
+    // Those that are not paused stand in front, the next first.
+    let is_behind = |other: &ScheduleRow| !row.paused && (other.paused || other.due > row.due);
+    there.take_while(|other| !is_behind(other)).find(|other| what(other) == what(&row))
 }
 
 /// A schedule of `alternative` that is due at `time`, and that `recorded` does not have: the first one.
 pub(super) fn extra_schedule(recorded: &Engine, alternative: &Engine, time: Timestamp) -> Option<ScheduleRow> {
-    let due =
-        |engine: &Engine| engine.schedules().map(|table| due(table, time).collect::<Vec<_>>()).unwrap_or_default();
-    let mut here = due(alternative);
+    let due = |engine: &Engine| engine.schedules().map(|table| due(table, time).collect()).unwrap_or_default();
+    let here: Vec<ScheduleRow> = due(alternative);
     if here.is_empty() {
         return None;
     }
-    let there = due(recorded);
-    let extra = here.iter().position(|row| !there.iter().any(|other| is_same_schedule(row, other)))?;
-    Some(here.swap_remove(extra))
+    let there: Vec<ScheduleRow> = due(recorded);
+    let there: BTreeSet<_> = there.iter().map(what).collect();
+    here.into_iter().find(|row| !there.contains(&what(row)))
 }
 
 fn due(table: &Table, time: Timestamp) -> impl Iterator<Item = ScheduleRow> + '_ {
     schedule::all(table).take_while(move |row| !row.paused && row.due <= time)
 }
 
-fn is_same_schedule(one: &ScheduleRow, other: &ScheduleRow) -> bool {
-    (one.due, one.declared) == (other.due, other.declared)
-        && (&one.module, &one.function) == (&other.module, &other.function)
-        && one.args == other.args
+/// What makes a schedule the same one.
+fn what(row: &ScheduleRow) -> (Timestamp, bool, &str, &str, &[u8]) {
+    (row.due, row.declared, &row.module, &row.function, &row.args)
 }

@@ -2,8 +2,9 @@
 
 use super::figure::{self, Figure, figure};
 use super::layers::{Bank, Length};
-use super::log::{failed, write_transfers};
+use super::log::{failed, make_a_million_rows, write_transfers};
 use super::median;
+use crate::commands::fork::fork;
 use crate::commands::replay;
 use crate::directory::{Directory, loader};
 use crate::failure::Failure;
@@ -23,7 +24,39 @@ pub(super) fn run(artefact: &[u8], directory: &Path, output: &Output) -> Result<
     let mut figures = Vec::new();
     output.note("measuring: transactions made, and run again");
     again(artefact, &directory.join("again"), output, &mut figures)?;
+    output.note("measuring: forks of a million rows");
+    forks(artefact, directory, &mut figures)?;
     Ok(figure::report("history", &figures))
+}
+
+/// Forks of a million rows at their head, beside a copy of the newest snapshot's bytes alone, made durable too: what the disk gives.
+fn forks(artefact: &[u8], directory: &Path, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+    let data = directory.join("rows");
+    let rows = make_a_million_rows(artefact, &data)?;
+    let (mut forks, mut copies, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for round in 0..ROUNDS {
+        let started = Instant::now();
+        fork(&Directory::open(&data)?, ("head", false), &directory.join(format!("fork{round}")))?;
+        forks.push(started.elapsed().as_secs_f64());
+        let started = Instant::now();
+        bytes = copy_newest(&data.join("snapshots"), &directory.join("copy"))
+            .map_err(|error| Failure::file(&data, &error))?;
+        copies.push(started.elapsed().as_secs_f64());
+    }
+    figures.push(figure("rows that are forked", rows as f64, "", ""));
+    figures.push(figure("bytes of their snapshot", bytes as f64, "", ""));
+    figures.push(figure("a copy of these alone", median(&mut copies), "s", ""));
+    figures.push(figure("`fork --at head`", median(&mut forks), "s", "at most 1"));
+    Ok(())
+}
+
+/// Copies the last file of a directory, durably; gives its size.
+fn copy_newest(from: &Path, to: &Path) -> std::io::Result<u64> {
+    let files = std::fs::read_dir(from)?.map(|entry| entry.map(|entry| entry.path()));
+    let newest = files.collect::<Result<Vec<_>, _>>()?.into_iter().max().ok_or(std::io::ErrorKind::NotFound)?;
+    let bytes = std::fs::copy(newest, to)?;
+    std::fs::File::open(to)?.sync_all()?;
+    Ok(bytes)
 }
 
 /// Transfers run again from a log, beside transfers made in memory: on one thread, and on two.

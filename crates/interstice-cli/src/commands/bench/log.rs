@@ -187,14 +187,8 @@ fn recovering(artefact: &[u8], path: &Path, figures: &mut Vec<Figure>) -> Result
 
 /// A node with a million rows in a snapshot: starting on it, and writing while the next one is made.
 fn snapshots(artefact: &[u8], data: &Path, span: Duration, figures: &mut Vec<Figure>) -> Result<(), Failure> {
-    let target = Target::start(Some(data))?;
-    target.publish(artefact)?;
-    for number in 1..BANKS {
-        target.publish(&project::renamed(artefact, &format!("bank{number}"))?)?;
-    }
-    let built = target.make_snapshot()?;
-    target.stop()?;
-    figures.push(figure("rows in the snapshot", built.rows as f64, "", ""));
+    let rows = make_a_million_rows(artefact, data)?;
+    figures.push(figure("rows in the snapshot", rows as f64, "", ""));
     let mut starts = (0..3).map(|_| start_to_first_call(data)).collect::<Result<Vec<_>, _>>()?;
     figures.push(figure("start on it to the first call", median(&mut starts).as_secs_f64(), "s", "at most 2"));
 
@@ -225,6 +219,18 @@ fn snapshots(artefact: &[u8], data: &Path, span: Duration, figures: &mut Vec<Fig
     figures.push(figure("the second, of the first", median(&mut ratios), "", "at least 0.9"));
     figures.push(figure("snapshots that were made meanwhile", f64::from(made), "", ""));
     Ok(())
+}
+
+/// A data directory with a snapshot at its head; gives how many rows there are.
+pub(super) fn make_a_million_rows(artefact: &[u8], data: &Path) -> Result<u64, Failure> {
+    let target = Target::start(Some(data))?;
+    target.publish(artefact)?;
+    for number in 1..BANKS {
+        target.publish(&project::renamed(artefact, &format!("bank{number}"))?)?;
+    }
+    let built = target.make_snapshot()?;
+    target.stop()?;
+    Ok(built.rows)
 }
 
 fn report(figures: &[Figure], parts: &[(Part, u64)]) -> Report {

@@ -97,17 +97,16 @@ impl Live<'_, '_, '_> {
     fn go_on(&mut self) -> Result<Report, Failure> {
         loop {
             let has_ended = self.server.as_ref().is_none_or(Server::has_ended);
-            match self.news.recv_timeout(LOOK_INTERVAL) {
-                Ok(News::Changed(file)) => {
-                    let save = self.saved(file);
-                    self.reload(&save)?;
-                }
-                Err(RecvTimeoutError::Timeout) if !has_ended => {}
-                Ok(News::AskedToEnd) | Err(_) => {
-                    self.stop()?;
-                    return Ok(Report::nothing());
-                }
-            }
+            let save = match self.news.recv_timeout(LOOK_INTERVAL) {
+                Ok(News::Changed(file)) => self.saved(file),
+                Err(RecvTimeoutError::Timeout) if !has_ended => continue,
+                Ok(News::AskedToEnd) | Err(_) => None,
+            };
+            let Some(save) = save else {
+                self.stop()?;
+                return Ok(Report::nothing());
+            };
+            self.reload(&save)?;
         }
     }
 
@@ -124,17 +123,20 @@ impl Live<'_, '_, '_> {
         self.tail.iter().for_each(|is_over| is_over.store(true, Ordering::Relaxed));
     }
 
-    /// Everything that is saved together.
-    fn saved(&self, file: PathBuf) -> Save {
+    /// Everything that is saved together; `None` if the process is asked to end meanwhile.
+    fn saved(&self, file: PathBuf) -> Option<Save> {
         let (mut files, now) = (BTreeSet::from([file]), SystemTime::now());
-        while let Ok(News::Changed(file)) = self.news.recv_timeout(QUIET) {
-            files.insert(file);
+        while let Ok(news) = self.news.recv_timeout(QUIET) {
+            match news {
+                News::Changed(file) => drop(files.insert(file)),
+                News::AskedToEnd => return None,
+            }
         }
         let written = |file: &PathBuf| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
         let newest = files.iter().filter_map(written).max();
         // A file that says nothing sensible about it, or is gone, changed now.
         let at = newest.filter(|at| *at <= now && now.duration_since(*at).is_ok_and(|age| age < OLDEST)).unwrap_or(now);
-        Save { at, files, noticing: at.elapsed().unwrap_or_default() }
+        Some(Save { at, files, noticing: at.elapsed().unwrap_or_default() })
     }
 
     fn reload(&mut self, save: &Save) -> Result<(), Failure> {
