@@ -22,7 +22,9 @@ impl TestDatabase {
     /// #[reducer]
     /// fn pay_in(accounts: Write<Account>, id: u32, amount: i64) -> i64 {
     ///     let account = accounts.get(id).unwrap();
-    ///     accounts.update(Account { balance: account.balance + amount, ..account }).balance
+    ///     let balance = account.balance + amount;
+    ///     accounts.update(Account { balance, ..account });
+    ///     balance
     /// }
     ///
     /// #[interstice_sdk::test]
