@@ -29,6 +29,7 @@ pub mod last_changed;
 pub mod limits;
 pub mod lookup;
 pub mod module;
+mod net;
 pub mod problems;
 pub mod publish;
 pub mod read;

@@ -98,10 +98,23 @@ fn map_to_json(key_ty: &Type, value_ty: &Type, entries: &[(Value, Value)]) -> Js
     entries.iter().map(|(key, value)| json!([to_json(key_ty, key), to_json(value_ty, value)])).collect()
 }
 
-fn fields_to_json(fields: &[Field], values: &[Value]) -> Json {
+/// `values` of the types of `fields` as an object.
+///
+/// # Panics
+/// If a value is not of its type.
+pub fn fields_to_json(fields: &[Field], values: &[Value]) -> Json {
     Json::Object(
         fields.iter().zip(values).map(|(field, value)| (field.name.clone(), to_json(&field.ty, value))).collect(),
     )
+}
+
+/// The same in words: `(name=value, …)`, in the order of the fields.
+///
+/// # Panics
+/// If a value is not of its type.
+pub fn fields_to_text(fields: &[Field], values: &[Value]) -> String {
+    let told = fields.iter().zip(values).map(|(field, value)| format!("{}={}", field.name, to_text(&field.ty, value)));
+    format!("({})", told.collect::<Vec<_>>().join(", "))
 }
 
 fn variant_to_json(variant: &Variant, values: &[Value]) -> Json {

@@ -14,6 +14,7 @@ mod walk;
 
 use crate::framing::UnpackError;
 use crate::history::describe::head;
+use crate::history::names;
 use crate::moment::{Moment, MomentError, state_at};
 use crate::snapshot::load::{LoadError, load_before};
 use crate::sql::{Select, unknown_table};
@@ -329,7 +330,7 @@ fn is_about_names(problem: &Problem) -> bool {
 fn tables_of(state: &Engine) -> Vec<(String, usize)> {
     let tables = state.store().tables();
     let mut tables: Vec<_> =
-        tables.map(|table| (format!("{}.{}", table.module(), table.schema().name), table.count())).collect();
+        tables.map(|table| (names::full(table.module(), &table.schema().name), table.count())).collect();
     tables.sort();
     tables
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::catalog::Catalog;
 use crate::engine::{Engine, Input, Request};
 use crate::event::PendingEvent;
+use crate::net::net;
 use crate::publish::PublishOptions;
 use crate::recorded::RecordedError;
 use crate::system::{self, connection, schedule};
@@ -287,7 +288,7 @@ impl Recorder {
             // That is told when the transaction is applied.
             return Vec::new();
         }
-        let told = row::net(&after, &complete, row::is_told).into_iter().filter_map(|net| {
+        let told = net(&after, &complete, row::is_told).into_iter().filter_map(|net| {
             let table = after.table(net.table).filter(|table| self.is_seen(table, &net.rows))?;
             row::net_to_json(&self.engine.catalog, table, &net.rows)
         });

@@ -4,6 +4,7 @@ use super::row::{self, from_json};
 use super::state::find;
 use super::{Ended, Kind, Recorded, Recording, RowChange};
 use crate::engine::{Engine, Input, Output, Request};
+use crate::net::net;
 use crate::system::schedule;
 use crate::telling::{full_name, key_to_json};
 use interstice_store::store::Store;
@@ -275,17 +276,7 @@ impl Recorded {
             );
         }
         let told = |row: &Option<RowBytes>| {
-            row.as_ref().map_or_else(
-                || "no row".to_owned(),
-                |row| {
-                    let values = values(row);
-                    let told = fields
-                        .iter()
-                        .zip(&values)
-                        .map(|(field, value)| format!("{}={}", field.name, json::to_text(&field.ty, value)));
-                    format!("({})", told.collect::<Vec<_>>().join(", "))
-                },
-            )
+            row.as_ref().map_or_else(|| "no row".to_owned(), |row| json::fields_to_text(&fields, &values(row)))
         };
         self.differs(&row, told(&wanted), told(&found))
     }
@@ -305,7 +296,7 @@ fn digits(key: &Json) -> String {
 
 /// What changes made of the rows that recordings tell of.
 fn touched(store: &Store, changes: &[Change]) -> Rows {
-    row::net(store, changes, row::is_told).into_iter().map(|net| ((net.table, net.key), net.rows)).collect()
+    net(store, changes, row::is_told).into_iter().map(|net| ((net.table, net.key), net.rows)).collect()
 }
 
 fn table(store: &Store, id: TableId) -> &Table {

@@ -5,10 +5,8 @@ use super::{RowChange, Update};
 use crate::catalog::Catalog;
 use crate::system::schedule::{self, ScheduleRow};
 use crate::telling::full_name;
-use interstice_store::store::Store;
 use interstice_store::table::Table;
-use interstice_types::change::Change;
-use interstice_types::id::{ScheduleId, TableId};
+use interstice_types::id::ScheduleId;
 use interstice_types::row::RowBytes;
 use interstice_types::schema::signature;
 use interstice_types::schema::{Durability, FunctionSchema, SYSTEM_MODULE};
@@ -16,7 +14,6 @@ use interstice_types::time::Timestamp;
 use interstice_types::{codec, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 
 /// The only table of the node itself of which a recording has rows.
 pub(super) const SCHEDULES: &str = "interstice.schedule";
@@ -63,37 +60,6 @@ pub(super) fn from_json(catalog: &Catalog, table: &Table, row: &Json) -> Result<
     let values = json::arguments_from_json(&fields, row);
     let values = values.map_err(|error| format!("a row of `{}`: {error}", full_name(table)))?;
     Ok(codec::encode_all(fields.iter().map(|field| &field.ty), &values).into())
-}
-
-/// What a transaction made of a row.
-pub(super) struct Net {
-    pub(super) table: TableId,
-    /// The encoded values of the primary key.
-    pub(super) key: Vec<u8>,
-    /// Before, and behind.
-    pub(super) rows: [Option<RowBytes>; 2],
-}
-
-/// What complete changes made of rows of tables that `is_told` says, in the order in which they were first touched.
-pub(super) fn net(store: &Store, changes: &[Change], is_told: impl Fn(&Table) -> bool) -> Vec<Net> {
-    let mut all: Vec<Net> = Vec::new();
-    let mut places = BTreeMap::new();
-    for change in changes {
-        let Some(table) = store.table(change.table()).filter(|table| is_told(table)) else { continue };
-        let (key, old, new) = match change {
-            Change::Insert { row, .. } => (table.primary_key_values(row), None, Some(row.clone())),
-            Change::Update { old, new, .. } => (table.primary_key_values(new), old.clone(), Some(new.clone())),
-            Change::Delete { key, old, .. } => (key.clone(), old.clone(), None),
-            _ => continue,
-        };
-        let (table, key) = (table.id(), key.to_vec());
-        let place = *places.entry((table, key.clone())).or_insert(all.len());
-        if place == all.len() {
-            all.push(Net { table, key, rows: [old, None] });
-        }
-        all[place].rows[1] = new;
-    }
-    all
 }
 
 /// What a transaction made of a row of `table`; `None` if nothing, or if it is a schedule that could not run.

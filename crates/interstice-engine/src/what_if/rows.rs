@@ -3,6 +3,7 @@
 //! Compared are the columns that both have with the same type, of the tables that both have with the same primary key: of the others
 //! it is said that they are not. Tables of the node itself, and rows that are in no log, have no part in it.
 
+use crate::net::{Net, net};
 use crate::telling::full_name;
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
@@ -65,11 +66,7 @@ impl Told {
     }
 
     fn row(fields: &[Field], values: &[Value]) -> Self {
-        let told = fields.iter().zip(values).map(|(field, value)| (field.name.clone(), Self::value(&field.ty, value)));
-        let told: Vec<_> = told.collect();
-        let text: Vec<_> = told.iter().map(|(name, value)| format!("{name}={}", value.text)).collect();
-        let json = Json::Object(told.into_iter().map(|(name, value)| (name, value.json)).collect());
-        Self { json, text: format!("({})", text.join(", ")) }
+        Self { json: json::fields_to_json(fields, values), text: json::fields_to_text(fields, values) }
     }
 }
 
@@ -212,19 +209,8 @@ impl Pairs {
 
     /// What a transaction made of which rows.
     fn touched(&self, side: usize, (store, changes): Side<'_>) -> Touched {
-        let mut touched = Touched::new();
-        for change in changes {
-            let Some(pair) = self.by_id[side].get(&change.table()) else { continue };
-            let table = table(store, change.table());
-            let (key, old, new) = match change {
-                Change::Insert { row, .. } => (table.primary_key_values(row), None, Some(row.clone())),
-                Change::Update { old, new, .. } => (table.primary_key_values(new), old.clone(), Some(new.clone())),
-                Change::Delete { key, old, .. } => (key.clone(), old.clone(), None),
-                _ => continue,
-            };
-            touched.entry((*pair, key.to_vec())).or_insert_with(|| [old, None])[1] = new;
-        }
-        touched
+        let rows = net(store, changes, |table| self.by_id[side].contains_key(&table.id()));
+        rows.into_iter().map(|Net { table, key, rows }| ((self.by_id[side][&table], key), rows)).collect()
     }
 
     /// How the tables differ, with the first `limit` rows of all of them.

@@ -1,6 +1,7 @@
 //! A transaction run again: its host calls in order, under the names that were in force then, beside what the record says of it.
 
 use crate::history::describe::record;
+use crate::history::names;
 use crate::sql::text_of;
 use interstice_engine::catalog::{Catalog, FunctionEntry};
 use interstice_engine::engine::Engine;
@@ -284,7 +285,7 @@ impl Telling<'_> {
         let module = self.running.last().map(|(module, ..)| &self.catalog.modules()[*module]);
         let function = module.and_then(|module| module.functions.get(step.number as usize));
         if let (Some(module), Some(function)) = (module, function) {
-            told.insert("function".to_owned(), json!(format!("{}.{}", module.schema.module, function.schema.name)));
+            told.insert("function".to_owned(), json!(names::full(&module.schema.module, &function.schema.name)));
             told.insert("args".to_owned(), of_bytes(&step.bytes, |bytes| record(&function.schema.args, bytes)));
         }
         if let Some((due, _)) = step.results.first() {
@@ -423,7 +424,7 @@ fn index_name(schema: &TableSchema, index: IndexId) -> String {
 }
 
 fn name_of(table: &SharedTable) -> String {
-    format!("{}.{}", table.module(), table.schema().name)
+    names::full(table.module(), &table.schema().name)
 }
 
 /// A level of the log in words.

@@ -72,10 +72,11 @@ pub(crate) fn call_text(transaction: &Transaction, before: &Engine) -> String {
         (Some((entry, schema)), Cause::Call { args, .. }) => {
             let types = schema.args.iter().map(|arg| &arg.ty);
             let values = codec::decode_all(types, args).unwrap_or_default();
-            let args = schema.args.iter().zip(&values);
-            let args: Vec<_> =
-                args.map(|(arg, value)| format!("{}={}", arg.name, json::to_text(&arg.ty, value))).collect();
-            format!("{}({})", names::full(&entry.schema.module, &schema.name), args.join(", "))
+            format!(
+                "{}{}",
+                names::full(&entry.schema.module, &schema.name),
+                json::fields_to_text(&schema.args, &values)
+            )
         }
         (Some((entry, schema)), _) => format!("{} {}", cause.name(), names::full(&entry.schema.module, &schema.name)),
         (None, Cause::Publish { module, .. }) => format!("publish {module}"),
