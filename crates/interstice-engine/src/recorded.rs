@@ -127,6 +127,23 @@ impl Engine {
         self.apply_completely(transaction).map(drop)
     }
 
+    /// Makes `changes`, which are some of those that happened: for an engine that tells history without having all rows of it. Nothing is
+    /// compared, nothing becomes pending, and it runs nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError`] if they do not fit what it has.
+    pub fn make_part(&mut self, mut changes: Vec<Change>) -> Result<(), ApplyError> {
+        let makes_catalog = |change: &Change| {
+            !change.is_of_rows() || [system::MODULE, system::TABLE].contains(&change.table())
+        };
+        let makes_catalog = changes.iter().any(makes_catalog);
+        self.store.apply(&mut changes)?;
+        if makes_catalog {
+            self.catalog = Arc::new(Catalog::build(&self.store, &self.catalog));
+        }
+        Ok(())
+    }
+
     /// As [`apply`](Self::apply); gives the changes with their old rows.
     pub(crate) fn apply_completely(&mut self, transaction: &Transaction) -> Result<Vec<Change>, RecordedError> {
         let offset = transaction.offset;

@@ -14,6 +14,7 @@ pub fn all<L: CommitLog>(make: impl Fn() -> L) {
     voids_a_stale_writer(make());
     poisons_what_follows_a_failure(make());
     refuses_frames_that_do_not_fit(make());
+    reads_from_a_byte(make());
     trims(make());
     certifies_when_it_is_idle(make());
     knows_its_receipts(make());
@@ -67,6 +68,27 @@ fn splits_large_transactions<L: CommitLog>(mut log: L) {
     writer.settle();
     assert_eq!(payloads(&log).concat(), payload);
     assert_eq!(log.tail().next_offset, 1, "only the last part completes an offset");
+}
+
+/// What is read is the same, whatever the byte is that the reader noted; frames of several segments, parts among them.
+fn reads_from_a_byte<L: CommitLog>(mut log: L) {
+    let mut writer = claim(&mut log, 1);
+    for offset in 0..40 {
+        let size = if offset == 20 { MAX_FRAME_PAYLOAD + 1 } else { 2_000 };
+        for part in Frame::split(offset, &vec![offset as u8; size]) {
+            let position = writer.tail().position;
+            writer.append(position, &part);
+        }
+        writer.settle();
+    }
+    let frames: Vec<_> = log.read(Position(0)).and_then(Iterator::collect).expect("it was read");
+    for (number, frame) in frames.iter().enumerate() {
+        let bytes = [frame.byte, 0, frame.byte + 8, frame.byte.saturating_sub(8), frames[number / 2].byte, u64::MAX];
+        for byte in bytes {
+            let read: Result<Vec<_>, _> = log.read_at(frame.position, byte).and_then(Iterator::collect);
+            assert_eq!(read.expect("it was read"), frames[number..], "frame {number} at byte {byte}");
+        }
+    }
 }
 
 fn refuses_a_wrong_tail_and_an_old_epoch<L: CommitLog>(mut log: L) {

@@ -61,6 +61,31 @@ pub(crate) fn find_from<S: Storage>(storage: &S, from: u64) -> Result<Option<Fou
     find_among(storage, &names[first..], &marks)
 }
 
+/// Finds a log and walks its last segment; of those before it only the headers are looked at.
+pub(crate) fn find_quickly<S: Storage>(storage: &S) -> Result<Option<Found>, OpenError> {
+    let Some(mut found) = find_from(storage, u64::MAX)? else { return Ok(None) };
+    let last = found.segments[0];
+    let mut names = storage.list().map_err(io_error("listing the log"))?;
+    names.retain(|name| is_segment_name(name) && *name < last.name());
+    names.sort();
+    let headers = names.iter().map(|name| begin_walk(storage, name, None).map(|(header, _)| header));
+    let mut segments: Vec<_> = headers.collect::<Result<_, _>>()?;
+    segments.append(&mut found.segments);
+    let strange = segments.iter().find(|header| header.log_id != last.log_id);
+    strange.map_or(Ok(()), |header| Err(another_log(header)))?;
+    Ok(Some(Found { segments, ..found }))
+}
+
+fn another_log(header: &SegmentHeader) -> OpenError {
+    OpenError::Corrupt {
+        segment: header.name(),
+        byte: 0,
+        offset: header.first_offset,
+        reason: "the segment belongs to another log".to_owned(),
+        evidence: "its log id".to_owned(),
+    }
+}
+
 /// Walks the segments `names`, which are sorted.
 pub(crate) fn find_among<S: Storage>(
     storage: &S,
@@ -95,14 +120,7 @@ fn walk_segment<S: Storage>(
     let expected = before.as_ref().map(|found| found.tail);
     let (header, mut walk) = begin_walk(storage, name, expected)?;
     if before.as_ref().and_then(|found| found.segments.last()).is_some_and(|last| last.log_id != header.log_id) {
-        let (reason, evidence) = ("the segment belongs to another log".to_owned(), "its log id".to_owned());
-        return Err(OpenError::Corrupt {
-            segment: name.to_owned(),
-            byte: 0,
-            offset: header.first_offset,
-            reason,
-            evidence,
-        });
+        return Err(another_log(&header));
     }
     let mark = marks.of(&header);
     let mut boundary = Boundary { byte: walk.byte(), tail: walk.tail(), whole: true };

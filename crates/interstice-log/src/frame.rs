@@ -165,6 +165,8 @@ pub struct StoredFrame {
     pub lineage: Lineage,
     /// Count of offsets that were durable when it was written.
     pub synced_through: u64,
+    /// The byte of its file at which it stands, for [`read_at`](crate::log::CommitLog::read_at); 0 where there is no file.
+    pub byte: u64,
     /// Over everything up to and including it.
     pub chain: ChainHash,
     /// What was appended.
@@ -281,6 +283,7 @@ impl Header {
             epoch: self.place.epoch,
             lineage: self.place.lineage,
             synced_through: self.place.synced_through,
+            byte: self.place.byte,
             chain: self.chain,
             frame: Frame {
                 kind: self.kind,

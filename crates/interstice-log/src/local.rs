@@ -8,7 +8,7 @@
 //! 5. Write what is not proven durable again, byte for byte, and sync: nothing is served before it is durable.
 //! 6. Write the mark anew.
 
-use crate::found::{Found, beside_a_writer, find, find_from};
+use crate::found::{Found, beside_a_writer, find, find_from, find_quickly};
 use crate::frame::{Epoch, Frame, FrameKind, Lineage, Position, StoredFrame};
 use crate::log::{
     ClaimError, CommitLog, CommitLogWriter, ReadError, Receipt, Resolution, Room, Standing, Tail, TrimError,
@@ -184,6 +184,16 @@ impl<S: Storage> LocalLog<S> {
         Ok(Self::read_only(storage, found))
     }
 
+    /// As [`open_read_only`](Self::open_read_only), without reading all of it first: of all segments but the last only the header is
+    /// looked at. What is read of them is checked then.
+    ///
+    /// # Errors
+    /// [`OpenError`], also if there is no log.
+    pub fn open_read_only_quickly(storage: S) -> Result<Self, OpenError> {
+        let found = beside_a_writer(|| find_quickly(&storage))?;
+        Ok(Self::read_only(storage, found))
+    }
+
     /// Opens what stands before the first damage, for reading; `None` if nothing does. Changes nothing.
     ///
     /// # Errors
@@ -264,6 +274,10 @@ impl<S: Storage> CommitLog for LocalLog<S> {
     type Frames = LocalFrames<S>;
 
     fn read(&self, from: Position) -> Result<LocalFrames<S>, ReadError> {
+        self.read_at(from, 0)
+    }
+
+    fn read_at(&self, from: Position, byte: u64) -> Result<LocalFrames<S>, ReadError> {
         let shared = lock(&self.shared);
         let first = shared.segments[0].first_frame;
         if from < first {
@@ -280,6 +294,7 @@ impl<S: Storage> CommitLog for LocalLog<S> {
             next: 0,
             walk: None,
             from,
+            byte,
             end: shared.tail.position,
             epoch: Epoch(0),
         })
@@ -381,6 +396,8 @@ pub struct LocalFrames<S: Storage> {
     next: usize,
     walk: Option<Walk<S::File>>,
     from: Position,
+    /// Where it is said to stand in the first segment.
+    byte: u64,
     end: Position,
     epoch: Epoch,
 }
@@ -412,7 +429,8 @@ impl<S: Storage> LocalFrames<S> {
             let Some(header) = self.segments.get(self.next) else { return Ok(None) };
             let failed = |source| ReadError::Io { segment: header.name(), source };
             let file = self.storage.open(&header.name()).map_err(|source| self.trimmed(header, failed(source)))?;
-            self.walk = Some(Walk::new(file, *header, self.epoch).map_err(failed)?);
+            let byte = std::mem::take(&mut self.byte);
+            self.walk = Some(Walk::new_at(file, *header, (self.from, byte), self.epoch)?);
             self.next += 1;
         }
     }

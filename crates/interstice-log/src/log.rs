@@ -20,6 +20,15 @@ pub trait CommitLog {
     /// [`ReadError::Trimmed`] or [`ReadError::Regressed`].
     fn read(&self, from: Position) -> Result<Self::Frames, ReadError>;
 
+    /// As [`read`](Self::read), by somebody who noted at which [byte](StoredFrame::byte) the first frame stands: an implementation that
+    /// can begin there does, and finds it all the same if it does not stand there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_at(&self, from: Position, _byte: u64) -> Result<Self::Frames, ReadError> {
+        self.read(from)
+    }
+
     /// Becomes the writer: appends a durable epoch frame iff the tail is at `expected` and `epoch` is newer than the last.
     ///
     /// # Errors

@@ -198,6 +198,31 @@ impl<F: StorageFile> Walk<F> {
         Ok(Self { file, header, size, byte, tail, stop: None, proven, next_part: 0 })
     }
 
+    /// As [`new`](Self::new), but starts at the frame at `byte`, if the frame `position` stands there; from the beginning if not.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub(crate) fn new_at(
+        file: F,
+        header: SegmentHeader,
+        (position, byte): (Position, u64),
+        epoch: Epoch,
+    ) -> Result<Self, ReadError> {
+        let failed = |source| ReadError::Io { segment: header.name(), source };
+        let mut walk = Self::new(file, header, epoch).map_err(failed)?;
+        if byte >= walk.byte && byte.saturating_add(FRAME_HEADER_SIZE as u64) <= walk.size {
+            let mut bytes = [0; FRAME_HEADER_SIZE];
+            walk.read_at(&mut bytes, byte)?;
+            if let Some(trace @ Trace::Frame(found)) = &walk.trace(&bytes, byte)
+                && found.place.position == position
+            {
+                walk.resume_at(trace, byte);
+                walk.next_part = found.part;
+            }
+        }
+        Ok(walk)
+    }
+
     /// Byte behind the last valid frame.
     pub fn byte(&self) -> u64 {
         self.byte

@@ -91,12 +91,6 @@ pub fn log_stats(stats: &Stats) -> LogStats {
     }
 }
 
-/// A key that is looked for in history does not fit the table.
-pub fn invalid_key(error: &dyn std::fmt::Display) -> Problem {
-    Problem::new("invalid-selection", error.to_string())
-        .hint("`interstice schema show MODULE` says what the primary key is; `--from` and `--to` leave other times out")
-}
-
 /// The beginning of the log was given up, and what is asked for with it.
 pub fn trimmed(error: &dyn std::fmt::Display) -> Problem {
     Problem::new("trimmed", error.to_string()).hint(

@@ -310,14 +310,20 @@ impl Transaction {
         self.host_marks.iter().for_each(|mark| out.extend(mark.to_le_bytes()));
     }
 
+    /// Takes one record off the front of `payload` without looking into it.
+    ///
+    /// # Errors
+    /// If the bytes are shorter than it says.
+    pub fn skip(payload: &mut &[u8]) -> Result<(), RecordError> {
+        take_record(payload).map(drop)
+    }
+
     /// Takes one record off the front of `payload`.
     ///
     /// # Errors
     /// If the bytes are not one.
     pub fn decode(payload: &mut &[u8]) -> Result<Self, RecordError> {
-        let mut outer = Reader::new(payload);
-        let record = outer.bytes("transaction record")?;
-        *payload = &payload[outer.position()..];
+        let record = take_record(payload)?;
         let mut reader = Reader::new(record);
         let flags = reader.array::<1>("flags")?[0];
         let offset = reader.varint()?;
@@ -336,6 +342,14 @@ impl Transaction {
         reader.finish()?;
         Ok(Self { offset, time, seed, cause, outcome, changes, work, host_marks, state_digest, flags })
     }
+}
+
+/// The bytes of the record at the front of `payload`, behind its length.
+fn take_record<'p>(payload: &mut &'p [u8]) -> Result<&'p [u8], RecordError> {
+    let mut outer = Reader::new(payload);
+    let record = outer.bytes("transaction record")?;
+    *payload = &payload[outer.position()..];
+    Ok(record)
 }
 
 /// The marks in the hash of host calls.

@@ -146,6 +146,49 @@ impl Unpacker {
     }
 }
 
+/// The transaction at `offset`, which begins in the first of `frames`; `None` if it does not. Of others in that frame only the lengths
+/// are looked at.
+///
+/// # Errors
+/// [`UnpackError`].
+pub fn transaction_in(
+    frames: impl Iterator<Item = Result<StoredFrame, ReadError>>,
+    offset: Offset,
+) -> Result<Option<Transaction>, UnpackError> {
+    let mut unpacker = Unpacker::default();
+    for stored in frames {
+        let stored = stored?;
+        let frame = &stored.frame;
+        if frame.kind != FrameKind::Transactions {
+            return Ok(None);
+        }
+        if frame.first_part && frame.last_part {
+            return one_of(&stored, offset);
+        }
+        let found = unpacker.unpack(&stored)?.into_iter().next();
+        if found.is_some() || frame.first_offset != offset {
+            return Ok(found.filter(|found| found.offset == offset));
+        }
+    }
+    Ok(None)
+}
+
+/// The transaction at `offset` of a frame that holds whole ones.
+fn one_of(stored: &StoredFrame, offset: Offset) -> Result<Option<Transaction>, UnpackError> {
+    let (frame, position) = (&stored.frame, stored.position.0);
+    let failed = |source| UnpackError::Record { position, source };
+    let mut payload = frame.payload.as_slice();
+    let Some(before) = offset.checked_sub(frame.first_offset) else { return Ok(None) };
+    for _ in 0..before.min(u64::from(frame.count)) {
+        Transaction::skip(&mut payload).map_err(failed)?;
+    }
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let found = Transaction::decode(&mut payload).map_err(failed)?;
+    if found.offset == offset { Ok(Some(found)) } else { Err(UnpackError::WrongCount { position }) }
+}
+
 impl<I: Iterator<Item = Result<StoredFrame, ReadError>>> Iterator for Transactions<I> {
     type Item = Result<Transaction, UnpackError>;
 

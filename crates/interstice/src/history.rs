@@ -4,16 +4,18 @@
 //! which the transactions before it were applied. One walk does that; [`tell`] and [`Stats`] are uses of it.
 
 pub mod describe;
+pub mod index;
 pub(crate) mod names;
 pub mod row;
 mod selection;
 mod stats;
 
-pub use selection::{InvalidKey, Selection, Selector};
+pub use selection::{Selection, Selector};
 pub use stats::{FunctionStats, Stats, TableStats};
 
 use crate::framing::{UnpackError, Unpacker};
 use crate::opened::Start;
+use index::IndexError;
 use interstice_engine::engine::Engine;
 use interstice_engine::recorded::RecordedError;
 use interstice_log::frame::StoredFrame;
@@ -32,18 +34,22 @@ pub enum HistoryError {
     /// What it records does not fit together.
     #[error(transparent)]
     Recorded(#[from] RecordedError),
-    /// The key that is looked for is none.
-    #[error(transparent)]
-    InvalidKey(#[from] InvalidKey),
-    /// There never was such a table.
+    /// There never was such a table, or its rows have no such keys.
     #[error("{0}")]
-    UnknownTable(Box<Problem>),
+    NoSuchRow(Box<Problem>),
+    /// The index cannot be made.
+    #[error(transparent)]
+    Index(#[from] IndexError),
 }
 
 impl HistoryError {
     /// Whether what was read was given up meanwhile.
     pub fn is_trimmed(&self) -> bool {
-        matches!(self, Self::Unpack(error) if error.is_trimmed())
+        match self {
+            Self::Unpack(error) => error.is_trimmed(),
+            Self::Index(error) => error.is_trimmed(),
+            Self::Recorded(_) | Self::NoSuchRow(_) => false,
+        }
     }
 }
 
@@ -84,6 +90,7 @@ pub(crate) fn walk<L: CommitLog>(
     mut at: impl FnMut(Seen<'_>) -> ControlFlow<()>,
 ) -> Result<Engine, HistoryError> {
     let (mut unpacker, mut left) = (Unpacker::default(), selector.limit());
+    let mut found = false;
     for frame in log.read(position).map_err(UnpackError::from)? {
         let frame = frame.map_err(UnpackError::from)?;
         if !goes_on() || at(Seen::Frame(&frame)).is_break() {
@@ -93,14 +100,17 @@ pub(crate) fn walk<L: CommitLog>(
             if left == 0 || selector.ends_before(&transaction) {
                 return Ok(engine);
             }
-            if selector.selects(&transaction, &engine)? {
-                left -= 1;
+            if selector.selects(&transaction, &engine) {
+                (left, found) = (left - 1, true);
                 if at(Seen::Transaction(&transaction, &engine)).is_break() {
                     return Ok(engine);
                 }
             }
             engine.apply(&transaction)?;
         }
+    }
+    if !found {
+        selector.check_found_nothing(&engine).map_err(|problem| HistoryError::NoSuchRow(problem.into()))?;
     }
     Ok(engine)
 }

@@ -114,8 +114,7 @@ fn selector(selection: Selection) -> Result<Selector, Failure> {
 
 pub(super) fn failed(directory: &Directory, error: &HistoryError) -> Failure {
     match error {
-        HistoryError::InvalidKey(error) => reports::invalid_key(error).into(),
-        HistoryError::UnknownTable(problem) => Problem::clone(problem).into(),
+        HistoryError::NoSuchRow(problem) => Problem::clone(problem).into(),
         error if error.is_trimmed() => reports::trimmed(error).into(),
         _ => directory.corrupt(error),
     }

@@ -99,8 +99,7 @@ pub(super) fn past(error: &PastError) -> Problem {
         PastError::Check(checked) if checked.is_trimmed() => reports::trimmed(error),
         PastError::Moment(moment) if moment.is_trimmed() => reports::trimmed(error),
         PastError::Moment(moment) => reports::no_moment(moment).unwrap_or_else(|| unreadable(error)),
-        PastError::History(HistoryError::InvalidKey(_)) => reports::invalid_key(error),
-        PastError::History(HistoryError::UnknownTable(problem)) => Problem::clone(problem),
+        PastError::History(HistoryError::NoSuchRow(problem)) => Problem::clone(problem),
         _ => unreadable(error),
     }
 }

@@ -101,14 +101,14 @@ impl Judge for Breakpoints {
 
     fn is_suspect(&mut self, before: &Engine, transaction: &Transaction) -> bool {
         self.set.iter_mut().any(|set| match &mut set.test {
-            Test::Selects(selector) => selects(selector, transaction, before),
+            Test::Selects(selector) => selector.selects(transaction, before),
             Test::When(condition) => condition.is_concerned(transaction, before),
         })
     }
 
     fn judge(&mut self, before: &Engine, transaction: &Transaction, behind: &Engine) -> Option<Self::Verdict> {
         let stops = |set: &mut Set| match &mut set.test {
-            Test::Selects(selector) => selects(selector, transaction, before),
+            Test::Selects(selector) => selector.selects(transaction, before),
             Test::When(condition) => {
                 condition.is_concerned(transaction, before) && !condition.holds(before) && condition.holds(behind)
             }
@@ -117,11 +117,6 @@ impl Judge for Breakpoints {
             self.set.iter_mut().filter_map(|set| stops(set).then(|| (set.number, set.breakpoint.clone()))).collect();
         (!hits.is_empty()).then_some(hits)
     }
-}
-
-/// A key that is none of the table as it was then names no row of it.
-fn selects(selector: &Selector, transaction: &Transaction, before: &Engine) -> bool {
-    selector.selects(transaction, before).unwrap_or(false)
 }
 
 fn test_of(breakpoint: &Breakpoint) -> Result<Test, Problem> {

@@ -46,23 +46,57 @@ pub fn row_history<L: CommitLog>(
     selector: &Selector,
     limit: usize,
 ) -> Result<RowHistory, HistoryError> {
-    let (mut newest, mut more) = (VecDeque::new(), false);
+    let mut entries = Entries::new(limit);
     let end = walk(log, start, selector, &|| true, |seen| {
-        let Seen::Transaction(transaction, before) = seen else { return ControlFlow::Continue(()) };
-        let numbers = selector.changes_of_row(transaction, before).expect("invariant: it was just selected by its key");
-        let mut told = describe(transaction, before);
-        told["call"] = json!(call_text(transaction, before));
-        newest.extend(numbers.into_iter().filter_map(|number| entry(&told, number)));
-        while newest.len() > limit {
-            newest.pop_front();
-            more = true;
+        if let Seen::Transaction(transaction, before) = seen {
+            entries.tell(transaction, before, selector);
         }
         ControlFlow::Continue(())
     })?;
-    if newest.is_empty() {
-        selector.check_table(end.catalog()).map_err(|problem| HistoryError::UnknownTable(problem.into()))?;
+    entries.end(&end, selector)
+}
+
+/// The newest changes of a row, while history goes by.
+pub(super) struct Entries {
+    newest: VecDeque<Json>,
+    limit: usize,
+    more: bool,
+}
+
+impl Entries {
+    /// No more than `limit` are kept.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { newest: VecDeque::new(), limit, more: false }
     }
-    Ok(RowHistory { entries: newest.into_iter().rev().collect(), more })
+
+    /// Adds what `transaction` did to the row that `selector` selects.
+    pub(super) fn tell(&mut self, transaction: &Transaction, before: &Engine, selector: &Selector) {
+        let mut told = describe(transaction, before);
+        told["call"] = json!(call_text(transaction, before));
+        let numbers = selector.changes_of_row(transaction, before);
+        self.newest.extend(numbers.into_iter().filter_map(|number| entry(&told, number)));
+        while self.newest.len() > self.limit {
+            self.newest.pop_front();
+            self.more = true;
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.newest.len()
+    }
+
+    /// All of them; `end` is the state behind the last transaction.
+    ///
+    /// # Errors
+    /// [`HistoryError::NoSuchRow`] if there are none because there can be none.
+    pub(super) fn end(self, end: &Engine, selector: &Selector) -> Result<RowHistory, HistoryError> {
+        if self.newest.is_empty() {
+            let checked = selector.check_table(end.catalog()).and_then(|()| selector.check_found_nothing(end));
+            checked.map_err(|problem| HistoryError::NoSuchRow(problem.into()))?;
+        }
+        Ok(RowHistory { entries: self.newest.into_iter().rev().collect(), more: self.more })
+    }
 }
 
 /// `module.function(argument=value, …)`, in the order in which they are declared; what it was, if no function was called.

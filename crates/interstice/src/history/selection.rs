@@ -65,16 +65,6 @@ pub struct Selector {
     pattern: Option<Regex>,
 }
 
-/// The key that is looked for does not fit the table.
-#[derive(Debug, thiserror::Error)]
-#[error("at offset {offset} `{key}` is no key of `{table}`: {reason}")]
-pub struct InvalidKey {
-    offset: Offset,
-    table: String,
-    key: String,
-    reason: String,
-}
-
 /// Digits of an identity that name it.
 const MIN_CALLER_DIGITS: usize = 8;
 
@@ -155,7 +145,7 @@ impl Selector {
     }
 
     /// Whether `transaction` is selected, which was made on `before`.
-    pub(crate) fn selects(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
+    pub(crate) fn selects(&self, transaction: &Transaction, before: &Engine) -> bool {
         let Selection { module, function, cause, outcome, .. } = &self.selection;
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         let quick = transaction.offset >= self.from()
@@ -165,7 +155,7 @@ impl Selector {
             && function.as_ref().is_none_or(|wanted| ran(transaction, before, wanted))
             && module.as_ref().is_none_or(|module| concerns(module, transaction, before))
             && self.caller.as_ref().is_none_or(|digits| is_by(digits, transaction, before));
-        Ok(quick && self.changes_row(transaction, before)? && self.is_found(transaction, before))
+        quick && self.changes_row(transaction, before) && self.is_found(transaction, before)
     }
 
     /// Whether the pattern is found in what is told of `transaction`.
@@ -202,6 +192,15 @@ impl Selector {
         selected.then(|| json!({"offset": offset.to_string(), "cause": "loss", "loss": loss, "changes": []}))
     }
 
+    /// Whether what is looked for, and was not found, can be there: the key one of the table, in the state `end` that history ends with.
+    ///
+    /// # Errors
+    /// `invalid-selection`.
+    pub(super) fn check_found_nothing(&self, end: &Engine) -> Result<(), Problem> {
+        let table = self.table().and_then(|(module, name)| end.catalog().table(module, name));
+        table.and_then(|id| end.store().table(id)).map_or(Ok(()), |table| self.check_key(table))
+    }
+
     /// Whether the table that is looked for is there.
     ///
     /// # Errors
@@ -231,43 +230,47 @@ impl Selector {
     }
 
     /// Whether a change is about the table, and the row of it, that are looked for.
-    fn changes_row(&self, transaction: &Transaction, before: &Engine) -> Result<bool, InvalidKey> {
-        Ok(self.table.is_none() || !self.changes_of_row(transaction, before)?.is_empty())
+    fn changes_row(&self, transaction: &Transaction, before: &Engine) -> bool {
+        self.table.is_none() || !self.changes_of_row(transaction, before).is_empty()
     }
 
     /// The numbers of the changes that are about the table, and the row of it, that are looked for.
-    pub(super) fn changes_of_row(&self, transaction: &Transaction, before: &Engine) -> Result<Vec<usize>, InvalidKey> {
-        let (Some((module, name)), tables) = (&self.table, names::Tables::of(transaction, before)) else {
-            return Ok(Vec::new());
+    pub(super) fn changes_of_row(&self, transaction: &Transaction, before: &Engine) -> Vec<usize> {
+        let tables = names::Tables::of(transaction, before);
+        let is_wanted = |change: &Change| {
+            tables.get(change.table()).is_some_and(|table| self.is_of(table) && self.is_of_row(change, table))
         };
-        let mut found = Vec::new();
-        for (number, change) in transaction.changes.iter().enumerate() {
-            let Some(table) = tables.get(change.table()) else { continue };
-            if (&**table.module(), &table.schema().name) != (module, name) {
-                continue;
-            }
-            if self.is_of_row(change, table).map_err(|reason| InvalidKey {
-                offset: transaction.offset,
-                table: names::full(module, name),
-                key: self.selection.key.clone().unwrap_or_default(),
-                reason,
-            })? {
-                found.push(number);
-            }
-        }
-        Ok(found)
+        let changes = transaction.changes.iter().enumerate();
+        changes.filter(|(_, change)| is_wanted(change)).map(|(number, _)| number).collect()
     }
 
-    /// Whether a change of `table` is about the row that is looked for; if it is any, whether it is about the table at all.
-    fn is_of_row(&self, change: &Change, table: &Table) -> Result<bool, String> {
-        let Some(key) = &self.selection.key else { return Ok(true) };
-        let wanted = key_values(key, table)?;
+    /// Whether it is the table that is looked for.
+    fn is_of(&self, table: &Table) -> bool {
+        self.table.as_ref().is_some_and(|(module, name)| (&**table.module(), &table.schema().name) == (module, name))
+    }
+
+    /// Whether a change of `table` is about the row that is looked for; if it is any, whether it is about the table at all. No row has a
+    /// key that cannot be one of the table.
+    fn is_of_row(&self, change: &Change, table: &Table) -> bool {
+        if self.selection.key.is_none() {
+            return true;
+        }
         let found = match change {
             Change::Insert { row, .. } | Change::Update { new: row, .. } => table.primary_key_values(row),
             Change::Delete { key, .. } => key.clone(),
-            _ => return Ok(false),
+            _ => return false,
         };
-        Ok(*found == *wanted)
+        self.key_in(table).is_some_and(|wanted| *found == *wanted)
+    }
+
+    /// Module and name of the table that is looked for.
+    pub(super) fn table(&self) -> Option<(&str, &str)> {
+        self.table.as_ref().map(|(module, name)| (module.as_str(), name.as_str()))
+    }
+
+    /// The encoded values of the key that is looked for, if it may be one of `table`.
+    pub(super) fn key_in(&self, table: &Table) -> Option<Vec<u8>> {
+        key_values(self.selection.key.as_ref()?, table).ok()
     }
 }
 

@@ -24,6 +24,7 @@ use interstice_log::storage::{Storage, StorageFile};
 use interstice_store::store::Store;
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
+use interstice_types::row::RowBytes;
 use interstice_types::time::Timestamp;
 use std::io;
 use std::sync::Arc;
@@ -131,6 +132,27 @@ pub(super) fn open<L: CommitLog, S: Storage>(
         Standing::Unverifiable if log.read(manifest.end()).is_ok() => Ok((reader, manifest)),
         Standing::Unverifiable | Standing::Diverged => Err(diverged),
     }
+}
+
+/// Gives the rows of the tables up to `last` in a snapshot to `take`, in the order of table and key. Of these chunks every one is checked.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn rows_up_to<L: CommitLog, S: Storage>(
+    log: &L,
+    snapshots: &Snapshots<S>,
+    next_offset: Offset,
+    (last, mut take): (TableId, impl FnMut(TableId, RowBytes)),
+) -> Result<Manifest, LoadError> {
+    let (reader, manifest) = open(log, snapshots, next_offset)?;
+    let mut rows = SnapshotRows::new(reader, Shapes::of(&manifest));
+    while let Some((table, row)) = rows.next_row()? {
+        if table > last {
+            break;
+        }
+        take(table, row);
+    }
+    Ok(manifest)
 }
 
 /// Reads all of a snapshot, which must then be whole.

@@ -1,7 +1,8 @@
-//! The database as a library: snapshots against all of the history, SQL and cycles of graphs against naive evaluations.
+//! The database as a library: snapshots and the index of rows against all of the history, SQL and cycles of graphs against naive evaluations.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod graph;
+mod index;
 #[cfg(feature = "planted")]
 mod planted;
 #[cfg(feature = "planted")]
@@ -10,3 +11,4 @@ mod planted_again;
 mod snapshots;
 mod sql;
 mod sql_paths;
+mod world;

@@ -1,0 +1,369 @@
+//! The index of history: which transactions changed a row, and where in the log they stand.
+//!
+//! It is derived: a pure function of the log, cut into stretches of so many bytes. Each that is complete has a file of its own
+//! ([`stretch`]), the last one is in memory. A file counts only if the log has the frame that it ends with, by its chain hash, and if it
+//! goes on where the one before ended; what does not count is made again. Whoever follows the log makes it ([`Index::follow`]); whoever
+//! asks for a row looks in it which transactions to read ([`rows`]), and tells those as if there were no others.
+
+mod base;
+mod outline;
+mod rows;
+mod stretch;
+
+pub use base::Base;
+pub use rows::row_history;
+pub use stretch::StretchError;
+
+use crate::framing::{UnpackError, Unpacker, transaction_in};
+use crate::snapshot::load::LoadError;
+use interstice_log::frame::{Position, StoredFrame};
+use interstice_log::log::{CommitLog, ReadError};
+use interstice_log::segment::LogId;
+use interstice_log::storage::Storage;
+use interstice_store::table::ApplyError;
+use interstice_types::change::Change;
+use interstice_types::transaction::Transaction;
+use outline::{Outline, OutlineError};
+use std::io;
+use stretch::{End, Entry, Hash, Head, LastFrame, Place, StretchFile};
+
+/// Bytes of log that a stretch has, at least.
+pub const STRETCH_SIZE: u64 = 64 << 20;
+
+/// Why an index cannot be made, or is of no use. The log is as good without it.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// A file of it is damaged.
+    #[error(transparent)]
+    Stretch(#[from] StretchError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// There is no state to begin with.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What it says of tables and modules is not what happened.
+    #[error("the index and the log do not fit together: {0}")]
+    DoesNotFit(String),
+    /// It cannot be written or listed.
+    #[error("the index: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<ReadError> for IndexError {
+    fn from(error: ReadError) -> Self {
+        Self::Unpack(error.into())
+    }
+}
+
+impl From<ApplyError> for IndexError {
+    fn from(error: ApplyError) -> Self {
+        Self::DoesNotFit(error.to_string())
+    }
+}
+
+impl From<OutlineError> for IndexError {
+    fn from(error: OutlineError) -> Self {
+        Self::DoesNotFit(error.to_string())
+    }
+}
+
+impl IndexError {
+    /// Whether what was read was given up meanwhile.
+    pub fn is_trimmed(&self) -> bool {
+        matches!(self, Self::Unpack(error) if error.is_trimmed())
+    }
+}
+
+/// The index of one log.
+pub struct Index<S> {
+    storage: S,
+    log_id: LogId,
+    /// Complete ones, in order, each where the one before ended.
+    stretches: Vec<Head>,
+    open: Open,
+    /// Bytes of log behind which a stretch is complete; `None` if none ever is.
+    stretch_size: Option<u64>,
+}
+
+/// The stretch that grows.
+struct Open {
+    begin: End,
+    /// The outline before it.
+    before: Vec<u8>,
+    /// The outline at its end.
+    outline: Outline,
+    entries: Vec<Entry>,
+    /// Behind the last whole transaction.
+    end: End,
+    last: LastFrame,
+    /// Bytes of log.
+    size: u64,
+    unpacker: Unpacker,
+    /// Where the transaction begins whose parts are not all there.
+    first_part: Option<(Position, u64)>,
+    /// The frame that is read next, and about where it stands.
+    next: (Position, u64),
+}
+
+impl<S: Storage> Index<S> {
+    /// The index in `storage` of `log`, as far as it holds; without one it begins at `base`. If it is to be kept, complete stretches get
+    /// files.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the log cannot be read where it must.
+    pub fn open<L: CommitLog, B: Storage>(
+        log: &L,
+        (storage, log_id): (S, LogId),
+        base: &Base<B>,
+        stretch_size: Option<u64>,
+    ) -> Result<Self, IndexError> {
+        let begin = base.end(log)?;
+        let mut stretches = holding(log, (&storage, log_id), begin)?;
+        while let Some(last) = stretches.last() {
+            // One that cannot be gone on from is as good as none.
+            let Ok(outline) = outline_behind(log, &storage, last, (base, begin)) else {
+                stretches.pop();
+                continue;
+            };
+            let open = Open::new(last.end, outline);
+            return Ok(Self { storage, log_id, stretches, open, stretch_size });
+        }
+        let open = Open::new(begin, base.outline(log)?);
+        Ok(Self { storage, log_id, stretches, open, stretch_size })
+    }
+
+    /// Goes on over at most so many frames of `log`. Returns whether that was all there is.
+    ///
+    /// # Errors
+    /// [`IndexError`]; what it has stands, and the next attempt goes on from there.
+    pub fn follow<L: CommitLog>(&mut self, log: &L, frames: usize) -> Result<bool, IndexError> {
+        let (position, byte) = self.open.next;
+        let mut left = frames;
+        for stored in log.read_at(position, byte)? {
+            if self.stretch_size.is_some_and(|size| self.open.size >= size && self.open.first_part.is_none()) {
+                self.close()?;
+            }
+            if left == 0 {
+                return Ok(false);
+            }
+            left -= 1;
+            self.open.take(&stored?)?;
+        }
+        Ok(true)
+    }
+
+    /// Bytes of log that are not in files, at most.
+    pub fn behind(&self) -> u64 {
+        self.open.size
+    }
+
+    /// How many stretches have files, entries in them, and bytes of them.
+    pub fn size(&self) -> (usize, u64, u64) {
+        let entries = self.stretches.iter().map(|head| head.entries).sum();
+        (self.stretches.len(), entries, self.stretches.iter().map(Head::size).sum())
+    }
+
+    /// The frame that it goes on with.
+    pub fn next_frame(&self) -> Position {
+        self.open.next.0
+    }
+
+    /// Gives the open stretch a file and begins another one.
+    fn close(&mut self) -> Result<(), IndexError> {
+        let open = &mut self.open;
+        open.sort();
+        let (head, entries) = (open.head(self.log_id), &open.entries);
+        stretch::write(&self.storage, &head, &open.before, entries)?;
+        let (end, next) = (open.end, open.next);
+        let mut following = Open::new(end, open.outline.clone());
+        following.next = next;
+        self.stretches.push(head);
+        self.open = following;
+        Ok(())
+    }
+
+    /// Removes files that do not count: of what was given up, of another history, of what was damaged or left unfinished.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn prune<L: CommitLog>(&mut self, log: &L) -> io::Result<()> {
+        if let Err(ReadError::Trimmed { first, .. }) = log.read(Position(0)) {
+            self.stretches.retain(|head| head.end.frame > first);
+        }
+        stretch::remove_unfinished(&self.storage)?;
+        let counts = |offset: &u64| self.stretches.iter().any(|head| head.begin.offset == *offset);
+        let gone = stretch::list(&self.storage)?.into_iter().filter(|offset| !counts(offset));
+        gone.map(stretch::name_of).try_for_each(|name| self.storage.remove(&name))
+    }
+
+    /// Makes every stretch again that has a file and compares: the names of those that are not what they should be, and why.
+    ///
+    /// # Errors
+    /// [`IndexError`] if the log cannot be read.
+    pub fn verify<L: CommitLog>(&self, log: &L, rest: &dyn Fn(u64)) -> Result<Vec<(String, String)>, IndexError> {
+        let mut wrong = Vec::new();
+        for head in &self.stretches {
+            if let Some(reason) = self.fault_of(log, head)? {
+                wrong.push((stretch::name_of(head.begin.offset), reason));
+            }
+            rest(head.end.offset - head.begin.offset);
+        }
+        Ok(wrong)
+    }
+
+    fn fault_of<L: CommitLog>(&self, log: &L, head: &Head) -> Result<Option<String>, IndexError> {
+        let opened = StretchFile::open(&self.storage, head.begin.offset).and_then(|file| Ok((file.outline()?, file)));
+        let (before, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let Ok(outline) = Outline::decode(&before) else { return Ok(Some("its outline is none".to_owned())) };
+        let frames = match log.read(head.begin.frame) {
+            // Only what is there can be made again.
+            Err(ReadError::Trimmed { .. }) => return Ok(None),
+            frames => frames?,
+        };
+        let mut again = Open::new(head.begin, outline);
+        for stored in frames {
+            let stored = stored?;
+            if stored.position >= head.end.frame {
+                break;
+            }
+            again.take(&stored)?;
+        }
+        again.sort();
+        let same = file.is_same(&again.head(self.log_id), &before, &again.entries);
+        Ok(match same {
+            Ok(true) => None,
+            Ok(false) => Some("it does not say what the log says".to_owned()),
+            Err(error) => Some(error.to_string()),
+        })
+    }
+}
+
+impl Open {
+    fn new(begin: End, outline: Outline) -> Self {
+        Self {
+            begin,
+            before: outline.encode(),
+            outline,
+            entries: Vec::new(),
+            end: begin,
+            last: LastFrame { byte: 0, chain: [0; 32] },
+            size: 0,
+            unpacker: Unpacker::default(),
+            first_part: None,
+            next: (begin.frame, 0),
+        }
+    }
+
+    fn head(&self, log_id: LogId) -> Head {
+        Head::new(log_id, (self.begin, self.end), self.last, &self.before, self.entries.len() as u64)
+    }
+
+    fn sort(&mut self) {
+        self.entries.sort_unstable();
+        self.entries.dedup();
+    }
+
+    /// Takes the next frame in.
+    fn take(&mut self, stored: &StoredFrame) -> Result<(), IndexError> {
+        let (frame, behind) = (&stored.frame, Position(stored.position.0 + 1));
+        if frame.first_part {
+            self.first_part = Some((stored.position, stored.byte));
+        }
+        let (position, byte) = self.first_part.unwrap_or((stored.position, stored.byte));
+        for transaction in self.unpacker.unpack(stored)? {
+            self.note(&transaction, Place { offset: transaction.offset, frame: position, byte })?;
+            self.end.offset = transaction.offset + 1;
+        }
+        if frame.last_part {
+            self.first_part = None;
+            self.end.frame = behind;
+            self.last = LastFrame { byte: stored.byte, chain: stored.chain };
+        }
+        self.size += frame.size();
+        self.next = (behind, stored.byte + frame.size());
+        Ok(())
+    }
+
+    fn note(&mut self, transaction: &Transaction, place: Place) -> Result<(), IndexError> {
+        let before = self.outline.clone();
+        if self.outline.follow(transaction)? {
+            self.entries.push(Entry::new(Hash::OUTLINE, place, self.begin));
+        }
+        for change in &transaction.changes {
+            // A row of a table that is dropped with it was there before.
+            let table = self.outline.table(change.table()).or_else(|| before.table(change.table()));
+            let table = table.ok_or_else(|| ApplyError::NoSuchTable { table: change.table() })?;
+            let key = match change {
+                Change::Insert { row, .. } | Change::Update { new: row, .. } => &table.primary_key_values(row),
+                Change::Delete { key, .. } => key,
+                _ => continue,
+            };
+            self.entries.push(Entry::new(Hash::of_row(change.table(), key), place, self.begin));
+        }
+        Ok(())
+    }
+
+    fn find(&self, hash: Hash) -> Vec<Place> {
+        let mut found: Vec<_> = self.entries.iter().filter(|entry| entry.hash() == hash).collect();
+        found.dedup();
+        found.into_iter().map(|entry| entry.place(self.begin)).collect()
+    }
+}
+
+/// The stretches with files that hold: the first one has in it what is behind `begin`, and each goes on where the one before ended.
+fn holding<L: CommitLog, S: Storage>(
+    log: &L,
+    (storage, log_id): (&S, LogId),
+    begin: End,
+) -> Result<Vec<Head>, IndexError> {
+    let mut holding = Vec::<Head>::new();
+    for offset in stretch::list(storage)? {
+        let Ok(file) = StretchFile::open(storage, offset) else { continue };
+        let head = file.head();
+        let follows = match holding.last() {
+            Some(last) => head.begin == last.end,
+            None => head.begin <= begin && head.end.frame > begin.frame,
+        };
+        if follows && head.log_id == log_id && ends_as(log, head)? {
+            holding.push(head.clone());
+        }
+    }
+    Ok(holding)
+}
+
+/// Whether `log` has the frame that a stretch ends with.
+fn ends_as<L: CommitLog>(log: &L, head: &Head) -> Result<bool, IndexError> {
+    let last = Position(head.end.frame.0 - 1);
+    let mut frames = match log.read_at(last, head.last.byte) {
+        Ok(frames) => frames,
+        Err(ReadError::Trimmed { .. } | ReadError::Regressed { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let stored = frames.next().transpose()?;
+    Ok(stored.is_some_and(|stored| stored.position == last && stored.chain == head.last.chain))
+}
+
+/// The outline at the end of a stretch; what is before `begin`, where `base` stands, may have been given up.
+fn outline_behind<L: CommitLog, S: Storage, B: Storage>(
+    log: &L,
+    storage: &S,
+    head: &Head,
+    (base, begin): (&Base<B>, End),
+) -> Result<Outline, IndexError> {
+    let file = StretchFile::open(storage, head.begin.offset)?;
+    let mut outline = if head.begin < begin { base.outline(log)? } else { Outline::decode(&file.outline()?)? };
+    for place in file.find(Hash::OUTLINE)?.into_iter().filter(|place| place.offset >= begin.offset) {
+        outline.follow(&transaction_at(log, place)?)?;
+    }
+    Ok(outline)
+}
+
+/// The transaction at a place that the index says.
+fn transaction_at<L: CommitLog>(log: &L, place: Place) -> Result<Transaction, IndexError> {
+    let found = transaction_in(log.read_at(place.frame, place.byte)?, place.offset)?;
+    found.ok_or_else(|| IndexError::DoesNotFit(format!("frame {} does not hold offset {}", place.frame.0, place.offset)))
+}

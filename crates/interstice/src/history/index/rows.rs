@@ -1,0 +1,358 @@
+//! The history of a row by an index: only the transactions that changed it are read, and told beside a state that has nothing but
+//! that row, the callers, and tables and modules as they were.
+//!
+//! 1. From the newest stretch back: under which hashes the row may stand there, and which transactions those name, until there are enough.
+//! 2. From there on: those transactions, and the ones that changed tables and modules, in order; each is told, then the part of it that
+//!    matters is made.
+//!
+//! Where older ones are left out, the first of these is not told: what the row was before it is not known, but what it was behind it.
+//! Nor is it known behind a publish that gave the rows of the table other keys, or the table another name: the index knows rows by their
+//! keys. If the next change does not record it, nothing is told.
+
+use super::base::Base;
+use super::outline::Outline;
+use super::stretch::{End, Hash, Head, Place, StretchFile};
+use super::{Index, IndexError, Open, transaction_at};
+use crate::history::row::{Entries, RowHistory};
+use crate::history::{HistoryError, Selector};
+use interstice_engine::engine::Engine;
+use interstice_engine::limits::Limits;
+use interstice_engine::module::ModuleLoader;
+use interstice_engine::system::{self, connection};
+use interstice_log::log::CommitLog;
+use interstice_log::storage::{Storage, StorageFile};
+use interstice_store::alter::RowRebuild;
+use interstice_types::change::Change;
+use interstice_types::id::{ClientId, TableId};
+use interstice_types::schema::SYSTEM_MODULE;
+use interstice_types::row::RowBytes;
+use interstice_types::transaction::{Cause, Transaction};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The newest `limit` changes that `selector` selects, as [`row_history`](crate::history::row::row_history) has them from where `base`
+/// stands; `index` has followed `log` to where it is to end. `None` if it cannot say: whoever asks goes over everything.
+///
+/// # Errors
+/// [`HistoryError`].
+pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
+    log: &L,
+    (index, base): (&Index<S>, &Base<B>),
+    kit: (Arc<dyn ModuleLoader>, Limits),
+    (selector, limit): (&Selector, usize),
+) -> Result<Option<RowHistory>, HistoryError> {
+    let begin = base.end(log).map_err(IndexError::from)?;
+    let base_outline = base.outline(log).map_err(IndexError::from)?;
+    let complete = index.stretches.iter().filter(|head| head.end.frame > begin.frame);
+    let mut stretches = complete.map(|head| Stretch::open(index, head)).collect::<Result<Vec<_>, _>>()?;
+    stretches.push(Stretch::Open(&index.open));
+    let history = Rows { log, base, begin, base_outline, stretches, kit, selector };
+    let mut wanted = limit.saturating_add(1);
+    loop {
+        let chosen = history.choose(wanted)?;
+        let Some((entries, end)) = history.tell(&chosen, limit)? else { return Ok(None) };
+        // A hash may have named transactions that are about another row.
+        if entries.len() >= limit || !chosen.leaves_out {
+            let told = entries.end(&end, selector)?;
+            return Ok(Some(RowHistory { more: told.more || chosen.leaves_out, ..told }));
+        }
+        wanted = wanted.saturating_mul(2);
+    }
+}
+
+/// A stretch that is looked into.
+enum Stretch<'i, F> {
+    File(Box<StretchFile<F>>),
+    Open(&'i Open),
+}
+
+/// The transactions to go over.
+struct Chosen {
+    /// The stretch in which the first one stands.
+    stretch: usize,
+    /// In order.
+    places: BTreeSet<Place>,
+    /// Whether there may be older ones.
+    leaves_out: bool,
+}
+
+/// Whether it is known what the row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Yes,
+    /// Not yet, for older changes are left out.
+    LeftOut,
+    /// It may have come from under another key, or another name.
+    No,
+}
+
+struct Rows<'h, 'i, L, F, B> {
+    log: &'h L,
+    base: &'h Base<B>,
+    /// What follows the base.
+    begin: End,
+    base_outline: Outline,
+    /// Those that are not all before the base, in order.
+    stretches: Vec<Stretch<'i, F>>,
+    kit: (Arc<dyn ModuleLoader>, Limits),
+    selector: &'h Selector,
+}
+
+impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
+    /// The newest `wanted` transactions that may have changed the row.
+    fn choose(&self, wanted: usize) -> Result<Chosen, IndexError> {
+        let (mut rows, mut outlines) = (BTreeSet::new(), BTreeSet::new());
+        let mut known = None;
+        let mut stretch = self.stretches.len();
+        while stretch > 0 && rows.len() <= wanted {
+            stretch -= 1;
+            let here = &self.stretches[stretch];
+            let turns = self.places(here, Hash::OUTLINE)?;
+            let name = here.outline_name().filter(|_| turns.is_empty() && here.begin() >= self.begin);
+            let hashes = match known.take() {
+                Some((of, hashes)) if name.is_some() && of == name => hashes,
+                _ => self.hashes(here, &turns)?,
+            };
+            for hash in &hashes {
+                rows.extend(self.places(here, *hash)?);
+            }
+            outlines.extend(turns);
+            known = Some((name, hashes));
+        }
+        let leaves_out = rows.len() > wanted;
+        let rows = rows.into_iter().rev().take(wanted);
+        Ok(Chosen { stretch, places: rows.chain(outlines).collect(), leaves_out })
+    }
+
+    /// What `stretch` has under `hash`, but for what stands before the base.
+    fn places(&self, stretch: &Stretch<'_, F>, hash: Hash) -> Result<Vec<Place>, IndexError> {
+        let mut found = match stretch {
+            Stretch::File(file) => file.find(hash)?,
+            Stretch::Open(open) => open.find(hash),
+        };
+        found.retain(|place| place.offset >= self.begin.offset);
+        Ok(found)
+    }
+
+    /// Under which hashes the row may stand in `stretch`, in which tables and modules changed at `turns`.
+    fn hashes(&self, stretch: &Stretch<'_, F>, turns: &[Place]) -> Result<BTreeSet<Hash>, IndexError> {
+        let mut outline = self.outline(stretch)?;
+        let mut hashes: BTreeSet<_> = self.hash(&outline).into_iter().collect();
+        for turn in turns {
+            outline.follow(&transaction_at(self.log, *turn)?)?;
+            hashes.extend(self.hash(&outline));
+        }
+        Ok(hashes)
+    }
+
+    fn hash(&self, outline: &Outline) -> Option<Hash> {
+        let (id, key) = self.row(outline)?;
+        Some(Hash::of_row(id, &key))
+    }
+
+    /// The table that is looked for, and the encoded values of the key.
+    fn row(&self, outline: &Outline) -> Option<(TableId, Vec<u8>)> {
+        let (module, name) = self.selector.table()?;
+        let table = outline.find(module, name)?;
+        Some((table.id(), self.selector.key_in(table)?))
+    }
+
+    /// The outline before `stretch`, or where the base stands in it.
+    fn outline(&self, stretch: &Stretch<'_, F>) -> Result<Outline, IndexError> {
+        if stretch.begin() < self.begin {
+            return Ok(self.base_outline.clone());
+        }
+        match stretch {
+            Stretch::File(file) => Ok(Outline::decode(&file.outline()?)?),
+            Stretch::Open(open) => Ok(Outline::decode(&open.before)?),
+        }
+    }
+
+    /// Tells what is chosen; beside it the state at the end. `None` where the row is not known.
+    fn tell(&self, chosen: &Chosen, limit: usize) -> Result<Option<(Entries, Engine)>, IndexError> {
+        let mut engine = self.engine(chosen)?;
+        let mut row = if chosen.leaves_out { Known::LeftOut } else { Known::Yes };
+        let mut entries = Entries::new(limit);
+        for place in &chosen.places {
+            let transaction = transaction_at(self.log, *place)?;
+            let mut part = self.part(&transaction, &engine);
+            self.add_callers(&transaction, *place, &mut engine)?;
+            let moves = self.moves(&part, &engine);
+            if self.selector.selects(&part, &engine) {
+                let is_known = moves.is_none() && (row == Known::Yes || records_row(&part, &mut engine, self.selector)?);
+                match row {
+                    _ if is_known => entries.tell(&part, &engine, self.selector),
+                    Known::LeftOut if moves.is_none() => replace_row(&mut part, &engine, self.selector),
+                    _ => return Ok(None),
+                }
+                row = Known::Yes;
+            }
+            engine.make_part(part.changes)?;
+            if let Some(table) = moves {
+                engine.make_part(vec![Change::ClearTable { table }])?;
+                row = Known::No;
+            }
+        }
+        Ok(Some((entries, engine)))
+    }
+
+    /// The table that is looked for, if `part` has its rows under other keys than before, or gives it its name or another one.
+    fn moves(&self, part: &Transaction, before: &Engine) -> Option<TableId> {
+        part.changes.iter().find_map(|change| {
+            let Change::AlterTable { table, schema, defaults } = change else { return None };
+            let old = before.store().table(*table)?;
+            let is_wanted = |name: &str| self.selector.table() == Some((old.module(), name));
+            let stays = match (is_wanted(&old.schema().name), is_wanted(&schema.name)) {
+                (false, false) => true,
+                (true, true) => RowRebuild::new(old.schema(), Arc::clone(old.layout()), schema, defaults)
+                    .is_ok_and(|rebuild| rebuild.keeps_key()),
+                (true, false) | (false, true) => false,
+            };
+            (!stays).then_some(*table)
+        })
+    }
+
+    /// The state before the first transaction.
+    fn engine(&self, chosen: &Chosen) -> Result<Engine, IndexError> {
+        let outline = self.outline(&self.stretches[chosen.stretch])?;
+        let (loader, limits) = &self.kit;
+        let mut engine = outline.engine(Arc::clone(loader), *limits);
+        let of_base = (!chosen.leaves_out).then(|| self.row(&outline)).flatten();
+        if let Some((table, key)) = of_base {
+            let row = self.base.row(self.log, (&outline, table), &key)?;
+            put(&mut engine, table, row)?;
+        }
+        Ok(engine)
+    }
+
+    /// `transaction` without what is of no concern here.
+    fn part(&self, transaction: &Transaction, before: &Engine) -> Transaction {
+        let of_row = self.selector.changes_of_row(transaction, before);
+        let caller = caller(&transaction.cause);
+        let is_caller = |change: &Change| match change {
+            Change::Insert { table: system::CLIENT, row } => {
+                caller.is_some_and(|caller| row.starts_with(&caller.0.to_le_bytes()))
+            }
+            _ => false,
+        };
+        let changes = transaction.changes.iter().enumerate();
+        let concerns = |number: usize, change: &Change| {
+            of_row.contains(&number) || Outline::has(change) || is_caller(change)
+        };
+        let changes = changes.filter(|(number, change)| concerns(*number, change));
+        Transaction { changes: changes.map(|(_, change)| change.clone()).collect(), ..transaction.clone() }
+    }
+
+    /// Gives `engine` the rows that say who caused `transaction`, which stands at `place`.
+    fn add_callers(&self, transaction: &Transaction, place: Place, engine: &mut Engine) -> Result<(), IndexError> {
+        let mut client = caller(&transaction.cause);
+        if let Cause::Disconnect { connection } = transaction.cause {
+            let table = engine.catalog().table(SYSTEM_MODULE, "connection");
+            table.map_or(Ok(()), |table| self.add_row((table, &connection.to_le_bytes()), place, engine))?;
+            client = connection::client_of(engine.store(), connection);
+        }
+        let Some(client) = client.filter(|client| system::identity_of(engine.store(), *client).is_none()) else {
+            return Ok(());
+        };
+        self.add_row((system::CLIENT, &client.0.to_le_bytes()), place, engine)
+    }
+
+    /// Gives `engine` a row of a system table, whose schema never changed its key, as it was before `place`; nothing if it has it.
+    fn add_row(&self, (table, key): (TableId, &[u8]), place: Place, engine: &mut Engine) -> Result<(), IndexError> {
+        let has_key = |row: &RowBytes| row.starts_with(key);
+        let stands = |engine: &Engine| {
+            let table = engine.store().table(table)?;
+            table.get(&table.lookup_key(key, &mut Vec::new()).ok()?).map(drop)
+        };
+        if stands(engine).is_some() {
+            return Ok(());
+        }
+        for stretch in self.stretches.iter().rev() {
+            let before = self.places(stretch, Hash::of_row(table, key))?;
+            for found in before.into_iter().rev().filter(|found| found.offset < place.offset) {
+                let last = transaction_at(self.log, found)?.changes.into_iter().rev().find_map(|change| match change {
+                    Change::Insert { table: of, row } | Change::Update { table: of, new: row, .. } if of == table => {
+                        has_key(&row).then_some(Some(row))
+                    }
+                    Change::Delete { table: of, key: gone, .. } if of == table && *gone == *key => Some(None),
+                    _ => None,
+                });
+                if let Some(row) = last {
+                    return put(engine, table, row);
+                }
+            }
+        }
+        put(engine, table, self.base.row(self.log, (&self.base_outline, table), key)?)
+    }
+}
+
+impl<'i, F: StorageFile> Stretch<'i, F> {
+    /// A complete one.
+    fn open<S: Storage<File = F>>(index: &Index<S>, head: &Head) -> Result<Self, IndexError> {
+        Ok(Self::File(StretchFile::open(&index.storage, head.begin.offset)?.into()))
+    }
+
+    fn begin(&self) -> End {
+        match self {
+            Self::File(file) => file.head().begin,
+            Self::Open(open) => open.begin,
+        }
+    }
+
+    /// Names the outline before it; `None` of one that has no file.
+    fn outline_name(&self) -> Option<(u64, u32)> {
+        match self {
+            Self::File(file) => Some(file.outline_name()),
+            Self::Open(_) => None,
+        }
+    }
+}
+
+fn caller(cause: &Cause) -> Option<ClientId> {
+    match cause {
+        Cause::Publish { caller, .. }
+        | Cause::Call { caller, .. }
+        | Cause::Connect { caller, .. }
+        | Cause::Control { caller, .. } => Some(*caller),
+        Cause::Genesis { .. }
+        | Cause::Configure
+        | Cause::Event { .. }
+        | Cause::Schedule { .. }
+        | Cause::Disconnect { .. } => None,
+    }
+}
+
+fn put(engine: &mut Engine, table: TableId, row: Option<RowBytes>) -> Result<(), IndexError> {
+    let changes = row.map(|row| Change::Insert { table, row }).into_iter().collect();
+    Ok(engine.make_part(changes)?)
+}
+
+/// The first change of `part` that is about the row.
+fn first_of_row<'p>(part: &'p Transaction, engine: &Engine, selector: &Selector) -> Option<(usize, &'p Change)> {
+    let number = *selector.changes_of_row(part, engine).first()?;
+    Some((number, &part.changes[number]))
+}
+
+/// Whether the first change of the row says what was there before; if so, `engine` has it.
+fn records_row(part: &Transaction, engine: &mut Engine, selector: &Selector) -> Result<bool, IndexError> {
+    let (table, old) = match first_of_row(part, engine, selector) {
+        None | Some((_, Change::Insert { .. })) => return Ok(true),
+        Some((_, Change::Update { table, old, .. } | Change::Delete { table, old, .. })) => (*table, old.clone()),
+        Some(_) => return Ok(false),
+    };
+    let is_recorded = old.is_some();
+    put(engine, table, old)?;
+    Ok(is_recorded)
+}
+
+/// Has the first change of the row fit a state in which there is none.
+fn replace_row(part: &mut Transaction, engine: &Engine, selector: &Selector) {
+    let (number, replaced) = match first_of_row(part, engine, selector) {
+        Some((number, Change::Update { table, new, .. })) => {
+            (number, Some(Change::Insert { table: *table, row: new.clone() }))
+        }
+        Some((number, _)) => (number, None),
+        None => return,
+    };
+    part.changes.splice(number..=number, replaced);
+}
