@@ -164,7 +164,13 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Modules(Modules),
     /// Call a reducer
-    Call(Invocation),
+    Call {
+        #[command(flatten)]
+        invocation: Invocation,
+        /// Tell what it did, step by step, with the fuel that each step burnt: it is run again here, on the node's files
+        #[arg(long)]
+        trace: bool,
+    },
     /// Ask a query
     Query {
         #[command(flatten)]

@@ -12,6 +12,7 @@ mod fork;
 mod from_log;
 mod graph;
 pub(crate) mod history;
+mod index;
 mod inspect;
 mod invoke;
 mod log;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Report, Failure> {
             migrate::status(&node, data.as_deref(), module.as_deref())
         }
         Command::Modules(command) => modules::run(&node, command, output),
-        Command::Call(invocation) => invoke::call(&node, invocation, output),
+        Command::Call { invocation, trace } => invoke::call(&node, invocation, *trace, output),
         Command::Query { invocation, at } => invoke::query(&place(&node, at)?, invocation),
         Command::Sql { statement, explain: false, at } => sql::run(&place(&node, at)?, statement),
         Command::Sql { statement, explain: true, at } => sql::explain(&place(&node, at)?, statement),
@@ -158,6 +159,7 @@ fn of_log(node: &Node, command: &Log, output: &Output) -> Result<Report, Failure
         Log::Stats { filters, data } => history::stats(node, data.as_deref(), filters.as_ref().into()),
         Log::Repair { data, out, yes, dry_run } => repair::run(data, out, (*yes, *dry_run)),
         Log::Verify { data } => log::verify(node, data.as_deref()),
+        Log::Index { data, rebuild, verify } => index::run(data, (*rebuild, *verify), output),
     }
 }
 

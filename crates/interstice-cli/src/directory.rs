@@ -6,6 +6,9 @@ use crate::remote::{Files, NodeFiles};
 use crate::telling::OWN_TARGET;
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
+use interstice::history::Selector;
+use interstice::history::index::{self, Base, Index};
+use interstice::history::row::RowHistory;
 use interstice::moment::{Moment, MomentError, state_at};
 use interstice::opened::Start;
 use interstice::snapshot::load::{LoadError, load_before};
@@ -32,6 +35,8 @@ use std::sync::Arc;
 const LOG: &str = "log";
 /// Where the snapshots are.
 const SNAPSHOTS: &str = "snapshots";
+/// Where the index of rows is.
+const INDEX: &str = "index";
 
 /// A data directory, a backup or what a node has, opened for reading.
 pub(crate) struct Directory {
@@ -202,6 +207,27 @@ impl Directory {
         let path = self.path.join(SNAPSHOTS);
         DirectoryStorage::create(&path).map_err(|error| Failure::file(&path, &error))?;
         Ok(self.snapshots(log))
+    }
+
+    /// Where the index of rows is; `None` of what has none of its own.
+    pub(crate) fn index_files(&self) -> Option<DirectoryStorage> {
+        matches!(self.kind, Kind::Directory).then(|| DirectoryStorage::at(&self.path.join(INDEX)))
+    }
+
+    /// As [`index_files`](Self::index_files), made if they are not there.
+    pub(crate) fn make_index_files(&self) -> Option<std::io::Result<DirectoryStorage>> {
+        matches!(self.kind, Kind::Directory).then(|| DirectoryStorage::create(&self.path.join(INDEX)))
+    }
+
+    /// The history of a row by the index, if there is one that reaches far enough and can say.
+    pub(crate) fn row_history(&self, selector: &Selector, limit: usize) -> Option<RowHistory> {
+        /// Bytes of log that the index need not have: with more it is as quick to go over everything.
+        const MAX_BEHIND: u64 = 256 << 20;
+        let log = LocalLog::open_read_only_quickly(self.storage.clone()).ok()?;
+        let base = Base::of(&log, &self.snapshots(&log)).ok()?;
+        let mut index = Index::open(&log, (self.index_files()?, log.log_id()), &base, None).ok()?;
+        let is_near = log.size_behind(index.next_offset()) <= MAX_BEHIND && index.follow(&log, MAX_BEHIND).ok()?;
+        is_near.then(|| index::row_history(&log, (&index, &base), (selector, limit)).ok().flatten()).flatten()
     }
 
     /// Takes the directory, so that no node begins to write it. Where nobody can write there is nothing to take.

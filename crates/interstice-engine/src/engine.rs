@@ -20,6 +20,7 @@ use interstice_types::problem::Problem;
 use interstice_types::schema::{Durability, FunctionKind};
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, FLAG_TOUCHED_EPHEMERAL, Outcome, ScheduleAction, Transaction, Work};
+use interstice_types::unrecorded::{Unrecorded, is_left_out};
 use std::sync::Arc;
 
 /// The state machine of a node.
@@ -348,6 +349,7 @@ impl Engine {
         let (finished, result) = self.execute(tx, target, &args, (caller, moment));
         match result {
             Ok(answer) => {
+                let args = if is_left_out(Unrecorded::Cause) { Vec::new() } else { args };
                 let cause = Cause::Call { version, function: target.function, caller: client, args };
                 let (outcome, called) = (Outcome::Ok(answer), Some(target));
                 Ok(Done { cause, outcome, finished, moment, called, catalog: None })

@@ -98,12 +98,22 @@ pub struct LogLine {
     pub module: String,
     /// The function of it that ran.
     pub function: String,
-    /// 1 error, 2 warning, 3 info, 4 debug.
+    /// The number of its level: see [`level_name`](Self::level_name).
     pub level: u8,
     /// Control characters escaped, cut at the limit.
     pub text: String,
     /// Whether what the function wrote was undone: it failed, or one that called it.
     pub undone: bool,
+}
+
+impl LogLine {
+    /// The levels by number, from 1.
+    pub const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
+
+    /// What a level is called.
+    pub fn level_name(level: u8) -> &'static str {
+        Self::LEVELS[usize::from(level.clamp(1, 4)) - 1]
+    }
 }
 
 /// Why a host call did not do what was asked.

@@ -133,9 +133,8 @@ impl Engine {
     /// # Errors
     /// [`ApplyError`] if they do not fit what it has.
     pub fn make_part(&mut self, mut changes: Vec<Change>) -> Result<(), ApplyError> {
-        let makes_catalog = |change: &Change| {
-            !change.is_of_rows() || [system::MODULE, system::TABLE].contains(&change.table())
-        };
+        let makes_catalog =
+            |change: &Change| !change.is_of_rows() || [system::MODULE, system::TABLE].contains(&change.table());
         let makes_catalog = changes.iter().any(makes_catalog);
         self.store.apply(&mut changes)?;
         if makes_catalog {

@@ -111,7 +111,15 @@ impl MemoryWriter {
             .finalize()
             .as_bytes();
         let Tail { position, epoch, lineage, .. } = self.tail;
-        self.waiting.push(StoredFrame { position, epoch, lineage, synced_through, byte: 0, chain, frame: frame.clone() });
+        self.waiting.push(StoredFrame {
+            position,
+            epoch,
+            lineage,
+            synced_through,
+            byte: 0,
+            chain,
+            frame: frame.clone(),
+        });
         self.tail.position.0 += 1;
         self.tail.next_offset += u64::from(frame.count);
         self.tail.chain = chain;

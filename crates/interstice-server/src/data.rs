@@ -5,10 +5,12 @@
 //! data/config.toml what the node does with its log and snapshots; see `settings`
 //! data/log/        the log; its file `lock` is held while a node runs
 //! data/snapshots/  the newest two snapshots of it
+//! data/index/      which transactions changed a row; may be removed while no node runs
 //! data/cache/      compiled code; may be removed while no node runs
 //! data/key         32 random bytes, mode 0600: what this node writes for itself, it knows again
 //! ```
 
+use crate::row_index::RowIndex;
 use crate::settings::Settings;
 use crate::start::StartError;
 use interstice::snapshot::{self, Snapshots};
@@ -33,6 +35,8 @@ const LOG_DIRECTORY: &str = "log";
 
 /// The directory of snapshots.
 const SNAPSHOT_DIRECTORY: &str = "snapshots";
+/// The directory of the index of rows.
+const INDEX_DIRECTORY: &str = "index";
 /// The file of the node's secret.
 const KEY_FILE: &str = "key";
 /// The directory of compiled code.
@@ -63,6 +67,7 @@ pub(crate) struct Data {
     pub(crate) node: [u8; 16],
     pub(crate) log: LocalLog<DirectoryStorage>,
     pub(crate) snapshots: Snapshots<DirectoryStorage>,
+    pub(crate) index: RowIndex,
     pub(crate) settings: Settings,
     /// Where compiled code is kept.
     pub(crate) cache: PathBuf,
@@ -96,11 +101,13 @@ pub(crate) fn open(path: &Path, fresh: &Fresh) -> Result<Data, StartError> {
     let snapshots =
         DirectoryStorage::create(&path.join(SNAPSHOT_DIRECTORY)).map_err(failed("making the snapshots in"))?;
     let snapshots = Snapshots::new(snapshots, log.log_id());
+    let index = DirectoryStorage::create(&path.join(INDEX_DIRECTORY)).map_err(failed("making the index in"))?;
+    let index = RowIndex::new(index, snapshots.clone());
     if !path.join(NODE_FILE).try_exists().map_err(failed("looking for node.json in"))? {
         write_node_file(path, &node, fresh.now).map_err(failed("writing node.json in"))?;
     }
     let key = key(path, fresh.key).map_err(failed("reading or making the key in"))?;
-    Ok(Data { node, log, snapshots, settings, cache: path.join(CACHE_DIRECTORY), key })
+    Ok(Data { node, log, snapshots, index, settings, cache: path.join(CACHE_DIRECTORY), key })
 }
 
 /// A log that is gone with the process.

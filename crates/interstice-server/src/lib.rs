@@ -22,7 +22,7 @@
 //! ```
 //!
 //! *Reading order*: [`start`], [`server`], then inside `ask`, `engine_thread`, `round`, `reserve`, `commit_thread`, `receipts`,
-//! `subscriptions`, `session`, `socket`, `routes`, [`lines`], `telling`; beside them `snapshot_thread`, `scrub`, `verify`.
+//! `subscriptions`, `session`, `socket`, `routes`, [`lines`], `telling`; beside them `snapshot_thread`, `row_index`, `scrub`, `verify`.
 #![forbid(unsafe_code)]
 
 mod ask;
@@ -45,6 +45,7 @@ pub mod reports;
 mod reserve;
 mod round;
 mod routes;
+mod row_index;
 mod scrub;
 pub mod server;
 mod session;

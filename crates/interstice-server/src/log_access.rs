@@ -1,8 +1,10 @@
 //! The past of a running node: its log and its snapshots, told, verified, run again, folded, trimmed.
 
+use crate::row_index::RowIndex;
 use crate::settings::{Keep, RetentionSettings};
 use interstice::check::{CheckError, CheckReport, Scope, check};
 use interstice::framing::{Transactions, UnpackError};
+use interstice::history::index::IndexError;
 use interstice::history::row::{RowHistory, row_history};
 use interstice::history::{HistoryError, Selector, Stats, tell};
 use interstice::moment::{Moment, MomentError, state_at};
@@ -117,6 +119,8 @@ pub(crate) struct Past<L> {
     pub(crate) log: L,
     /// `None` in memory.
     pub(crate) snapshots: Option<Snapshots<DirectoryStorage>>,
+    /// Which transactions changed a row; `None` in memory.
+    pub(crate) index: Option<RowIndex>,
     /// Held while a snapshot is made.
     making: Mutex<()>,
     /// Read while the past is told or run again, written while some of it is given up.
@@ -153,6 +157,12 @@ pub(crate) trait LogAccess: Send + Sync {
 
     /// The newest `limit` changes that are selected of a row.
     fn row_history(&self, kit: Kit, selector: &Selector, limit: usize) -> Result<RowHistory, PastError>;
+
+    /// Has the index of rows go on a little; whether that was all there is. `None` in memory.
+    fn follow_index(&self) -> Option<Result<bool, IndexError>>;
+
+    /// Gives what the index has not in files one.
+    fn keep_index(&self) -> Result<(), IndexError>;
 
     /// The state at a moment; no module is loaded.
     fn state_at(&self, kit: Kit, moment: Moment) -> Result<Engine, PastError>;
@@ -231,8 +241,9 @@ pub(crate) enum PastError {
 }
 
 impl<L: NodeLog> Past<L> {
-    pub(crate) fn new(log: L, snapshots: Option<Snapshots<DirectoryStorage>>) -> Self {
-        Self { log, snapshots, making: Mutex::default(), kept: RwLock::default() }
+    pub(crate) fn new(log: L, files: Option<(Snapshots<DirectoryStorage>, RowIndex)>) -> Self {
+        let (snapshots, index) = files.unzip();
+        Self { log, snapshots, index, making: Mutex::default(), kept: RwLock::default() }
     }
 
     /// Held while some of the past goes; `None` while somebody reads it.
@@ -298,7 +309,20 @@ impl<L: NodeLog> LogAccess for Past<L> {
 
     fn row_history(&self, kit: Kit, selector: &Selector, limit: usize) -> Result<RowHistory, PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(row_history(&self.log, self.earliest(kit)?, selector, limit)?)
+        let index = self.index.as_ref();
+        let found = index.map(|index| index.history(&self.log, (selector, limit)));
+        match found.transpose()?.flatten() {
+            Some(found) => Ok(found),
+            None => Ok(row_history(&self.log, self.earliest(kit)?, selector, limit)?),
+        }
+    }
+
+    fn follow_index(&self) -> Option<Result<bool, IndexError>> {
+        self.index.as_ref().map(|index| index.follow(&self.log))
+    }
+
+    fn keep_index(&self) -> Result<(), IndexError> {
+        self.index.as_ref().map_or(Ok(()), RowIndex::keep)
     }
 
     fn state_at(&self, kit: Kit, moment: Moment) -> Result<Engine, PastError> {

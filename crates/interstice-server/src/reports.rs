@@ -3,7 +3,7 @@
 mod lines;
 mod replay;
 
-pub use lines::{LEVELS, entry_lines, level_name};
+pub use lines::entry_lines;
 pub use replay::{replay_checked, what_if};
 
 use interstice::history::{FunctionStats, Stats, TableStats};

@@ -12,6 +12,7 @@ use crate::node::{Facts, MAX_JOBS, MAX_ROUNDS_SIZE, Node};
 use crate::queue::Queue;
 use crate::reader_thread;
 use crate::routes;
+use crate::row_index;
 use crate::scrub;
 use crate::settings::Settings;
 use crate::snapshot_thread::{self, Effort};
@@ -88,7 +89,7 @@ impl Server {
             Some(path) => {
                 let data = data::open(&path, &fresh)?;
                 let runtime = Wasm::with_cache(data.cache, data.key)?;
-                let past = Past::new(data.log, Some(data.snapshots));
+                let past = Past::new(data.log, Some((data.snapshots, data.index)));
                 Self::run(past, (data.node, runtime), (config, data.settings, listener), moments)
             }
         }
@@ -117,10 +118,10 @@ impl Server {
         let loaded = past.newest((Arc::clone(&loader), limits));
         let (start, left_aside) = loaded.map_err(|error| StartError::of_load(data, &error))?;
         let newest = start.from_snapshot;
-        let Past { log, snapshots, .. } = past;
+        let Past { log, snapshots, index, .. } = past;
         let opened = Opened::open(log, start, birth).map_err(|error| StartError::of_open(data, &error))?;
         let Opened { engine, log, committer, report } = opened;
-        let log = Box::new(Past::new(log, snapshots));
+        let log = Box::new(Past::new(log, snapshots.zip(index)));
         let facts = Facts {
             node: id,
             data: config.data.clone(),
@@ -140,13 +141,14 @@ impl Server {
         let (picker, picked) = config.verify.map(verify::picker).unzip();
         let engine = EngineThread::new((engine, picker), Arc::clone(&node), Arc::clone(&rounds), moments);
         let committer = CommitThread::new(committer, Arc::clone(&node), rounds, Arc::clone(&jobs));
-        let [reading, folding, scrubbing] = [(); 3].map(|()| Arc::clone(&node));
+        let [reading, folding, scrubbing, indexing] = [(); 4].map(|()| Arc::clone(&node));
         let scrub_settings = settings.scrub.clone();
         let mut threads = vec![
             spawn("engine", ENGINE_STACK_SIZE, move || engine.run())?,
             spawn("committer", COMMITTER_STACK_SIZE, move || committer.run())?,
             spawn("reader", ENGINE_STACK_SIZE, move || reader_thread::run(&reading, &jobs))?,
             spawn("snapshots", COMMITTER_STACK_SIZE, move || snapshot_thread::run(&folding, &settings))?,
+            spawn("index", COMMITTER_STACK_SIZE, move || row_index::run(&indexing))?,
             spawn("scrub", COMMITTER_STACK_SIZE, move || scrub::run(&scrubbing, &scrub_settings))?,
         ];
         if let Some(picked) = picked {

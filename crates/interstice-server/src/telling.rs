@@ -3,7 +3,6 @@
 //!
 //! The engine does no I/O: what is told is made here of what it gave back. While nobody wants to know, that costs a look at the level.
 
-use crate::reports::level_name;
 use interstice::trace::{Kind, Span, spans};
 use interstice_engine::engine::{Engine, Output, Request};
 use interstice_engine::execution::LogLine;
@@ -107,6 +106,6 @@ fn tell_steps(steps: &[Span]) {
 
 fn tell_lines(lines: &[LogLine]) {
     for LogLine { module, function, level, text, undone } in lines {
-        debug!(module, function, level = level_name(*level), undone, text, "line");
+        debug!(module, function, level = LogLine::level_name(*level), undone, text, "line");
     }
 }

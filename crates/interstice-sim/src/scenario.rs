@@ -3,8 +3,9 @@
 //!
 //! The oracle: a recovered database holds every transaction that was acknowledged and none that was not sent; its rows and
 //! its event queue are the model's at that very offset; its log runs again without a divergence, and
-//! comes out the same beside itself.
+//! comes out the same beside itself; and the history of every row is by the index, made on the way, what going over everything says.
 
+mod rows;
 mod snapshots;
 
 use crate::bank::{self, NativeLoader};
@@ -28,6 +29,7 @@ use interstice_log::local::{LocalLog, MIN_SEGMENT_SIZE, OpenOptions};
 use interstice_log::log::Preparation;
 use interstice_log::segment::LogId;
 use interstice_log::storage::Storage;
+use interstice_log::storage::memory::MemoryStorage;
 use interstice_store::range::KeyRange;
 use interstice_store::store::Store;
 use interstice_store::table::IndexId;
@@ -80,6 +82,8 @@ reached! {
     recovered_from_snapshot: "recoveries from a snapshot",
     recovered_with_pending_events: "recoveries from a snapshot with pending events",
     trims: "trims",
+    stretches: "stretches of the index with a file",
+    rows_by_index: "histories of rows by the index",
 }
 
 type SimDatabase = Database<LocalLog<FaultyStorage>>;
@@ -102,6 +106,10 @@ struct World {
     seeds: Rng,
     /// When snapshots are built, whether the log is trimmed behind them, which of their bytes rot.
     snapshots: Rng,
+    /// When the index of rows is followed, and how far.
+    indexing: Rng,
+    /// The files of the index of rows.
+    index: MemoryStorage,
     /// Snapshots with a bit that turned.
     rotten: u64,
     /// Whether the log's beginning may be given up: else the whole history is run again at the end.
@@ -130,6 +138,8 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         preparation: None,
         seeds: Rng::new(seed, 3),
         snapshots: Rng::new(seed, 6),
+        indexing: Rng::new(seed, 7),
+        index: MemoryStorage::default(),
         rotten: 0,
         trims: seed.is_multiple_of(2),
         now: 1_000_000,
@@ -157,6 +167,9 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
         if world.snapshots.one_in(12) {
             world.take_snapshot()?;
         }
+        if world.indexing.one_in(15) {
+            world.follow_index()?;
+        }
         if world.faults.one_in(40) {
             world.crash()?;
         }
@@ -164,6 +177,7 @@ pub fn run(seed: u64, config: Config) -> Result<Reached, String> {
     world.settle()?;
     world.query()?;
     world.crash()?;
+    world.compare_rows()?;
     world.check_log()?;
     Ok(world.reached)
 }

@@ -36,5 +36,6 @@ pub mod schema;
 pub mod time;
 pub mod transaction;
 pub mod ty;
+pub mod unrecorded;
 pub mod value;
 pub mod varint;

@@ -16,6 +16,7 @@ use crate::change::{Change, ChangeError};
 use crate::codec::{DecodeError, Reader};
 use crate::id::{ClientId, Offset, ScheduleId, TableId};
 use crate::time::Timestamp;
+use crate::unrecorded::{Unrecorded, is_left_out};
 use crate::varint;
 use serde::{Deserialize, Serialize};
 
@@ -277,7 +278,9 @@ impl Transaction {
         at_end(Part::Time, out.len());
         out.extend(self.seed);
         at_end(Part::Seed, out.len());
-        self.cause.encode(out);
+        if !is_left_out(Unrecorded::Cause) {
+            self.cause.encode(out);
+        }
         at_end(Part::Cause, out.len());
         self.outcome.encode(out);
         at_end(Part::Outcome, out.len());

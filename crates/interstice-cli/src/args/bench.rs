@@ -50,4 +50,7 @@ pub(crate) enum Scenario {
     Log,
     /// Transactions run again beside the pace at which they are made
     History,
+    /// What it costs to record cause, host calls and digest, each left out
+    #[cfg(feature = "unrecorded")]
+    Recording,
 }

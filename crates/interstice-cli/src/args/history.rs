@@ -102,6 +102,18 @@ pub(crate) enum Log {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Bring the index up to date that finds the history of a row; a node does that by itself
+    Index {
+        /// The data directory, on which no node runs
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Throw away what there is and make all of it again
+        #[arg(long)]
+        rebuild: bool,
+        /// Make every part again and compare; exit code 4 if one is not what the log says
+        #[arg(long)]
+        verify: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

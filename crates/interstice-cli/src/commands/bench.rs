@@ -4,6 +4,8 @@ mod figure;
 mod history;
 mod layers;
 mod log;
+#[cfg(feature = "unrecorded")]
+mod recording;
 mod sockets;
 mod transfer;
 
@@ -30,6 +32,8 @@ pub(crate) fn run(options: &Bench, output: &Output) -> Result<Report, Failure> {
         Scenario::Transfer => transfer::run(&artefact, &directory, span, output),
         Scenario::Log => log::run(&artefact, &directory, span, output),
         Scenario::History => history::run(&artefact, &directory, output),
+        #[cfg(feature = "unrecorded")]
+        Scenario::Recording => recording::run(&artefact),
     })
 }
 

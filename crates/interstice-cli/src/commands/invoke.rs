@@ -1,7 +1,8 @@
 //! `call` and `query`: arguments from words, one function, its answer.
 
+use super::trace;
 use crate::args::{Format, Invocation};
-use crate::directory::Place;
+use crate::directory::{Directory, Place};
 use crate::failure::{Failure, exit};
 use crate::node::{Node, body};
 use crate::output::Output;
@@ -18,19 +19,38 @@ use std::io::BufRead;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-pub(crate) fn call(node: &Node, invocation: &Invocation, output: &Output) -> Result<Report, Failure> {
+pub(crate) fn call(node: &Node, invocation: &Invocation, traced: bool, output: &Output) -> Result<Report, Failure> {
     let (module, name) = split(&invocation.function)?;
     let schema = node.schema(module)?;
     let path = format!("{}/{module}/{name}", route::CALL);
     if invocation.args.as_deref() == Some("-") {
+        if traced {
+            let hint = "trace the calls afterwards: `interstice trace export --from OFFSET`";
+            return Err(Failure::usage("`--trace` tells of one call, and stdin has many", hint));
+        }
         return bulk(node, &path, output);
     }
     let args = arguments(&schema, name, invocation)?;
+    let before = if traced { Some(trace::durable(node)?) } else { None };
     let started = Instant::now();
-    let document = node.post(&path, &args)?;
-    let text = called_text(&body(&document)?, started.elapsed());
+    let mut document = node.post(&path, &args)?;
+    let called: Called = body(&document)?;
+    let mut text = called_text(&called, started.elapsed());
+    match before {
+        // The newest transaction there was: the call itself is none.
+        Some(before) if called.offset < before => output.note(NOT_IN_THE_LOG),
+        Some(_) => {
+            let told = trace::of_one(&Directory::at(node, None)?, called.offset, output)?;
+            text = format!("{text}\n{}", told.text);
+            document["trace"] = told.document;
+        }
+        None => {}
+    }
     Ok(Report::new(document, text))
 }
+
+/// There is nothing to run again.
+const NOT_IN_THE_LOG: &str = "the call changed nothing that is in the log, so there is no trace of it";
 
 /// One call for each line of stdin; the exit code is the worst.
 fn bulk(node: &Node, path: &str, output: &Output) -> Result<Report, Failure> {

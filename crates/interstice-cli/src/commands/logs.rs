@@ -15,6 +15,7 @@ use interstice::check;
 use interstice::lines::{Logged, lines};
 use interstice::moment::{Moment, end_of};
 use interstice::opened::Start;
+use interstice_engine::execution::LogLine;
 use interstice_engine::rerun::Likeness;
 use interstice_log::local::LocalLog;
 use interstice_log::log::CommitLog;
@@ -200,7 +201,7 @@ impl Wanted {
             (None, from, to) => from.is_none() && to.is_none(),
             (Some(offset), from, to) => from.is_none_or(|from| offset >= from) && to.is_none_or(|to| offset < to),
         };
-        let level = reports::LEVELS.iter().position(|level| *level == line.level).unwrap_or(0);
+        let level = LogLine::LEVELS.iter().position(|level| *level == line.level).unwrap_or(0);
         let is_of = |(module, function): &(String, String)| (module, function) == (&line.module, &line.function);
         is_inside
             && level <= self.level as usize

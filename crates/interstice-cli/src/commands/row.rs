@@ -30,10 +30,14 @@ pub(crate) fn history(
         }
         Some(data) => {
             let directory = Directory::open(data)?;
-            let log;
-            (log, damage) = directory.readable()?;
-            let start = directory.start(&log, directory.beginning(&log)?)?;
-            let found = row_history(&log, start, &selector, limit).map_err(|error| failed(&directory, &error))?;
+            let found = if let Some(found) = directory.row_history(&selector, limit) {
+                found
+            } else {
+                let log;
+                (log, damage) = directory.readable()?;
+                let start = directory.start(&log, directory.beginning(&log)?)?;
+                row_history(&log, start, &selector, limit).map_err(|error| failed(&directory, &error))?
+            };
             document(RowHistory { entries: found.entries, more: found.more })
         }
     };

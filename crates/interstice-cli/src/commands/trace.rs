@@ -23,6 +23,7 @@ use interstice_protocol::http::{Status, route};
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
 use interstice_wasm::runtime::Runtime;
+use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -67,6 +68,22 @@ impl Recording {
     fn title(&self) -> String {
         format!("offsets {} to {}, unit: fuel", self.from, self.to.saturating_sub(1))
     }
+}
+
+/// What one transaction did.
+pub(super) struct Told {
+    /// For people.
+    pub(super) text: String,
+    /// What `trace export` says of it.
+    pub(super) document: Value,
+}
+
+/// What the transaction at `offset` did.
+pub(super) fn of_one(directory: &Directory, offset: Offset, output: &Output) -> Result<Told, Failure> {
+    let recording = recorded(directory, Scope { from: Some(offset), to: Some(offset + 1) })?;
+    warn(&recording, output);
+    let mut document = json::document(&recording);
+    Ok(Told { text: text::render(&recording), document: document["transactions"][0].take() })
 }
 
 /// What happened in a stretch of history.
@@ -114,14 +131,13 @@ pub(crate) fn record(
         let text = format!("`-n {count}`: a trace has at least one transaction and at most {MAX_TRANSACTIONS}");
         return Err(Failure::usage(text, format!("write `-n {MAX_TRANSACTIONS}`")));
     }
-    let durable = || Ok::<_, Failure>(body::<Status>(&node.get(route::STATUS)?)?.durable);
-    let (from, begun) = (durable()?, Instant::now());
+    let (from, begun) = (durable(node)?, Instant::now());
     let shown = humantime::format_duration(*time);
     output.note(&format!("recording from offset {from} on: {count} transactions, or {shown}"));
     let mut to = from;
     while to - from < count && begun.elapsed() < *time {
         std::thread::sleep(POLL_INTERVAL.min(time.saturating_sub(begun.elapsed())));
-        to = durable()?;
+        to = durable(node)?;
     }
     if to == from {
         let problem = Problem::new("nothing-recorded", format!("no transaction was made in {shown}"));
@@ -130,6 +146,11 @@ pub(crate) fn record(
     }
     let scope = Scope { from: Some(from), to: Some(to.min(from + count)) };
     export(&Directory::at(node, None)?, scope, destination, output)
+}
+
+/// How many transactions there are on a node.
+pub(super) fn durable(node: &Node) -> Result<Offset, Failure> {
+    Ok(body::<Status>(&node.get(route::STATUS)?)?.durable)
 }
 
 /// The form that was asked for, or that the file's ending says.

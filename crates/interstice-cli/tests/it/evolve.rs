@@ -158,6 +158,19 @@ fn tables_change_with_rows_in_them() {
     let rows = node.run(&["sql", "select first_word, guest from hello.greeting", "-o", "json"]).ok().json();
     assert_eq!(rows["rows"], json!([["Hello", "world"], ["Hello", "ada"], ["Hello", "grace"]]));
     assert_eq!(node.run(&["sql", "select rest from hello.greeting"]).exit, 1);
+
+    // The history of a row goes through all of that: by the index of the node, and by going over all of a backup.
+    let backups = tempfile::tempdir().unwrap();
+    node.run(&["backup", "create", "--to", backups.path().to_str().unwrap()]).ok();
+    let files = std::fs::read_dir(backups.path()).unwrap().map(|entry| entry.unwrap().path());
+    let backup = files.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "json")).unwrap();
+    for key in ["1", "2", "3", "4"] {
+        let history = ["history", "hello.greeting", key, "-o", "json"];
+        let told = node.run(&history).ok().json();
+        assert_eq!(run(&[&history[..], &["--data", backup.to_str().unwrap()]].concat()).ok().json(), told, "{key}");
+        let changes = told["entries"].as_array().unwrap().len();
+        assert_eq!(changes, if key == "4" { 0 } else { 2 - usize::from(key == "3") }, "{told}");
+    }
 }
 
 /// A version that was published before is published again, if its tables fit what is there.

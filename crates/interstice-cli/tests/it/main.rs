@@ -15,6 +15,7 @@ mod from_log;
 mod full;
 mod graph;
 mod history;
+mod indexing;
 mod kill;
 mod leaderboard;
 mod logs;

@@ -239,6 +239,23 @@ fn what_is_recorded_is_what_is_exported_of_that_stretch() {
     past.node.run(&["trace", "record", "-n", "10001"]).refused(2, "usage");
 }
 
+/// A call tells what it did at once: what `trace export` says of it.
+#[test]
+fn a_call_is_traced_where_it_is_made() {
+    let past = Past::new();
+    let called = past.node.run(&["call", "hello.greet", "lin", "--trace", "-o", "json"]).ok().json();
+    let offset = called["offset"].as_str().unwrap();
+    let to = (offset.parse::<u64>().unwrap() + 1).to_string();
+    let exported = past.node.run(&["trace", "export", "--from", offset, "--to", &to, "-o", "json"]).ok().json();
+    assert_eq!(called["trace"], exported["transactions"][0]);
+    assert_eq!((&called["trace"]["function"], &called["trace"]["likeness"]), (&json!("hello.greet"), &json!("same")));
+    let text = past.node.run(&["call", "hello.greet", "eve", "--trace"]).ok().stdout;
+    assert!(text.starts_with("ok  offset ") && text.contains("insert greeting") && text.contains(" fuel"), "{text}");
+    // What is refused is in no log, and many calls are not one.
+    past.node.run(&["call", "hello.greet", "", "--trace"]).refused(3, "empty-name");
+    past.node.run(&["call", "hello.greet", "--args", "-", "--trace"]).refused(2, "usage");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_and_no_file_is_written_over() {
     let past = Past::new();

@@ -4,9 +4,6 @@ use crate::lines::Entry;
 use interstice_engine::execution::LogLine;
 use interstice_protocol::http::LineFound;
 
-/// The levels of lines, by number, from 1.
-pub const LEVELS: [&str; 4] = ["error", "warn", "info", "debug"];
-
 /// The lines of a call or a transaction, from `source`.
 pub fn entry_lines<'e>(entry: &'e Entry, source: &'e str) -> impl Iterator<Item = LineFound> + 'e {
     entry.lines.iter().map(move |line: &LogLine| LineFound {
@@ -14,16 +11,11 @@ pub fn entry_lines<'e>(entry: &'e Entry, source: &'e str) -> impl Iterator<Item 
         time: entry.time.to_string(),
         module: line.module.clone(),
         function: line.function.clone(),
-        level: level_name(line.level).to_owned(),
+        level: LogLine::level_name(line.level).to_owned(),
         text: line.text.clone(),
         outcome: entry.outcome.to_owned(),
         code: entry.code.clone(),
         undone: line.undone,
         source: source.to_owned(),
     })
-}
-
-/// What a level is called.
-pub fn level_name(level: u8) -> &'static str {
-    LEVELS[usize::from(level.clamp(1, 4)) - 1]
 }

@@ -223,7 +223,7 @@ impl Telling<'_> {
                 told.extend(step.results.first().map(|(found, _)| ("result".to_owned(), json!(*found != 0))));
             }
             HostCall::Log => {
-                told.insert("level".to_owned(), json!(level_name(step.number as u8)));
+                told.insert("level".to_owned(), json!(LogLine::level_name(step.number as u8)));
                 told.insert("text".to_owned(), of_bytes(&step.bytes, |bytes| json!(String::from_utf8_lossy(bytes))));
             }
         }
@@ -425,16 +425,6 @@ fn index_name(schema: &TableSchema, index: IndexId) -> String {
 
 fn name_of(table: &SharedTable) -> String {
     names::full(table.module(), &table.schema().name)
-}
-
-/// A level of the log in words.
-pub fn level_name(level: u8) -> &'static str {
-    match level {
-        0 | 1 => "error",
-        2 => "warning",
-        3 => "info",
-        _ => "debug",
-    }
 }
 
 #[cfg(test)]

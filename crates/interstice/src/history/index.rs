@@ -1,7 +1,7 @@
 //! The index of history: which transactions changed a row, and where in the log they stand.
 //!
 //! It is derived: a pure function of the log, cut into stretches of so many bytes. Each that is complete has a file of its own
-//! ([`stretch`]), the last one is in memory. A file counts only if the log has the frame that it ends with, by its chain hash, and if it
+//! ([`stretch`]), the last one is in memory; [`Index::keep`] gives it one too, which grows later. A file counts only if the log has the frame that it ends with, by its chain hash, and if it
 //! goes on where the one before ended; what does not count is made again. Whoever follows the log makes it ([`Index::follow`]); whoever
 //! asks for a row looks in it which transactions to read ([`rows`]), and tells those as if there were no others.
 
@@ -19,9 +19,10 @@ use crate::snapshot::load::LoadError;
 use interstice_log::frame::{Position, StoredFrame};
 use interstice_log::log::{CommitLog, ReadError};
 use interstice_log::segment::LogId;
-use interstice_log::storage::Storage;
+use interstice_log::storage::{Storage, StorageFile};
 use interstice_store::table::ApplyError;
 use interstice_types::change::Change;
+use interstice_types::id::Offset;
 use interstice_types::transaction::Transaction;
 use outline::{Outline, OutlineError};
 use std::io;
@@ -107,8 +108,8 @@ struct Open {
 }
 
 impl<S: Storage> Index<S> {
-    /// The index in `storage` of `log`, as far as it holds; without one it begins at `base`. If it is to be kept, complete stretches get
-    /// files.
+    /// The index in `storage` of `log`, as far as it holds; without one it begins at `base`. Behind `stretch_size` bytes of log a stretch
+    /// is complete and gets a file; where that is `None`, nothing is written.
     ///
     /// # Errors
     /// [`IndexError`] if the log cannot be read where it must.
@@ -120,66 +121,91 @@ impl<S: Storage> Index<S> {
     ) -> Result<Self, IndexError> {
         let begin = base.end(log)?;
         let mut stretches = holding(log, (&storage, log_id), begin)?;
-        while let Some(last) = stretches.last() {
+        let grows = |head: &Head| stretch_size.is_some_and(|size| head.log_size < size);
+        let open = loop {
+            let Some(last) = stretches.pop() else { break Open::new(begin, base.outline(log)?) };
             // One that cannot be gone on from is as good as none.
-            let Ok(outline) = outline_behind(log, &storage, last, (base, begin)) else {
-                stretches.pop();
-                continue;
-            };
-            let open = Open::new(last.end, outline);
-            return Ok(Self { storage, log_id, stretches, open, stretch_size });
-        }
-        let open = Open::new(begin, base.outline(log)?);
+            let Ok((file, outline)) = outline_behind(log, &storage, &last, (base, begin)) else { continue };
+            if grows(&last) {
+                let Ok(open) = Open::of(&file, outline) else { continue };
+                break open;
+            }
+            let following = Open::new(last.end, outline);
+            stretches.push(last);
+            break following;
+        };
         Ok(Self { storage, log_id, stretches, open, stretch_size })
     }
 
-    /// Goes on over at most so many frames of `log`. Returns whether that was all there is.
+    /// Goes on over `log`, not much more than so many bytes of it. Returns whether that was all there is.
     ///
     /// # Errors
-    /// [`IndexError`]; what it has stands, and the next attempt goes on from there.
-    pub fn follow<L: CommitLog>(&mut self, log: &L, frames: usize) -> Result<bool, IndexError> {
+    /// [`IndexError`]: it is of no more use, and is to be opened again.
+    pub fn follow<L: CommitLog>(&mut self, log: &L, bytes: u64) -> Result<bool, IndexError> {
         let (position, byte) = self.open.next;
-        let mut left = frames;
+        if position >= log.tail().position {
+            return Ok(true);
+        }
+        let mut taken = 0;
         for stored in log.read_at(position, byte)? {
-            if self.stretch_size.is_some_and(|size| self.open.size >= size && self.open.first_part.is_none()) {
+            if self.stretch_size.is_some_and(|size| self.open.size >= size) && self.open.first_part.is_none() {
                 self.close()?;
             }
-            if left == 0 {
+            if taken >= bytes {
                 return Ok(false);
             }
-            left -= 1;
-            self.open.take(&stored?)?;
+            let stored = stored?;
+            taken += stored.frame.size();
+            self.open.take(&stored)?;
         }
         Ok(true)
     }
 
-    /// Bytes of log that are not in files, at most.
-    pub fn behind(&self) -> u64 {
-        self.open.size
-    }
-
-    /// How many stretches have files, entries in them, and bytes of them.
+    /// How many stretches are complete, entries in all of it, and bytes of files.
     pub fn size(&self) -> (usize, u64, u64) {
-        let entries = self.stretches.iter().map(|head| head.entries).sum();
-        (self.stretches.len(), entries, self.stretches.iter().map(Head::size).sum())
+        let open = self.open.head(self.log_id);
+        let heads = || self.stretches.iter().chain([&open]);
+        (self.stretches.len(), heads().map(|head| head.entries).sum(), heads().map(Head::size).sum())
     }
 
-    /// The frame that it goes on with.
-    pub fn next_frame(&self) -> Position {
-        self.open.next.0
+    /// Removes all of its files: it can be made again.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn remove(storage: &S) -> io::Result<()> {
+        stretch::remove_unfinished(storage)?;
+        stretch::list(storage)?.into_iter().map(stretch::name_of).try_for_each(|name| storage.remove(&name))
+    }
+
+    /// The count of offsets that it has seen.
+    pub fn next_offset(&self) -> Offset {
+        self.open.end.offset
+    }
+
+    /// Gives the open stretch a file, from which the next one who opens the index goes on.
+    ///
+    /// # Errors
+    /// What the storage says.
+    pub fn keep(&mut self) -> io::Result<()> {
+        if self.stretch_size.is_some() && self.open.end > self.open.begin && self.open.first_part.is_none() {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<Head> {
+        self.open.sort();
+        let head = self.open.head(self.log_id);
+        stretch::write(&self.storage, &head, &self.open.before, &self.open.entries)?;
+        Ok(head)
     }
 
     /// Gives the open stretch a file and begins another one.
-    fn close(&mut self) -> Result<(), IndexError> {
-        let open = &mut self.open;
-        open.sort();
-        let (head, entries) = (open.head(self.log_id), &open.entries);
-        stretch::write(&self.storage, &head, &open.before, entries)?;
-        let (end, next) = (open.end, open.next);
-        let mut following = Open::new(end, open.outline.clone());
-        following.next = next;
+    fn close(&mut self) -> io::Result<()> {
+        let head = self.write()?;
+        let next = self.open.next;
+        self.open = Open { next, ..Open::new(head.end, self.open.outline.clone()) };
         self.stretches.push(head);
-        self.open = following;
         Ok(())
     }
 
@@ -192,36 +218,43 @@ impl<S: Storage> Index<S> {
             self.stretches.retain(|head| head.end.frame > first);
         }
         stretch::remove_unfinished(&self.storage)?;
-        let counts = |offset: &u64| self.stretches.iter().any(|head| head.begin.offset == *offset);
+        let begins = |offset: &u64| self.stretches.iter().any(|head| head.begin.offset == *offset);
+        let counts = |offset: &u64| begins(offset) || self.open.begin.offset == *offset;
         let gone = stretch::list(&self.storage)?.into_iter().filter(|offset| !counts(offset));
         gone.map(stretch::name_of).try_for_each(|name| self.storage.remove(&name))
     }
 
-    /// Makes every stretch again that has a file and compares: the names of those that are not what they should be, and why.
+    /// Makes every stretch again that has a file and compares: the names of those that are not what they should be, and why. `told` is told
+    /// of each how many transactions it has.
     ///
     /// # Errors
     /// [`IndexError`] if the log cannot be read.
-    pub fn verify<L: CommitLog>(&self, log: &L, rest: &dyn Fn(u64)) -> Result<Vec<(String, String)>, IndexError> {
+    pub fn verify<L: CommitLog>(&self, log: &L, told: &dyn Fn(u64)) -> Result<Vec<(String, String)>, IndexError> {
         let mut wrong = Vec::new();
-        for head in &self.stretches {
-            if let Some(reason) = self.fault_of(log, head)? {
-                wrong.push((stretch::name_of(head.begin.offset), reason));
-            }
-            rest(head.end.offset - head.begin.offset);
+        for offset in stretch::list(&self.storage)? {
+            let fault = match StretchFile::open(&self.storage, offset) {
+                Ok(file) => {
+                    told(file.head().end.offset - offset);
+                    self.fault_of(log, &file)?
+                }
+                Err(error) => Some(error.to_string()),
+            };
+            wrong.extend(fault.map(|reason| (stretch::name_of(offset), reason)));
         }
         Ok(wrong)
     }
 
-    fn fault_of<L: CommitLog>(&self, log: &L, head: &Head) -> Result<Option<String>, IndexError> {
-        let opened = StretchFile::open(&self.storage, head.begin.offset).and_then(|file| Ok((file.outline()?, file)));
-        let (before, file) = match opened {
-            Ok(opened) => opened,
+    fn fault_of<L: CommitLog>(&self, log: &L, file: &StretchFile<S::File>) -> Result<Option<String>, IndexError> {
+        let head = file.head();
+        let before = match file.outline() {
+            Ok(before) => before,
             Err(error) => return Ok(Some(error.to_string())),
         };
         let Ok(outline) = Outline::decode(&before) else { return Ok(Some("its outline is none".to_owned())) };
         let frames = match log.read(head.begin.frame) {
             // Only what is there can be made again.
             Err(ReadError::Trimmed { .. }) => return Ok(None),
+            Err(ReadError::Regressed { .. }) => return Ok(Some("the log ends before it".to_owned())),
             frames => frames?,
         };
         let mut again = Open::new(head.begin, outline);
@@ -258,8 +291,25 @@ impl Open {
         }
     }
 
+    /// The stretch of a file, to go on with; `outline` is the one behind it.
+    fn of<F: StorageFile>(file: &StretchFile<F>, outline: Outline) -> Result<Self, StretchError> {
+        let head = file.head();
+        Ok(Self {
+            begin: head.begin,
+            before: file.outline()?,
+            outline,
+            entries: file.entries()?,
+            end: head.end,
+            last: head.last,
+            size: head.log_size,
+            unpacker: Unpacker::default(),
+            first_part: None,
+            next: (head.end.frame, head.last.byte),
+        })
+    }
+
     fn head(&self, log_id: LogId) -> Head {
-        Head::new(log_id, (self.begin, self.end), self.last, &self.before, self.entries.len() as u64)
+        Head::new(log_id, (self.begin, self.end, self.last), self.size, &self.before, &self.entries)
     }
 
     fn sort(&mut self) {
@@ -347,23 +397,24 @@ fn ends_as<L: CommitLog>(log: &L, head: &Head) -> Result<bool, IndexError> {
     Ok(stored.is_some_and(|stored| stored.position == last && stored.chain == head.last.chain))
 }
 
-/// The outline at the end of a stretch; what is before `begin`, where `base` stands, may have been given up.
+/// The file of a stretch, and the outline behind it; what is before `begin`, where `base` stands, may have been given up.
 fn outline_behind<L: CommitLog, S: Storage, B: Storage>(
     log: &L,
     storage: &S,
     head: &Head,
     (base, begin): (&Base<B>, End),
-) -> Result<Outline, IndexError> {
+) -> Result<(StretchFile<S::File>, Outline), IndexError> {
     let file = StretchFile::open(storage, head.begin.offset)?;
     let mut outline = if head.begin < begin { base.outline(log)? } else { Outline::decode(&file.outline()?)? };
     for place in file.find(Hash::OUTLINE)?.into_iter().filter(|place| place.offset >= begin.offset) {
         outline.follow(&transaction_at(log, place)?)?;
     }
-    Ok(outline)
+    Ok((file, outline))
 }
 
 /// The transaction at a place that the index says.
 fn transaction_at<L: CommitLog>(log: &L, place: Place) -> Result<Transaction, IndexError> {
     let found = transaction_in(log.read_at(place.frame, place.byte)?, place.offset)?;
-    found.ok_or_else(|| IndexError::DoesNotFit(format!("frame {} does not hold offset {}", place.frame.0, place.offset)))
+    found
+        .ok_or_else(|| IndexError::DoesNotFit(format!("frame {} does not hold offset {}", place.frame.0, place.offset)))
 }

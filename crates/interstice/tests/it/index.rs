@@ -27,7 +27,7 @@ fn open(world: &World, files: &MemoryStorage) -> Rows {
 /// Opens what is in `files` and goes on to the end of the log, a few frames at a time.
 fn followed(world: &World, files: &MemoryStorage) -> Rows {
     let mut index = open(world, files);
-    while !index.follow(&world.log, 5).unwrap() {}
+    while !index.follow(&world.log, 800).unwrap() {}
     index
 }
 
@@ -41,7 +41,7 @@ fn compare(world: &World, index: &Rows, limits: &[usize]) {
             let most = world.snapshots.earliest(&world.log).unwrap();
             let (start, _) = load_before(&world.log, &world.snapshots, most, kit()).unwrap();
             let walked = row_history(&world.log, start, &selector, limit);
-            let found = index::row_history(&world.log, (index, &base), kit(), (&selector, limit));
+            let found = index::row_history(&world.log, (index, &base), (&selector, limit));
             match (walked, found) {
                 // Rows came under other keys: it does not know which.
                 (_, Ok(None)) => assert!(world.rekeyed, "{table} {key}, {limit}"),
@@ -69,7 +69,11 @@ proptest! {
             world.act(op);
             if number % every == 0 {
                 // A process that ends in the middle of it.
-                open(&world, &files).follow(&world.log, number).unwrap();
+                let mut index = open(&world, &files);
+                index.follow(&world.log, 300 * number as u64).unwrap();
+                if number % 2 == 0 {
+                    index.keep().unwrap();
+                }
             }
         }
         let index = followed(&world, &files);
@@ -111,7 +115,7 @@ fn no_bit_of_an_index_turns_without_being_noticed() {
     let (world, files) = with_stretches();
     let base = base(&world);
     let selector = selector("m.t0", "3").unwrap();
-    let told = |index: &Rows| index::row_history(&world.log, (index, &base), kit(), (&selector, 1_000));
+    let told = |index: &Rows| index::row_history(&world.log, (index, &base), (&selector, 1_000));
     let expected = told(&followed(&world, &files)).unwrap().unwrap().entries;
     let mut names = files.list().unwrap();
     names.sort();

@@ -105,7 +105,8 @@ impl World {
         let mut log = MemoryLog::new(Lineage([2; 16]));
         let writer = log.claim(Position(0), Epoch(1)).unwrap();
         let snapshots = Snapshots::new(MemoryStorage::default(), LogId([1; 16]));
-        let mut world = Self { store: Store::new(), log, writer, offset: 0, snapshots, rows: BTreeSet::new(), rekeyed: false };
+        let mut world =
+            Self { store: Store::new(), log, writer, offset: 0, snapshots, rows: BTreeSet::new(), rekeyed: false };
         let tables = interstice_engine::system::tables().into_iter().enumerate();
         let system = tables.map(|(id, schema)| Change::CreateTable {
             table: TableId(id as u32),
@@ -119,7 +120,7 @@ impl World {
     /// The first of `t0`, `t1`, … that no table has: names come again, ids do not.
     fn free_name(&self) -> String {
         let taken: Vec<_> = self.store.tables().map(|table| table.schema().name.clone()).collect();
-        (0..).map(|number| format!("t{number}")).find(|name| !taken.contains(name)).unwrap()
+        (0..=taken.len()).map(|number| format!("t{number}")).find(|name| !taken.contains(name)).unwrap()
     }
 
     /// Takes note of the rows that `changes` put there.

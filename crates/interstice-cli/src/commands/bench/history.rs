@@ -1,22 +1,29 @@
 //! History: run again beside the pace at which it was made.
 
 use super::figure::{self, Figure, figure};
-use super::layers::{Bank, Length};
+use super::layers::{ACCOUNTS, Bank, Length};
 use super::log::{failed, make_a_million_rows, write_transfers};
 use super::median;
 use crate::commands::fork::fork;
-use crate::commands::replay;
+use crate::commands::{index, replay};
 use crate::directory::{Directory, loader};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report::Report;
 use interstice::check::Scope;
+use interstice::history::index::{Base, row_history};
+use interstice::history::row::{self, DEFAULT_LIMIT, selector};
 use interstice::snapshot::build::build;
+use interstice_log::log::CommitLog;
 use std::path::Path;
 use std::time::Instant;
 
 /// Transfers that are run again.
 const CHECKED: u64 = 2_000_000;
+/// Transfers among which the changes of a row are looked for.
+const INDEXED: u64 = 10_000_000;
+/// Rows that are looked for.
+const ROWS: u64 = 21;
 /// How often each is measured, in turn.
 const ROUNDS: usize = 3;
 
@@ -24,6 +31,8 @@ pub(super) fn run(artefact: &[u8], directory: &Path, output: &Output) -> Result<
     let mut figures = Vec::new();
     output.note("measuring: transactions made, and run again");
     again(artefact, &directory.join("again"), output, &mut figures)?;
+    output.note("measuring: the history of a row among ten million transactions");
+    rows(artefact, &directory.join("indexed"), &mut figures)?;
     output.note("measuring: forks of a million rows");
     forks(artefact, directory, &mut figures)?;
     Ok(figure::report("history", &figures))
@@ -47,6 +56,48 @@ fn forks(artefact: &[u8], directory: &Path, figures: &mut Vec<Figure>) -> Result
     figures.push(figure("bytes of their snapshot", bytes as f64, "", ""));
     figures.push(figure("a copy of these alone", median(&mut copies), "s", ""));
     figures.push(figure("`fork --at head`", median(&mut forks), "s", "at most 1"));
+    Ok(())
+}
+
+/// The history of accounts by the index: on a log that is open, as a node has it, and on the files of one; beside going over everything.
+fn rows(artefact: &[u8], data: &Path, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+    let mut bank = Bank::new(loader()?, artefact)?;
+    write_transfers(&mut bank, &data.join("log"), INDEXED, &|| Ok(())).map_err(failed)?;
+    let directory = Directory::open(data)?;
+    let log = directory.log()?;
+    let started = Instant::now();
+    let made = index::make(&directory, &log, &|_| ())?;
+    let building = started.elapsed().as_secs_f64();
+    let base = Base::of(&log, &directory.snapshots(&log)).map_err(|error| Failure::file(data, &error))?;
+    let (mut open, mut files, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROWS {
+        let key = (1 + round * ACCOUNTS / ROWS).to_string();
+        let selector = selector("bank.account", &key)?;
+        let started = Instant::now();
+        let told = row_history(&log, (&made, &base), (&selector, DEFAULT_LIMIT));
+        open.push(started.elapsed().as_secs_f64() * 1e3);
+        let started = Instant::now();
+        let again = Directory::open(data)?.row_history(&selector, DEFAULT_LIMIT);
+        files.push(started.elapsed().as_secs_f64() * 1e3);
+        let (told, again) = (told.map_err(|error| failed(error.into()))?, again);
+        let (told, again) = told.zip(again).ok_or_else(|| failed("the index could not say".into()))?;
+        assert_eq!(told.entries, again.entries, "invariant: the same index tells the same");
+        changes.push(told.entries.len() as f64);
+    }
+    let started = Instant::now();
+    let all = row::row_history(&log, directory.start(&log, 0)?, &selector("bank.account", "1")?, DEFAULT_LIMIT);
+    let walk = started.elapsed().as_secs_f64();
+    all.map_err(|error| failed(error.into()))?;
+    let (_, entries, bytes) = made.size();
+    figures.push(figure("transactions under an index", log.tail().next_offset as f64, "", ""));
+    figures.push(figure("bytes of the log", log.size_behind(0) as f64, "", ""));
+    figures.push(figure("bytes of the index", bytes as f64, "", ""));
+    figures.push(figure("entries of the index", entries as f64, "", ""));
+    figures.push(figure("making the index", log.tail().next_offset as f64 / building, "transactions a second", ""));
+    figures.push(figure("changes of an account", median(&mut changes), "", ""));
+    figures.push(figure("history of an account, log and index open", median(&mut open), "ms", "at most 100"));
+    figures.push(figure("history of an account, opening a data directory", median(&mut files), "ms", "at most 100"));
+    figures.push(figure("history of an account, going over everything", walk * 1e3, "ms", ""));
     Ok(())
 }
 

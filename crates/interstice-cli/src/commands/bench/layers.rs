@@ -255,6 +255,17 @@ impl Bank {
         })
     }
 
+    /// Transfers a second through the module, each with its record as bytes, which go nowhere.
+    #[cfg(feature = "unrecorded")]
+    pub(super) fn recorded_transfers(&mut self, length: Length) -> f64 {
+        let (mut draw, mut record) = (Draw::new(3), Vec::new());
+        rate(length, || {
+            record.clear();
+            self.transfer(&mut draw).encode(|_| false, &mut record);
+            black_box(&record);
+        })
+    }
+
     /// Logged transfers a second that recovery applies: `count` of them, from their records' bytes.
     pub(super) fn recovery(mut self, count: u64) -> f64 {
         let mut draw = Draw::new(4);

@@ -3,7 +3,7 @@
 use crate::report::{cell, columns};
 use interstice::debug::answer::{Answer, Brief, Changed, ChangedColumn, Moved, Stopped};
 use interstice::debug::breakpoint::Breakpoint;
-use interstice::debug::calls::{Calls, RerunVerdict, level_name};
+use interstice::debug::calls::{Calls, RerunVerdict};
 use interstice::debug::command::COMMANDS;
 use interstice_engine::execution::LogLine;
 use interstice_server::reports;
@@ -29,7 +29,7 @@ pub(super) fn document(answer: &Answer) -> Map<String, Value> {
         Answer::Logs(lines, verdict) => {
             let lines: Vec<_> = lines
                 .iter()
-                .map(|line| json!({"module": line.module, "level": level_name(line.level), "text": line.text}))
+                .map(|line| json!({"module": line.module, "level": LogLine::level_name(line.level), "text": line.text}))
                 .collect();
             let mut document = with("logs", json!(verdict));
             document["lines"] = json!(lines);
@@ -229,6 +229,6 @@ fn logs_text(logged: &[LogLine], verdict: &RerunVerdict) -> String {
     if logged.is_empty() {
         all.push("nothing was logged".to_owned());
     }
-    all.extend(logged.iter().map(|line| format!("{} {}: {}", level_name(line.level), line.module, line.text)));
+    all.extend(logged.iter().map(|line| format!("{} {}: {}", LogLine::level_name(line.level), line.module, line.text)));
     all.join("\n")
 }

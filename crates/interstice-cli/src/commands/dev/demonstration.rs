@@ -17,7 +17,7 @@ pub(super) fn run(node: &Node, projects: &[Project], output: &Output) -> Result<
     for project in projects {
         let Demo { call, query, .. } = project.demo()?;
         if let Some(invocation) = invocation(&call) {
-            let report = invoke::call(node, &invocation, output)?;
+            let report = invoke::call(node, &invocation, false, output)?;
             output.note(&format!("$ interstice call {}\n{}", words(&call), report.text));
             done.push(json!({ "call": call, "result": report.document }));
         }

@@ -62,7 +62,9 @@ impl<S: Storage> Base<S> {
         (outline, id): (&Outline, TableId),
         key: &[u8],
     ) -> Result<Option<RowBytes>, LoadError> {
-        let (Some((snapshots, next_offset)), Some(table)) = (&self.snapshot, outline.table(id)) else { return Ok(None) };
+        let (Some((snapshots, next_offset)), Some(table)) = (&self.snapshot, outline.table(id)) else {
+            return Ok(None);
+        };
         let mut found = None;
         let take = |of, row: RowBytes| {
             if of == id && *table.primary_key_values(&row) == *key {

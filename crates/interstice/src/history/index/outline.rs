@@ -2,13 +2,14 @@
 
 use interstice_engine::engine::Engine;
 use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
+use interstice_engine::module::{LoadError, Loaded, ModuleLoader};
 use interstice_engine::system;
 use interstice_store::range::KeyRange;
 use interstice_store::store::{SharedTable, Store};
 use interstice_store::table::{ApplyError, IndexId};
 use interstice_types::change::Change;
 use interstice_types::id::{Offset, TableId};
+use interstice_types::problem::Problem;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, Outcome, RecordError, Transaction, Work};
 use std::sync::Arc;
@@ -80,8 +81,9 @@ impl Outline {
     }
 
     /// An engine with these tables and modules. It runs nothing.
-    pub(in crate::history) fn engine(&self, loader: Arc<dyn ModuleLoader>, limits: Limits) -> Engine {
-        Engine::restored(loader, limits, self.store.clone(), (self.next_offset, self.time))
+    pub(in crate::history) fn engine(&self) -> Engine {
+        let moment = (self.next_offset, self.time);
+        Engine::restored(Arc::new(NothingRuns), Limits::default(), self.store.clone(), moment)
     }
 
     /// As the record of a transaction that makes all of it out of nothing.
@@ -120,6 +122,15 @@ impl Outline {
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, OutlineError> {
         let record = Transaction::decode(&mut bytes)?;
         Ok(Self::of(record.changes, (record.offset, record.time))?)
+    }
+}
+
+/// Where history is only told.
+struct NothingRuns;
+
+impl ModuleLoader for NothingRuns {
+    fn load(&self, _: &[u8]) -> Result<Loaded, LoadError> {
+        Err(LoadError { problem: Problem::new("module-unavailable", "history is told here, nothing is run") })
     }
 }
 

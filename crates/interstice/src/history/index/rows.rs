@@ -16,16 +16,14 @@ use super::{Index, IndexError, Open, transaction_at};
 use crate::history::row::{Entries, RowHistory};
 use crate::history::{HistoryError, Selector};
 use interstice_engine::engine::Engine;
-use interstice_engine::limits::Limits;
-use interstice_engine::module::ModuleLoader;
 use interstice_engine::system::{self, connection};
 use interstice_log::log::CommitLog;
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_store::alter::RowRebuild;
 use interstice_types::change::Change;
 use interstice_types::id::{ClientId, TableId};
-use interstice_types::schema::SYSTEM_MODULE;
 use interstice_types::row::RowBytes;
+use interstice_types::schema::SYSTEM_MODULE;
 use interstice_types::transaction::{Cause, Transaction};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +36,6 @@ use std::sync::Arc;
 pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
     log: &L,
     (index, base): (&Index<S>, &Base<B>),
-    kit: (Arc<dyn ModuleLoader>, Limits),
     (selector, limit): (&Selector, usize),
 ) -> Result<Option<RowHistory>, HistoryError> {
     let begin = base.end(log).map_err(IndexError::from)?;
@@ -46,7 +43,7 @@ pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
     let complete = index.stretches.iter().filter(|head| head.end.frame > begin.frame);
     let mut stretches = complete.map(|head| Stretch::open(index, head)).collect::<Result<Vec<_>, _>>()?;
     stretches.push(Stretch::Open(&index.open));
-    let history = Rows { log, base, begin, base_outline, stretches, kit, selector };
+    let history = Rows { log, base, begin, base_outline, stretches, selector };
     let mut wanted = limit.saturating_add(1);
     loop {
         let chosen = history.choose(wanted)?;
@@ -94,7 +91,6 @@ struct Rows<'h, 'i, L, F, B> {
     base_outline: Outline,
     /// Those that are not all before the base, in order.
     stretches: Vec<Stretch<'i, F>>,
-    kit: (Arc<dyn ModuleLoader>, Limits),
     selector: &'h Selector,
 }
 
@@ -179,7 +175,8 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
             self.add_callers(&transaction, *place, &mut engine)?;
             let moves = self.moves(&part, &engine);
             if self.selector.selects(&part, &engine) {
-                let is_known = moves.is_none() && (row == Known::Yes || records_row(&part, &mut engine, self.selector)?);
+                let is_known =
+                    moves.is_none() && (row == Known::Yes || records_row(&part, &mut engine, self.selector)?);
                 match row {
                     _ if is_known => entries.tell(&part, &engine, self.selector),
                     Known::LeftOut if moves.is_none() => replace_row(&mut part, &engine, self.selector),
@@ -215,8 +212,7 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
     /// The state before the first transaction.
     fn engine(&self, chosen: &Chosen) -> Result<Engine, IndexError> {
         let outline = self.outline(&self.stretches[chosen.stretch])?;
-        let (loader, limits) = &self.kit;
-        let mut engine = outline.engine(Arc::clone(loader), *limits);
+        let mut engine = outline.engine();
         let of_base = (!chosen.leaves_out).then(|| self.row(&outline)).flatten();
         if let Some((table, key)) = of_base {
             let row = self.base.row(self.log, (&outline, table), &key)?;
@@ -236,9 +232,8 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
             _ => false,
         };
         let changes = transaction.changes.iter().enumerate();
-        let concerns = |number: usize, change: &Change| {
-            of_row.contains(&number) || Outline::has(change) || is_caller(change)
-        };
+        let concerns =
+            |number: usize, change: &Change| of_row.contains(&number) || Outline::has(change) || is_caller(change);
         let changes = changes.filter(|(number, change)| concerns(*number, change));
         Transaction { changes: changes.map(|(_, change)| change.clone()).collect(), ..transaction.clone() }
     }
@@ -286,7 +281,7 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
     }
 }
 
-impl<'i, F: StorageFile> Stretch<'i, F> {
+impl<F: StorageFile> Stretch<'_, F> {
     /// A complete one.
     fn open<S: Storage<File = F>>(index: &Index<S>, head: &Head) -> Result<Self, IndexError> {
         Ok(Self::File(StretchFile::open(&index.storage, head.begin.offset)?.into()))

@@ -5,7 +5,7 @@
 //! ```text
 //! header 128    magic ISINDX01 ─ version u32 ─ zero u32 ─ log id 16 ─ first offset u64 ─ first frame u64 ─ offset behind the last u64
 //!               ─ frame behind the last u64 ─ byte of the last frame u64 ─ size of the outline u64 ─ count of entries u64
-//!               ─ CRC32C of the outline u32 ─ zeros ─ CRC32C u32 of all before
+//!               ─ CRC32C of the outline u32 ─ zero u32 ─ bytes of log u64 ─ zeros ─ CRC32C u32 of all before
 //! chain         32: chain hash of the last frame ─ CRC32C u32 of it ─ zeros 28
 //! outline       the record of a transaction that makes tables and modules as they were before the stretch
 //! blocks        4096 each: entries in order, the last block filled up with zeros, then their count u32 ─ zeros ─ CRC32C u32 of all before
@@ -128,6 +128,8 @@ pub(super) struct Head {
     pub(super) begin: End,
     pub(super) end: End,
     pub(super) last: LastFrame,
+    /// Bytes of log in it.
+    pub(super) log_size: u64,
     pub(super) entries: u64,
     outline_size: u64,
     outline_crc: u32,
@@ -203,10 +205,16 @@ pub(super) fn remove_unfinished<S: Storage>(storage: &S) -> io::Result<()> {
 }
 
 impl Head {
-    /// Of a stretch with this outline before it.
-    pub(super) fn new(log_id: LogId, (begin, end): (End, End), last: LastFrame, outline: &[u8], entries: u64) -> Self {
+    /// Of a stretch with this outline before it and so many bytes of log.
+    pub(super) fn new(
+        log_id: LogId,
+        (begin, end, last): (End, End, LastFrame),
+        log_size: u64,
+        outline: &[u8],
+        entries: &[Entry],
+    ) -> Self {
         let (outline_size, outline_crc) = (outline.len() as u64, crc32c::crc32c(outline));
-        Self { log_id, begin, end, last, entries, outline_size, outline_crc }
+        Self { log_id, begin, end, last, log_size, entries: entries.len() as u64, outline_size, outline_crc }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -220,6 +228,8 @@ impl Head {
         numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
         [self.outline_size, self.entries].iter().for_each(|number| out.extend(number.to_le_bytes()));
         out.extend(self.outline_crc.to_le_bytes());
+        out.extend([0; 4]);
+        out.extend(self.log_size.to_le_bytes());
         close(&mut out, 0, HEADER_SIZE);
         out.extend(self.last.chain);
         close(&mut out, HEADER_SIZE, CHAIN_SIZE);
@@ -229,8 +239,8 @@ impl Head {
     fn decode(bytes: &[u8; HEADER_SIZE + CHAIN_SIZE]) -> Option<Self> {
         let (header, chain) = bytes.split_at(HEADER_SIZE);
         let sound = is_closed(header) && is_closed(chain) && header[..8] == MAGIC && u32_at(header, 8) == VERSION;
-        let [first, first_frame, behind, frame_behind, byte, outline_size, entries] =
-            [32, 40, 48, 56, 64, 72, 80].map(|at| u64_at(header, at));
+        let [first, first_frame, behind, frame_behind, byte, outline_size, entries, log_size] =
+            [32, 40, 48, 56, 64, 72, 80, 96].map(|at| u64_at(header, at));
         let (begin, end) = (
             End { offset: first, frame: Position(first_frame) },
             End { offset: behind, frame: Position(frame_behind) },
@@ -241,7 +251,7 @@ impl Head {
         log_id.0.copy_from_slice(&header[16..32]);
         let spans = begin.offset <= end.offset && begin.frame < end.frame && outline_size <= MAX_OUTLINE_SIZE;
         let outline_crc = u32_at(header, 88);
-        (sound && spans).then_some(Self { log_id, begin, end, last, entries, outline_size, outline_crc })
+        (sound && spans).then_some(Self { log_id, begin, end, last, log_size, entries, outline_size, outline_crc })
     }
 
     /// Bytes of the file.
@@ -367,20 +377,21 @@ impl<F: StorageFile> StretchFile<F> {
         Ok(bytes.chunks_exact(ENTRY_SIZE).take(count).map(Entry::decode).collect())
     }
 
-    /// Every byte of it, for whoever made it again.
+    /// All entries, in order.
+    ///
+    /// # Errors
+    /// [`StretchError`].
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, StretchError> {
+        let blocks = (0..self.head.blocks()).map(|number| self.block(number));
+        Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// Whether it is what somebody made again; looks at every byte.
     ///
     /// # Errors
     /// [`StretchError`].
     pub(super) fn is_same(&self, head: &Head, outline: &[u8], entries: &[Entry]) -> Result<bool, StretchError> {
-        if self.head != *head || self.outline()? != outline {
-            return Ok(false);
-        }
-        for (number, expected) in entries.chunks(BLOCK_ENTRIES).enumerate() {
-            if self.block(number as u64)? != expected {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(self.head == *head && self.outline()? == outline && self.entries()? == entries)
     }
 
     fn read(&self, bytes: &mut [u8], at: u64) -> Result<(), StretchError> {
@@ -411,4 +422,72 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("invariant: the field lies inside"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use interstice_log::storage::memory::MemoryStorage;
+    use interstice_types::id::to_hex;
+
+    const BEGIN: End = End { offset: 40_960, frame: Position(7) };
+
+    fn written(entries: &[Entry]) -> (MemoryStorage, Head) {
+        let (storage, end) = (MemoryStorage::default(), End { offset: 40_963, frame: Position(9) });
+        let last = LastFrame { byte: 4_096, chain: [5; 32] };
+        let head = Head::new(LogId([1; 16]), (BEGIN, end, last), 1_234, b"outline", entries);
+        write(&storage, &head, b"outline", entries).unwrap();
+        (storage, head)
+    }
+
+    fn place(offset: Offset, byte: u64) -> Place {
+        Place { offset, frame: Position(8), byte }
+    }
+
+    #[test]
+    fn the_bytes_of_a_stretch_are_fixed() {
+        let row = Hash::of_row(TableId(3), &[1, 2]);
+        let entries =
+            [Entry::new(Hash::OUTLINE, place(40_960, 128), BEGIN), Entry::new(row, place(40_962, 4_096), BEGIN)];
+        let (storage, _) = written(&entries);
+        let file = storage.open("00000000000000040960.index").unwrap();
+        let mut bytes = vec![0; file.size().unwrap() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let (front, block) = bytes.split_at(HEADER_SIZE + CHAIN_SIZE + 7);
+        let lines = front.chunks(32).chain([&block[..32], &block[BLOCK_SIZE - 16..]]).map(to_hex);
+        expect![[r#"
+            4953494e44583031010000000000000001010101010101010101010101010101
+            00a0000000000000070000000000000003a00000000000000900000000000000
+            001000000000000007000000000000000200000000000000217c199000000000
+            d204000000000000000000000000000000000000000000000000000075445fb5
+            0505050505050505050505050505050505050505050505050505050505050505
+            000000000000000000000000000000000000000000000000000000009ee56665
+            6f75746c696e65
+            00000000000000000100000010000000a344035e020000000100000000020000
+            02000000000000000000000004667b00
+        "#]]
+        .assert_eq(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
+    }
+
+    /// As many entries as fill no block, one, several, with hashes that many share, and more.
+    #[test]
+    fn what_is_looked_for_is_found_and_nothing_else() {
+        for count in [0, 1, 254, 255, 256, 3_000, 20_000_u64] {
+            for spread in [1, 100, u64::from(u32::MAX)] {
+                let hash = |number: u64| Hash((number.wrapping_mul(2_654_435_761) % spread) as u32);
+                let mut entries: Vec<_> = (0..count)
+                    .map(|number| Entry::new(hash(number), place(BEGIN.offset + number, number * 8), BEGIN))
+                    .collect();
+                entries.sort_unstable();
+                let (storage, head) = written(&entries);
+                let file = StretchFile::open(&storage, BEGIN.offset).unwrap();
+                assert_eq!((file.head(), file.entries().unwrap()), (&head, entries.clone()));
+                for wanted in (0..count.min(300)).map(hash).chain([Hash(0), Hash(77), Hash(u32::MAX)]) {
+                    let places = entries.iter().filter(|one| one.hash == wanted).map(|one| one.place(BEGIN));
+                    assert_eq!(file.find(wanted).unwrap(), places.collect::<Vec<_>>(), "{count} {spread} {wanted:?}");
+                }
+            }
+        }
+    }
 }
