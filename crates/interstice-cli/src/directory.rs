@@ -221,12 +221,13 @@ impl Directory {
 
     /// The history of a row by the index, if there is one that reaches far enough and can say.
     pub(crate) fn row_history(&self, selector: &Selector, limit: usize) -> Option<RowHistory> {
-        /// Bytes of log that the index need not have: with more it is as quick to go over everything.
-        const MAX_BEHIND: u64 = 256 << 20;
+        /// Transactions that the index need not have: with more it is as quick to go over everything.
+        const MAX_BEHIND: Offset = 2_000_000;
         let log = LocalLog::open_read_only_quickly(self.storage.clone()).ok()?;
         let base = Base::of(&log, &self.snapshots(&log)).ok()?;
         let mut index = Index::open(&log, (self.index_files()?, log.log_id()), &base, None).ok()?;
-        let is_near = log.size_behind(index.next_offset()) <= MAX_BEHIND && index.follow(&log, MAX_BEHIND).ok()?;
+        let behind = log.tail().next_offset.saturating_sub(index.next_offset());
+        let is_near = behind <= MAX_BEHIND && index.follow(&log, u64::MAX).ok()?;
         is_near.then(|| index::row_history(&log, (&index, &base), (selector, limit)).ok().flatten()).flatten()
     }
 

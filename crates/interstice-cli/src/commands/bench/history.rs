@@ -15,6 +15,7 @@ use interstice::history::index::{Base, row_history};
 use interstice::history::row::{self, DEFAULT_LIMIT, selector};
 use interstice::snapshot::build::build;
 use interstice_log::log::CommitLog;
+use interstice_log::storage::{Storage, StorageFile};
 use std::path::Path;
 use std::time::Instant;
 
@@ -90,7 +91,9 @@ fn rows(artefact: &[u8], data: &Path, figures: &mut Vec<Figure>) -> Result<(), F
     all.map_err(|error| failed(error.into()))?;
     let (_, entries, bytes) = made.size();
     figures.push(figure("transactions under an index", log.tail().next_offset as f64, "", ""));
-    figures.push(figure("bytes of the log", log.size_behind(0) as f64, "", ""));
+    let sizes = log.segments().into_iter().map(|segment| log.storage().open(&segment.name())?.size());
+    let size: u64 = sizes.sum::<std::io::Result<_>>().map_err(|error| Failure::file(data, &error))?;
+    figures.push(figure("bytes of the log", size as f64, "", ""));
     figures.push(figure("bytes of the index", bytes as f64, "", ""));
     figures.push(figure("entries of the index", entries as f64, "", ""));
     figures.push(figure("making the index", log.tail().next_offset as f64 / building, "transactions a second", ""));
