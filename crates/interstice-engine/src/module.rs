@@ -36,6 +36,11 @@ pub trait ModuleLoader: Send + Sync + 'static {
     /// # Errors
     /// Why it is not a module that can run here.
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError>;
+
+    /// Whether modules from here burn the fuel that they burn on a node. Where they do not, theirs is not compared with what was recorded.
+    fn counts_fuel(&self) -> bool {
+        true
+    }
 }
 
 /// A checked and compiled artefact.

@@ -4,7 +4,8 @@
 //! more of them. Its changes are applied, and the digest after them is compared.
 //!
 //! 1. Run the cause with the recorded time and seed, up to where it would commit.
-//! 2. Compare cause, outcome, changes, host calls, fuel and digest.
+//! 2. Compare cause, outcome, changes, host calls, fuel and digest; fuel not where modules run on an engine that counts it otherwise
+//!    ([`ModuleLoader::counts_fuel`](crate::module::ModuleLoader::counts_fuel)).
 //! 3. If all of it is the same, commit: the state is the recorded one. Else take it back, run the cause once more, in fresh instances
 //!    and step by step, to say where it parts from the record, and apply the record: whatever the comparison said, the engine goes
 //!    on from history.
@@ -163,7 +164,7 @@ impl Engine {
                 return Ok(Verdict::Incomparable(Reason::Unavailable(problem)));
             }
         };
-        let (mut difference, mut instances) = (parting(recorded, &attempt), Instances::Used);
+        let (mut difference, mut instances) = (self.parting(recorded, &attempt), Instances::Used);
         // A publish runs in fresh ones as it is.
         let is_sample = recorded.offset.is_multiple_of(FRESH_INTERVAL) && first == Run::Used && before.is_none();
         let mut used = None;
@@ -171,7 +172,7 @@ impl Engine {
             self.take_back(attempt, None);
             used = Some(std::mem::take(&mut self.instances));
             attempt = self.attempt(recorded, Run::Fresh).expect("invariant: it was just run");
-            (difference, instances) = (parting(recorded, &attempt), Instances::Fresh);
+            (difference, instances) = (self.parting(recorded, &attempt), Instances::Fresh);
         }
         let Some(difference) = difference else {
             let Ok(done) = attempt else { panic!("invariant: what is as recorded is a transaction") };
@@ -218,6 +219,19 @@ impl Engine {
         attempt
     }
 
+    /// Whether an attempt came out otherwise than recorded.
+    pub(crate) fn is_otherwise(&self, recorded: &Transaction, attempt: &Performed) -> bool {
+        self.parting(recorded, attempt).is_some()
+    }
+
+    /// What of an attempt is not as recorded.
+    fn parting(&self, recorded: &Transaction, attempt: &Performed) -> Option<Difference> {
+        match attempt {
+            Ok(done) => compare::difference(recorded, done, self.loader.counts_fuel()),
+            Err(output) => Some(Difference::refused(recorded, output)),
+        }
+    }
+
     /// Takes back what was not committed.
     pub(crate) fn take_back(&mut self, attempt: Performed, before: Option<&Store>) {
         match (attempt, before) {
@@ -239,7 +253,7 @@ impl Engine {
         before: Option<&Store>,
     ) -> Divergence {
         let again = self.attempt(recorded, Run::Traced).expect("invariant: it was just run");
-        let differs = parting(recorded, &again).is_some();
+        let differs = self.parting(recorded, &again).is_some();
         let marks = again.as_ref().map_or(&[][..], |done| &done.finished.host_marks);
         let host_calls = self.trace.take().and_then(|trace| difference.host_calls(recorded, (&trace, marks)));
         self.take_back(again, before);
@@ -319,19 +333,6 @@ impl Engine {
             Cause::Genesis { .. } | Cause::Configure => return transaction.cause.name().to_owned(),
         };
         found.map_or_else(|| "?".to_owned(), |found| found.full_name())
-    }
-}
-
-/// Whether an attempt came out otherwise than recorded.
-pub(crate) fn is_otherwise(recorded: &Transaction, attempt: &Performed) -> bool {
-    parting(recorded, attempt).is_some()
-}
-
-/// What of an attempt is not as recorded.
-fn parting(recorded: &Transaction, attempt: &Performed) -> Option<Difference> {
-    match attempt {
-        Ok(done) => compare::difference(recorded, done),
-        Err(output) => Some(Difference::refused(recorded, output)),
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::engine::{Engine, Output};
 use crate::execution::LogLine;
 use crate::execution::trace::Trace;
-use crate::recheck::{Run, is_otherwise};
+use crate::recheck::Run;
 use crate::recorded::RecordedError;
 use interstice_types::problem::Problem;
 use interstice_types::transaction::{Cause, Transaction};
@@ -63,7 +63,7 @@ impl Engine {
             Err(output) => std::mem::take(&mut output.log),
         };
         let trace = self.trace.take();
-        let differs = is_otherwise(recorded, &attempt);
+        let differs = self.is_otherwise(recorded, &attempt);
         let likeness = match &attempt {
             Err(output) if let Some(problem) = unavailable(output) => Likeness::Unavailable(problem),
             _ if differs => Likeness::Otherwise,

@@ -104,8 +104,8 @@ impl Difference {
     }
 }
 
-/// The first difference between a record and what came out, up to where it would commit.
-pub(super) fn difference(recorded: &Transaction, done: &Done) -> Option<Difference> {
+/// The first difference between a record and what came out, up to where it would commit; in fuel only if that is counted alike.
+pub(super) fn difference(recorded: &Transaction, done: &Done, counts_fuel: bool) -> Option<Difference> {
     let tx = done.finished.tx.as_ref().expect("invariant: what is compared is a transaction");
     if (&recorded.cause, recorded.time) != (&done.cause, done.moment.0) {
         let text = |cause: &Cause, time| format!("{cause:?} at {time}");
@@ -131,7 +131,7 @@ pub(super) fn difference(recorded: &Transaction, done: &Done) -> Option<Differen
             let differs = (old.host_calls, old.host_hash) != (new.host_calls, new.host_hash);
             differs.then(|| Difference::new(Kind::HostCalls, said(old), said(new)))
         })
-        .or_else(|| (old.fuel != new.fuel).then(|| Difference::new(Kind::Fuel, old.fuel, new.fuel)))
+        .or_else(|| (counts_fuel && old.fuel != new.fuel).then(|| Difference::new(Kind::Fuel, old.fuel, new.fuel)))
         .or_else(|| {
             let said = |digest: u128| format!("{digest:032x}");
             let differs = recorded.state_digest != digest;

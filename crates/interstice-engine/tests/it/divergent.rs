@@ -160,6 +160,19 @@ impl ModuleLoader for QuirkLoader {
     }
 }
 
+/// The same modules, on something that counts fuel otherwise than a node.
+struct OtherFuelLoader;
+
+impl ModuleLoader for OtherFuelLoader {
+    fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
+        QuirkLoader.load(artefact)
+    }
+
+    fn counts_fuel(&self) -> bool {
+        false
+    }
+}
+
 impl ModuleFactory for Quirky {
     fn instantiate(&self) -> Result<Box<dyn Module>, LoadError> {
         Ok(Box::new(Instance(self.0, Kept::default())))
@@ -221,7 +234,11 @@ fn recorded(quirk: usize) -> Vec<Transaction> {
 }
 
 fn divergences(log: &[Transaction], fresh: bool) -> Vec<Divergence> {
-    let mut engine = Engine::new(Arc::new(QuirkLoader), Limits::default());
+    divergences_by(QuirkLoader, log, fresh)
+}
+
+fn divergences_by(loader: impl ModuleLoader, log: &[Transaction], fresh: bool) -> Vec<Divergence> {
+    let mut engine = Engine::new(Arc::new(loader), Limits::default());
     let mut found = Vec::new();
     for transaction in log {
         let verdict = if fresh { engine.recheck_fresh(transaction) } else { engine.recheck(transaction) };
@@ -250,6 +267,10 @@ fn whatever_does_not_do_the_same_again_is_found_at_its_transaction() {
         assert_eq!(first.offset, expected, "{name}: {first}");
         assert_eq!((first.kind, first.column.as_deref()), (*kind, *column), "{name}: {first}");
         assert_eq!(first.function, "quirky.act", "{name}");
+        // Where fuel is counted otherwise all of it is found but what is fuel alone.
+        let place = |found: &Divergence| (found.offset, found.kind);
+        let elsewhere = divergences_by(OtherFuelLoader, &log, false).first().map(place);
+        assert_eq!(elsewhere, Some(place(first)).filter(|(_, kind)| *kind != Kind::Fuel), "{name}");
         if kind == &Kind::Changes {
             assert_eq!(first.table.as_deref(), Some("quirky.thing"), "{name}");
             assert!(first.key.as_ref().is_some_and(|key| key.is_string()), "{name}: {first}");
