@@ -6,87 +6,149 @@
 //!    `interstice_call`.
 //! 3. Afterwards the image is copied back. Where an artefact does not allow that, where the stack pointer is not back in its place,
 //!    and after every trap, the instance is dropped, and the next call makes a new one.
+//!
+//! No engine is named here but in the words for traps, which are wasmtime's: history is written in them.
 
 use crate::artefact::ResetRange;
-use crate::artefact::telling::Functions;
 use crate::host::Host;
-use crate::runtime::{MAX_INSTANCES, MAX_MEMORY_SIZE, MAX_STACK_SIZE};
+use crate::runtime::{MAX_INSTANCES, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
-use interstice_abi::host::{self as abi, RETURNED_ERROR, RETURNED_OK};
+use interstice_abi::host::{RETURNED_ERROR, RETURNED_OK};
 use interstice_engine::execution::{Execution, HostError};
-use interstice_engine::module::{Call, CallError, HOST_FAULT, Module};
+use interstice_engine::module::{Call, CallError, LoadError, Module, ModuleFactory};
 use interstice_types::problem::Problem;
-use interstice_types::schema::Schema;
 use std::sync::Arc;
-use wasmtime::{Global, Instance, InstancePre, Memory, PoolConcurrencyLimitError, Store, Trap, TypedFunc};
+use wasmtime::Trap;
 
 /// Room for header and arguments that each instance has from its start.
 const USUAL_ARGUMENTS_SIZE: usize = 1 << 10;
 /// Bytes that a reset copies at a time: `memcpy` of more turns to string instructions, which begin slowly.
 const RESET_STEP_SIZE: usize = 1 << 10;
 /// Fuel for constructors and for describing.
-const SETUP_FUEL: u64 = 50_000_000;
+pub(crate) const SETUP_FUEL: u64 = 50_000_000;
 
-/// A module that runs in WebAssembly.
-pub struct WasmModule {
-    pre: Arc<InstancePre<Host>>,
-    reset: Option<ResetRange>,
-    /// Of code that tells what it does.
-    functions: Option<Arc<Functions>>,
-    live: Option<Live>,
+/// An instance in one of the engines.
+pub(crate) trait Instance: Sized + Send + 'static {
+    /// What it is made of.
+    type Code: Send + Sync + 'static;
+
+    /// Makes one, with [`SETUP_FUEL`]; of a module's own functions only its start has run.
+    fn new(code: &Self::Code) -> Result<Self, Problem>;
+    /// What the host keeps beside it.
+    fn host(&mut self) -> &mut Host;
+    /// Its memory.
+    fn memory(&mut self) -> &mut [u8];
+    /// Fuel that it has left, as an execution counts it.
+    fn fuel(&self) -> u64;
+    /// Gives it so much instead.
+    fn set_fuel(&mut self, fuel: u64);
+    /// Whether its stack pointer is at `place`; also if the module cannot set one.
+    fn is_stack_pointer_at(&mut self, place: i32) -> bool;
+    /// Runs `interstice_init`.
+    fn init(&mut self) -> Result<(), Broken>;
+    /// Runs `interstice_alloc`.
+    fn alloc(&mut self, size: i32) -> Result<i32, Broken>;
+    /// Runs `interstice_call`.
+    fn call(&mut self, function: i32, arguments: (i32, i32)) -> Result<i32, Broken>;
+
+    /// What the function with this number in its code is called; `None` if that is not known.
+    fn code_name(_code: &Self::Code, _function: u32) -> Option<String> {
+        None
+    }
 }
 
-/// An instance and what is looked up in it once.
-struct Live {
-    store: Store<Host>,
-    instance: Instance,
-    memory: Memory,
-    alloc: TypedFunc<i32, i32>,
-    call: TypedFunc<(i32, i32, i32), i32>,
+/// How code came to no end.
+#[derive(Debug, Clone)]
+pub(crate) enum Broken {
+    /// It trapped.
+    Trap(Trap),
+    /// There was no place for it.
+    NoPlace,
+    /// A host call ended it, or the host could not run it.
+    Host(String),
+}
+
+impl Broken {
+    /// As it is told, and recorded; so much fuel was left.
+    pub(crate) fn problem(&self, fuel: u64) -> Problem {
+        match self {
+            Self::NoPlace => Problem::new("no-instance-slot", "more modules are running than there are places for")
+                .hint(format!("at most {MAX_INSTANCES} instances may be there at once, readers' included")),
+            Self::Trap(Trap::OutOfFuel) => Problem::new("out-of-fuel", "the call used up its fuel"),
+            Self::Trap(Trap::StackOverflow) => {
+                Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))
+            }
+            Self::Trap(Trap::MemoryOutOfBounds) => {
+                Problem::new("out-of-bounds", "the call reached outside of its memory")
+                    .hint("most often a recursion without end has used up the stack")
+            }
+            Self::Trap(trap) => Problem::new("trap", format!("{trap}")),
+            Self::Host(_) if fuel == 0 => Problem::new("out-of-fuel", "the call used up its fuel"),
+            Self::Host(error) => Problem::new("trap", error.clone()),
+        }
+    }
+
+    /// As it is told where nobody pays for the fuel.
+    pub(crate) fn at(&self, place: &str) -> Problem {
+        self.problem(1).at(place)
+    }
+}
+
+/// An artefact that is ready to run in one of the engines.
+pub(crate) struct Factory<I: Instance> {
+    pub(crate) code: Arc<I::Code>,
+    pub(crate) reset: Option<ResetRange>,
+}
+
+impl<I: Instance> ModuleFactory for Factory<I> {
+    fn instantiate(&self) -> Result<Box<dyn Module>, LoadError> {
+        Ok(Box::new(WasmModule::<I> { code: Arc::clone(&self.code), reset: self.reset, live: None }))
+    }
+
+    fn code_name(&self, function: u32) -> Option<String> {
+        I::code_name(&self.code, function)
+    }
+}
+
+/// A module that runs in WebAssembly.
+struct WasmModule<I: Instance> {
+    code: Arc<I::Code>,
+    reset: Option<ResetRange>,
+    live: Option<Live<I>>,
+}
+
+/// An instance and what makes it as new.
+pub(crate) struct Live<I> {
+    pub(crate) instance: I,
     image: Option<(usize, Vec<u8>)>,
-    /// The stack pointer, if the module may set it.
-    stack_pointer: Option<Global>,
     /// Where usual arguments go.
     room: i32,
     arguments: Vec<u8>,
 }
 
-impl WasmModule {
-    /// A module without an instance yet.
-    pub(crate) fn new(
-        pre: Arc<InstancePre<Host>>,
-        reset: Option<ResetRange>,
-        functions: Option<Arc<Functions>>,
-    ) -> Self {
-        Self { pre, reset, functions, live: None }
-    }
-
-    fn live(&mut self) -> Result<&mut Live, Problem> {
+impl<I: Instance> WasmModule<I> {
+    fn live(&mut self) -> Result<&mut Live<I>, Problem> {
         match &mut self.live {
             Some(live) => Ok(live),
-            place => {
-                let live = place.insert(Live::new(&self.pre, self.reset)?);
-                live.store.data_mut().set_functions(self.functions.clone());
-                Ok(live)
-            }
+            place => Ok(place.insert(Live::<I>::new(&self.code, self.reset)?)),
         }
     }
 }
 
-impl Module for WasmModule {
+impl<I: Instance> Module for WasmModule<I> {
     fn call(&mut self, call: &Call<'_>, execution: Box<Execution>) -> (Box<Execution>, Result<Vec<u8>, CallError>) {
         let live = match self.live() {
             Ok(live) => live,
             Err(problem) => return (execution, Err(CallError::Trapped(problem))),
         };
-        live.store.data_mut().begin(execution);
+        live.instance.host().begin(execution);
         let outcome = live.run(call);
         let (execution, ending) = live.finish();
         let result = match (ending, outcome) {
             (Some(error), _) => Err(error),
-            (None, Err(error)) => Err(CallError::Trapped(trap_problem(&error, execution.fuel()))),
-            (None, Ok(RETURNED_OK)) => Ok(live.store.data_mut().take_answer()),
-            (None, Ok(RETURNED_ERROR)) => Err(CallError::Returned(live.store.data_mut().take_answer())),
+            (None, Err(broken)) => Err(CallError::Trapped(broken.problem(execution.fuel()))),
+            (None, Ok(RETURNED_OK)) => Ok(live.instance.host().take_answer()),
+            (None, Ok(RETURNED_ERROR)) => Err(CallError::Returned(live.instance.host().take_answer())),
             (None, Ok(code)) => {
                 Err(CallError::Trapped(Problem::new("trap", format!("the module returned code {code}"))))
             }
@@ -99,40 +161,20 @@ impl Module for WasmModule {
     }
 }
 
-/// Why no instance could be made: its code or its memory could not be mapped, which is not the module's fault, unless that
-/// broke in a function that it starts with.
-fn host_fault(error: wasmtime::Error) -> Problem {
-    if error.is::<Trap>() || error.is::<PoolConcurrencyLimitError>() {
-        return trap_problem(&error, 1).at("the module's start");
-    }
-    Problem::new(HOST_FAULT, format!("no instance could be made: {error:#}"))
-        .hint("look at the disk of the data directory, and at the memory of the machine")
-}
-
-impl Live {
-    fn new(pre: &InstancePre<Host>, reset: Option<ResetRange>) -> Result<Self, Problem> {
-        let failed = |error: wasmtime::Error| trap_problem(&error, 1).at("the module's start");
-        let mut store = Store::new(pre.module().engine(), Host::new(MAX_MEMORY_SIZE));
-        store.limiter(Host::limits);
-        store.set_fuel(SETUP_FUEL).map_err(failed)?;
-        let instance = pre.instantiate(&mut store).map_err(host_fault)?;
-        let missing = || Problem::new("missing-export", "the module exports no memory");
-        let memory = instance.get_memory(&mut store, abi::EXPORT_MEMORY).ok_or_else(missing)?;
-        store.data_mut().set_memory(memory);
-        let init = instance.get_typed_func::<(), ()>(&mut store, abi::EXPORT_INIT).map_err(failed)?;
-        init.call(&mut store, ()).map_err(failed)?;
-        let alloc = instance.get_typed_func(&mut store, abi::EXPORT_ALLOC).map_err(failed)?;
-        let room = alloc.call(&mut store, USUAL_ARGUMENTS_SIZE as i32).map_err(failed)?;
-        let call = instance.get_typed_func(&mut store, abi::EXPORT_CALL).map_err(failed)?;
+impl<I: Instance> Live<I> {
+    pub(crate) fn new(code: &I::Code, reset: Option<ResetRange>) -> Result<Self, Problem> {
+        let failed = |broken: Broken| broken.at("the module's start");
+        let mut instance = I::new(code)?;
+        instance.init().map_err(failed)?;
+        let room = instance.alloc(USUAL_ARGUMENTS_SIZE as i32).map_err(failed)?;
         let image = reset.map(|range| {
             let (start, end) = (range.start as usize, range.end as usize);
-            (start, memory.data(&store)[start..end].to_vec())
+            (start, instance.memory()[start..end].to_vec())
         });
-        let stack_pointer = reset.and_then(|_| instance.get_global(&mut store, abi::EXPORT_STACK_POINTER));
-        Ok(Self { store, instance, memory, alloc, call, image, stack_pointer, room, arguments: Vec::new() })
+        Ok(Self { instance, image, room, arguments: Vec::new() })
     }
 
-    fn run(&mut self, call: &Call<'_>) -> wasmtime::Result<i32> {
+    fn run(&mut self, call: &Call<'_>) -> Result<i32, Broken> {
         let context = &call.context;
         let header = Header {
             now: context.now,
@@ -145,21 +187,23 @@ impl Live {
         self.arguments.clear();
         header.encode(&mut self.arguments);
         self.arguments.extend(call.args);
-        let fuel = self.store.data_mut().give_fuel();
-        self.store.set_fuel(fuel)?;
-        let length = self.arguments.len() as i32;
-        let pointer = match self.arguments.len() {
+        let fuel = self.instance.host().give_fuel();
+        self.instance.set_fuel(fuel);
+        let length = self.arguments.len();
+        let pointer = match length {
             ..=USUAL_ARGUMENTS_SIZE => self.room,
-            _ => self.alloc.call(&mut self.store, length)?,
+            _ => self.instance.alloc(length as i32)?,
         };
-        self.memory.write(&mut self.store, pointer as u32 as usize, &self.arguments)?;
-        self.call.call(&mut self.store, (call.function as i32, pointer, length))
+        let start = pointer as u32 as usize;
+        let place = self.instance.memory().get_mut(start..start + length);
+        place.ok_or_else(|| Broken::Host("out of bounds memory access".to_owned()))?.copy_from_slice(&self.arguments);
+        self.instance.call(call.function as i32, (pointer, length as i32))
     }
 
     /// Takes the execution out again, charged for the module's own instructions.
     fn finish(&mut self) -> (Box<Execution>, Option<CallError>) {
-        let left = self.store.get_fuel().unwrap_or(0);
-        let host = self.store.data_mut();
+        let left = self.instance.fuel();
+        let host = self.instance.host();
         let charged = host.charge_fuel(left);
         let (execution, ending) = host.end();
         match charged {
@@ -171,44 +215,12 @@ impl Live {
     /// Makes the instance as new; false if that cannot be done.
     fn reset(&mut self) -> bool {
         let Some((start, image)) = &self.image else { return false };
-        let memory = &mut self.memory.data_mut(&mut self.store)[*start..*start + image.len()];
+        let memory = &mut self.instance.memory()[*start..*start + image.len()];
         for (to, from) in memory.chunks_mut(RESET_STEP_SIZE).zip(image.chunks(RESET_STEP_SIZE)) {
             to.copy_from_slice(from);
         }
         // Honest code leaves the stack pointer where it was; an instance whose code does not is of no more use.
-        self.stack_pointer.is_none_or(|global| global.get(&mut self.store).i32() == Some(*start as i32))
-    }
-}
-
-/// Runs `interstice_describe` without tables.
-pub(crate) fn describe(pre: &InstancePre<Host>) -> Result<Schema, Problem> {
-    let mut live = Live::new(pre, None)?;
-    let failed = |error: wasmtime::Error| trap_problem(&error, 1).at("`interstice_describe`");
-    let describe = live.instance.get_typed_func::<(), i64>(&mut live.store, abi::EXPORT_DESCRIBE).map_err(failed)?;
-    let packed = describe.call(&mut live.store, ()).map_err(failed)? as u64;
-    let (pointer, length) = ((packed >> 32) as usize, packed as u32 as usize);
-    let bytes = live.memory.data(&live.store).get(pointer..pointer.saturating_add(length));
-    let bytes =
-        bytes.ok_or_else(|| Problem::new("invalid-schema", "the schema lies outside of the module's memory"))?;
-    serde_json::from_slice(bytes)
-        .map_err(|error| Problem::new("invalid-schema", format!("the schema is not one: {error}")))
-}
-
-fn trap_problem(error: &wasmtime::Error, fuel: u64) -> Problem {
-    if error.is::<PoolConcurrencyLimitError>() {
-        return Problem::new("no-instance-slot", "more modules are running than there are places for")
-            .hint(format!("at most {MAX_INSTANCES} instances may be there at once, readers' included"));
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Problem::new("out-of-fuel", "the call used up its fuel"),
-        Some(Trap::StackOverflow) => {
-            Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))
-        }
-        Some(Trap::MemoryOutOfBounds) => Problem::new("out-of-bounds", "the call reached outside of its memory")
-            .hint("most often a recursion without end has used up the stack"),
-        Some(trap) => Problem::new("trap", format!("{trap}")),
-        None if fuel == 0 => Problem::new("out-of-fuel", "the call used up its fuel"),
-        None => Problem::new("trap", format!("{error}")),
+        self.instance.is_stack_pointer_at(*start as i32)
     }
 }
 

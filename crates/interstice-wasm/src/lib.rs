@@ -11,12 +11,14 @@
 //! 3. After a trap the instance is gone.
 //! 4. Compiled code is mapped from a file only if this node wrote it: [`cache`] holds the one `unsafe` call of the node.
 //!
-//! *Reading order*: [`runtime`], `configuration`, [`cache`], [`artefact`], [`instance`], [`host`].
+//! *Reading order*: [`runtime`], `configuration`, [`cache`], [`artefact`], `instance`, `compiled`, `host`.
 #![deny(unsafe_code)]
 
 pub mod artefact;
 pub mod cache;
+mod compiled;
 mod configuration;
-pub mod host;
-pub mod instance;
+mod host;
+mod instance;
+mod recent;
 pub mod runtime;

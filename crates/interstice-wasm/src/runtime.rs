@@ -1,20 +1,20 @@
 //! The runtime: one configuration, one compiler, one set of host calls for all modules of a node.
 
 use crate::artefact::telling::{Functions, telling};
-use crate::artefact::{self, Artefact, ResetRange};
+use crate::artefact::{self, Artefact};
 use crate::cache::{CodeCache, MAX_CACHE_SIZE};
+use crate::compiled::{self, Code, Compiled, Data};
 use crate::configuration::{self, Images};
-use crate::host::{self, Host};
-use crate::instance::WasmModule;
-use interstice_engine::module::{
-    LoadError, Loaded, Module as EngineModule, ModuleFactory, ModuleLoader, artefact_hash,
-};
+use crate::host;
+use crate::instance::{Factory, Instance};
+use crate::recent::Recent;
+use interstice_engine::module::{LoadError, Loaded, ModuleLoader};
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use wasmtime::{Engine, InstancePre, Linker, Module};
+use wasmtime::{Engine, Linker, Module};
 
 /// Bytes of WebAssembly stack that a call may use.
 pub const MAX_STACK_SIZE: usize = 512 << 10;
@@ -24,8 +24,6 @@ pub const MAX_MEMORY_SIZE: usize = 64 << 20;
 pub const MAX_TABLES: usize = 8;
 /// Functions that such a table may hold.
 pub const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Artefacts whose compiled code is kept in memory, the last ones.
-const MAX_RECENT: usize = 16;
 /// Instances that may be there at once: 64 modules, each once in the engine and once with a reader.
 pub const MAX_INSTANCES: u32 = 128;
 
@@ -35,10 +33,9 @@ pub const MAX_REPLAY_INSTANCES: u32 = 512;
 /// Compiles artefacts and makes instances of them.
 pub struct Runtime {
     engine: Engine,
-    linker: Linker<Host>,
+    linker: Linker<Data>,
     cache: Option<CodeCache>,
-    /// What was compiled last, by the hash of the artefact.
-    recent: Mutex<Vec<([u8; 32], Module)>>,
+    recent: Recent<Module>,
     compiled: AtomicU64,
     /// Whether modules tell when each of their functions begins and ends.
     tells: bool,
@@ -92,8 +89,8 @@ impl Runtime {
     }
 
     pub(crate) fn of_engine(engine: Engine) -> Result<Self, LoadError> {
-        let linker = host::linker(&engine).map_err(no_runtime)?;
-        Ok(Self { engine, linker, cache: None, recent: Mutex::default(), compiled: AtomicU64::new(0), tells: false })
+        let linker = compiled::linker(&engine).map_err(no_runtime)?;
+        Ok(Self { engine, linker, cache: None, recent: Recent::new(), compiled: AtomicU64::new(0), tells: false })
     }
 
     /// Artefacts that were compiled so far, rather than found in the cache.
@@ -107,16 +104,16 @@ impl Runtime {
     /// Why the artefact gives none.
     pub fn describe(&self, artefact: &[u8]) -> Result<Schema, LoadError> {
         let factory = self.compile(artefact)?.1;
-        crate::instance::describe(&factory.pre).map_err(load_error)
+        compiled::describe(&factory.code).map_err(load_error)
     }
 
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(Artefact, WasmFactory), LoadError> {
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(Artefact, Factory<Compiled>), LoadError> {
         let (module, functions) = self.code(bytes).map_err(load_error)?;
         let artefact = artefact::read(bytes).map_err(load_error)?;
         let pre = self.linker.instantiate_pre(&module);
         let pre = pre.map_err(|error| load_error(Problem::new("unknown-import", format!("{error:#}"))))?;
         let reset = artefact.reset;
-        Ok((artefact, WasmFactory { pre: Arc::new(pre), reset, functions }))
+        Ok((artefact, Factory { code: Arc::new(Code { pre, functions }), reset }))
     }
 
     /// Compiled code, and where it tells what it does what there is to know of its functions.
@@ -131,15 +128,7 @@ impl Runtime {
 
     /// Compiled code: what was compiled a while ago is not compiled again, also by others meanwhile.
     fn module(&self, wasm: &[u8]) -> Result<Module, Problem> {
-        let hash = artefact_hash(wasm);
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, module)) = recent.iter().find(|(known, _)| *known == hash) {
-            return Ok(module.clone());
-        }
-        let module = self.cached(wasm)?;
-        recent.truncate(MAX_RECENT - 1);
-        recent.insert(0, (hash, module.clone()));
-        Ok(module)
+        self.recent.get_or_make(wasm, || self.cached(wasm))
     }
 
     /// Compiled code, from the cache if it is there. What is there was valid when it was compiled.
@@ -167,34 +156,21 @@ impl Runtime {
 impl ModuleLoader for Runtime {
     fn load(&self, artefact: &[u8]) -> Result<Loaded, LoadError> {
         let (artefact, factory) = self.compile(artefact)?;
-        let missing = || load_error(artefact::missing_schema());
-        Ok(Loaded { schema: artefact.schema.ok_or_else(missing)?, factory: Arc::new(factory) })
+        loaded(artefact, factory)
     }
 }
 
-/// A compiled artefact.
-pub(crate) struct WasmFactory {
-    pub(crate) pre: Arc<InstancePre<Host>>,
-    pub(crate) reset: Option<ResetRange>,
-    /// Of code that tells what it does.
-    functions: Option<Arc<Functions>>,
-}
-
-impl ModuleFactory for WasmFactory {
-    fn instantiate(&self) -> Result<Box<dyn EngineModule>, LoadError> {
-        Ok(Box::new(WasmModule::new(Arc::clone(&self.pre), self.reset, self.functions.clone())))
-    }
-
-    fn code_name(&self, function: u32) -> Option<String> {
-        self.functions.as_ref()?.names.get(&function).cloned()
-    }
+/// What the engine is given of an artefact that is ready to run.
+pub(crate) fn loaded<I: Instance>(artefact: Artefact, factory: Factory<I>) -> Result<Loaded, LoadError> {
+    let missing = || load_error(artefact::missing_schema());
+    Ok(Loaded { schema: artefact.schema.ok_or_else(missing)?, factory: Arc::new(factory) })
 }
 
 fn no_runtime(error: wasmtime::Error) -> LoadError {
     load_error(Problem::new("no-runtime", format!("{error:#}")))
 }
 
-fn load_error(problem: Problem) -> LoadError {
+pub(crate) fn load_error(problem: Problem) -> LoadError {
     LoadError { problem }
 }
 

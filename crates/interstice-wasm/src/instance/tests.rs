@@ -1,17 +1,18 @@
 //! What an instance costs, and that running out of places for them is a value.
 
 use super::*;
+use crate::compiled::Compiled;
 use crate::configuration;
-use crate::runtime::{Runtime, WasmFactory};
+use crate::runtime::Runtime;
 use std::time::{Duration, Instant};
 
 /// A module of `pages` pages, 1 KiB of static data and a call that touches a static and the first page of its heap.
-fn factory(runtime: &Runtime, pages: u32) -> WasmFactory {
+fn factory(runtime: &Runtime, pages: u32) -> Factory<Compiled> {
     factory_with_image(runtime, pages, 1024)
 }
 
 /// The same, with `image` bytes of static data.
-fn factory_with_image(runtime: &Runtime, pages: u32, image: u32) -> WasmFactory {
+fn factory_with_image(runtime: &Runtime, pages: u32, image: u32) -> Factory<Compiled> {
     let heap_base = 1024 + image;
     let text = format!(
         r#"(module
@@ -38,13 +39,13 @@ fn median(count: usize, mut work: impl FnMut() -> Duration) -> Duration {
 }
 
 /// Makes an instance, runs one call as the engine does, drops it.
-fn fresh_call(factory: &WasmFactory) -> Duration {
+fn fresh_call(factory: &Factory<Compiled>) -> Duration {
     let started = Instant::now();
-    let mut live = Live::new(&factory.pre, factory.reset).unwrap();
-    live.store.set_fuel(1_000_000).unwrap();
-    let pointer = live.alloc.call(&mut live.store, 100).unwrap();
-    live.memory.write(&mut live.store, pointer as usize, &[1; 100]).unwrap();
-    live.call.call(&mut live.store, (0, pointer, 100)).unwrap();
+    let mut live = Live::<Compiled>::new(&factory.code, factory.reset).unwrap();
+    live.instance.set_fuel(1_000_000);
+    let pointer = live.instance.alloc(100).unwrap();
+    live.instance.memory()[pointer as usize..][..100].fill(1);
+    live.instance.call(0, (pointer, 100)).unwrap();
     drop(live);
     started.elapsed()
 }
@@ -56,7 +57,7 @@ fn a_reset_takes_far_less_than_a_microsecond() {
     let runtime = Runtime::new().unwrap();
     for image in [1 << 10, 8 << 10, 32 << 10] {
         let factory = factory_with_image(&runtime, 256, image);
-        let mut live = Live::new(&factory.pre, factory.reset).unwrap();
+        let mut live = Live::<Compiled>::new(&factory.code, factory.reset).unwrap();
         assert_eq!(live.image.as_ref().unwrap().1.len(), image as usize);
         let time = median(99, || {
             let started = Instant::now();
@@ -73,20 +74,20 @@ fn a_reset_takes_far_less_than_a_microsecond() {
 #[test]
 fn a_reset_gives_the_image_back() {
     let factory = factory(&Runtime::new().unwrap(), 2);
-    let mut live = Live::new(&factory.pre, factory.reset).unwrap();
-    let before = live.memory.data(&live.store)[1024..2048].to_vec();
-    live.store.set_fuel(1_000_000).unwrap();
-    live.call.call(&mut live.store, (0, 65536, 0)).unwrap();
-    assert_ne!(live.memory.data(&live.store)[1024..2048], before);
+    let mut live = Live::<Compiled>::new(&factory.code, factory.reset).unwrap();
+    let before = live.instance.memory()[1024..2048].to_vec();
+    live.instance.set_fuel(1_000_000);
+    live.instance.call(0, (65536, 0)).unwrap();
+    assert_ne!(live.instance.memory()[1024..2048], before);
     assert!(live.reset());
-    assert_eq!(live.memory.data(&live.store)[1024..2048], before);
+    assert_eq!(live.instance.memory()[1024..2048], before);
 }
 
 #[test]
 fn more_instances_than_places_is_a_problem_and_passes() {
     let runtime = Runtime::with_slots(2).unwrap();
     let factory = factory(&runtime, 2);
-    let new = || Live::new(&factory.pre, factory.reset);
+    let new = || Live::<Compiled>::new(&factory.code, factory.reset);
     let (first, _second) = (new().unwrap(), new().unwrap());
     assert_eq!(new().map(|_| ()).unwrap_err().code, "no-instance-slot");
     drop(first);
@@ -98,12 +99,12 @@ fn more_instances_than_places_is_a_problem_and_passes() {
 fn a_slot_used_before_is_as_new() {
     let runtime = Runtime::with_slots(1).unwrap();
     let factory = factory(&runtime, 256);
-    let mut live = Live::new(&factory.pre, factory.reset).unwrap();
-    let first = live.memory.data(&live.store).to_vec();
-    live.memory.data_mut(&mut live.store).fill(9);
+    let mut live = Live::<Compiled>::new(&factory.code, factory.reset).unwrap();
+    let first = live.instance.memory().to_vec();
+    live.instance.memory().fill(9);
     drop(live);
-    let again = Live::new(&factory.pre, factory.reset).unwrap();
-    assert!(again.memory.data(&again.store) == first);
+    let mut again = Live::<Compiled>::new(&factory.code, factory.reset).unwrap();
+    assert!(again.instance.memory() == first);
 }
 
 /// A fresh instance and its first call, in a pool and without. Run with `--ignored --nocapture`.

@@ -1,6 +1,7 @@
 //! Whatever is wrong with a cache, the module loads, and what is run is what was compiled of it.
 
 use super::*;
+use interstice_engine::module::ModuleFactory;
 use std::fs;
 use std::path::Path;
 
