@@ -15,7 +15,7 @@ use crate::runtime::{MAX_INSTANCES, MAX_STACK_SIZE};
 use interstice_abi::header::Header;
 use interstice_abi::host::{RETURNED_ERROR, RETURNED_OK};
 use interstice_engine::execution::{Execution, HostError};
-use interstice_engine::module::{Call, CallError, LoadError, Module, ModuleFactory};
+use interstice_engine::module::{Call, CallError, HOST_FAULT, LoadError, Module, ModuleFactory};
 use interstice_types::problem::Problem;
 use std::sync::Arc;
 use wasmtime::Trap;
@@ -64,6 +64,8 @@ pub(crate) enum Broken {
     Trap(Trap),
     /// There was no place for it.
     NoPlace,
+    /// The machine gave no memory for it.
+    NoMemory,
     /// A host call ended it, or the host could not run it.
     Host(String),
 }
@@ -74,6 +76,7 @@ impl Broken {
         match self {
             Self::NoPlace => Problem::new("no-instance-slot", "more modules are running than there are places for")
                 .hint(format!("at most {MAX_INSTANCES} instances may be there at once, readers' included")),
+            Self::NoMemory => Problem::new(HOST_FAULT, "the machine gave the module no memory"),
             Self::Trap(Trap::OutOfFuel) => Problem::new("out-of-fuel", "the call used up its fuel"),
             Self::Trap(Trap::StackOverflow) => {
                 Problem::new("stack-overflow", format!("the call used up its {MAX_STACK_SIZE} bytes of stack"))

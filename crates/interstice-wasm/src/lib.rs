@@ -1,4 +1,5 @@
-//! The WebAssembly runtime: artefacts become modules that the engine can call. The only crate that knows wasmtime.
+//! The WebAssembly runtime: artefacts become modules that the engine can call. The only crate that knows engines of WebAssembly:
+//! wasmtime, which nodes run, and wasmi, on which history can be run again.
 //!
 //! *Responsible for*: which WebAssembly is allowed, compiling it, instances and their limits, giving each call a module as
 //! fresh as a new one, the host calls.
@@ -11,7 +12,7 @@
 //! 3. After a trap the instance is gone.
 //! 4. Compiled code is mapped from a file only if this node wrote it: [`cache`] holds the one `unsafe` call of the node.
 //!
-//! *Reading order*: [`runtime`], `configuration`, [`cache`], [`artefact`], `instance`, `compiled`, `host`.
+//! *Reading order*: [`runtime`], `configuration`, [`cache`], [`artefact`], `instance`, `compiled`, `host`, then [`interpreter`].
 #![deny(unsafe_code)]
 
 pub mod artefact;
@@ -20,5 +21,7 @@ mod compiled;
 mod configuration;
 mod host;
 mod instance;
+pub mod interpreter;
 mod recent;
 pub mod runtime;
+pub mod wasm_engine;

@@ -1,4 +1,6 @@
 //! The runtime: one configuration, one compiler, one set of host calls for all modules of a node.
+//!
+//! A second engine, which runs history again and nothing else, is in [`interpreter`](crate::interpreter).
 
 use crate::artefact::telling::{Functions, telling};
 use crate::artefact::{self, Artefact};

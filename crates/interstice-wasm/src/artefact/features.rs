@@ -59,6 +59,11 @@ const FORBIDDEN: &[Feature] = &[
     ),
 ];
 
+/// Whether `wasm` is valid, with what it may use.
+pub(crate) fn check(wasm: &[u8]) -> Result<(), BinaryReaderError> {
+    check_with(wasm, ALLOWED)
+}
+
 /// What `wasm` uses that it may not, each with the byte at which the first such thing stands; and what is wrong with it beside that.
 ///
 /// 1. Validate with what is allowed. If that fails, look for one thing that lets it come further when it is allowed too.
@@ -66,10 +71,10 @@ const FORBIDDEN: &[Feature] = &[
 pub(super) fn faults(wasm: &[u8]) -> (Vec<(&'static Feature, usize)>, Option<BinaryReaderError>) {
     let mut features = ALLOWED;
     let mut found = Vec::new();
-    while let Err(error) = check(wasm, features) {
+    while let Err(error) = check_with(wasm, features) {
         let helps = |feature: &&Feature| {
             let with = features.union(feature.flags);
-            with != features && check(wasm, with).map_or_else(|next| next.offset() > error.offset(), |()| true)
+            with != features && check_with(wasm, with).map_or_else(|next| next.offset() > error.offset(), |()| true)
         };
         let Some(feature) = FORBIDDEN.iter().find(helps) else { return (found, Some(error)) };
         found.push((feature, error.offset()));
@@ -78,6 +83,6 @@ pub(super) fn faults(wasm: &[u8]) -> (Vec<(&'static Feature, usize)>, Option<Bin
     (found, None)
 }
 
-fn check(wasm: &[u8], features: WasmFeatures) -> Result<(), BinaryReaderError> {
+fn check_with(wasm: &[u8], features: WasmFeatures) -> Result<(), BinaryReaderError> {
     Validator::new_with_features(features).validate_all(wasm).map(|_| ())
 }

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod determinism;
+mod engines;
 mod support;
 mod telling;
 mod validating;
 
+use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
-use interstice_types::problem::Problem;
-use support::{Node, artefact, module, schema};
+use support::{ENGINES, Node, artefact, module, schema};
 
 /// Inserts its argument bytes as a row, and returns what is there behind the sequence value.
 const INSERT: &str = "
@@ -21,17 +22,19 @@ fn row(id: u64, value: u64) -> Vec<u8> {
     [id.to_le_bytes(), value.to_le_bytes()].concat()
 }
 
-fn code(result: Result<Vec<u8>, Problem>) -> String {
-    result.unwrap_err().code.to_string()
+/// A node on each engine, with so little fuel that using it up takes no time.
+fn nodes() -> [Node; 2] {
+    ENGINES.map(|engine| Node::on(engine, Limits { fuel: 100_000, ..Limits::default() }))
 }
 
 #[test]
 fn a_module_inserts_rows_and_gets_them_back_as_stored() {
-    let mut node = Node::new();
-    node.publish(&module(INSERT)).unwrap();
-    assert_eq!(node.call(&row(0, 5)).unwrap(), 1_u64.to_le_bytes());
-    assert_eq!(node.call(&row(0, 6)).unwrap(), 2_u64.to_le_bytes());
-    assert_eq!(node.rows(), [row(1, 5), row(2, 6)]);
+    for mut node in nodes() {
+        node.publish(&module(INSERT)).unwrap();
+        assert_eq!(node.call(&row(0, 5)).unwrap(), 1_u64.to_le_bytes());
+        assert_eq!(node.call(&row(0, 6)).unwrap(), 2_u64.to_le_bytes());
+        assert_eq!(node.rows(), [row(1, 5), row(2, 6)]);
+    }
 }
 
 #[test]
@@ -40,13 +43,14 @@ fn a_refused_write_can_be_raised_and_leaves_nothing() {
         "(i32.const 4096) (i32.const 100)))",
         "(i32.const 4096) (i32.const 100)) (i32.const 0)) (then (call $raise)))",
     );
-    let mut node = Node::new();
-    node.publish(&module(&raising)).unwrap();
-    node.call(&row(7, 5)).unwrap();
-    let problem = node.call(&row(7, 6)).unwrap_err();
-    assert_eq!(problem.code, "duplicate-key");
-    assert_eq!(problem.place.as_deref(), Some("module `guest`, function `run`"));
-    assert_eq!(node.call(&row(8, 6)).unwrap(), 8_u64.to_le_bytes(), "the next call runs in a new instance");
+    for mut node in nodes() {
+        node.publish(&module(&raising)).unwrap();
+        node.call(&row(7, 5)).unwrap();
+        let problem = node.call(&row(7, 6)).unwrap_err();
+        assert_eq!(problem.code, "duplicate-key");
+        assert_eq!(problem.place.as_deref(), Some("module `guest`, function `run`"));
+        assert_eq!(node.call(&row(8, 6)).unwrap(), 8_u64.to_le_bytes(), "the next call runs in a new instance");
+    }
 }
 
 /// Adds one to a static and returns it: 1 whatever ran before.
@@ -59,8 +63,7 @@ const STATIC: &str = "
 #[test]
 fn no_static_survives_a_call_whether_reset_or_made_anew() {
     let grown = STATIC.replace("(i32.const 0))", "(drop (memory.grow (i32.const 0))) (i32.const 0))");
-    for body in [STATIC, &grown] {
-        let mut node = Node::new();
+    for (body, mut node) in [STATIC, &grown].into_iter().flat_map(|body| nodes().map(|node| (body, node))) {
         node.publish(&module(body)).unwrap();
         let answers: Vec<_> = (0..100).map(|_| (node.call(&row(0, 0)).unwrap(), node.fuel())).collect();
         assert_eq!(answers[0].0, 1_u64.to_le_bytes());
@@ -97,17 +100,40 @@ fn what_the_signature_does_not_name_is_refused() {
         ("panic", "(call $abort (i32.const 1024) (i32.const 4))"),
         ("trap", "(call $raise)"),
         ("trap", "unreachable"),
+        ("trap", "(drop (i32.div_s (i32.const 1) (i32.const 0)))"),
+        ("trap", "(drop (i32.rem_u (i32.const 1) (i32.const 0)))"),
+        ("trap", "(drop (i64.div_s (i64.const 0x8000_0000_0000_0000) (i64.const -1)))"),
+        ("trap", "(drop (i32.trunc_f64_s (f64.const nan)))"),
+        ("trap", "(drop (i64.trunc_f32_u (f32.const 1e30)))"),
+        ("trap", "(call_indirect $functions (i32.const 9))"),
+        ("trap", "(call_indirect $functions (i32.const 1))"),
+        ("trap", "(call_indirect $functions (i32.const 0))"),
+        ("trap", "(table.set $functions (i32.const 2) (ref.null func))"),
+        ("trap", "(table.fill $functions (i32.const 1) (ref.null func) (i32.const 2))"),
+        ("trap", "(table.copy $functions $functions (i32.const 1) (i32.const 0) (i32.const 2))"),
+        ("trap", "(table.init $functions $element (i32.const 0) (i32.const 0) (i32.const 9))"),
         ("out-of-fuel", "(loop $again (br $again))"),
         ("stack-overflow", "(drop (call $call (i32.const 0) (i32.const 0) (i32.const 0)))"),
         ("out-of-bounds", "(i64.store (i32.const -1) (i64.const 1))"),
+        ("out-of-bounds", "(drop (i32.load8_u offset=4294967295 (i32.const 4294967295)))"),
+        ("out-of-bounds", "(memory.fill (i32.const 131071) (i32.const 0) (i32.const 2))"),
+        ("out-of-bounds", "(memory.copy (i32.const 0) (i32.const 131071) (i32.const 2))"),
+        ("out-of-bounds", "(memory.init $data (i32.const 0) (i32.const 0) (i32.const 2))"),
         ("invalid-answer", "(call $result (i32.const 1024) (i32.const 3))"),
     ];
     for (expected, trick) in tricks {
-        let mut node = Node::new();
-        let body = format!("(func $call (param i32 i32 i32) (result i32) {trick} (i32.const 0))");
-        node.publish(&module(&body)).unwrap_or_else(|problem| panic!("{trick}: {problem}"));
-        assert_eq!(code(node.call(&row(0, 0))), expected, "{trick}");
-        assert!(node.rows().is_empty(), "{trick}");
+        let body = format!(
+            "(table $functions 2 2 funcref) (elem $element (table $functions) (i32.const 0) func $call) (data $data \"1\")
+            (func $call (param i32 i32 i32) (result i32) {trick} (i32.const 0))"
+        );
+        let problems = nodes().map(|mut node| {
+            node.publish(&module(&body)).unwrap_or_else(|problem| panic!("{trick}: {problem}"));
+            let problem = node.call(&row(0, 0)).unwrap_err();
+            assert_eq!(problem.code, expected, "{trick}: {problem}");
+            assert!(node.rows().is_empty(), "{trick}");
+            problem
+        });
+        assert!(expected == "out-of-fuel" || problems[0] == problems[1], "{problems:?}");
     }
 }
 
@@ -118,9 +144,10 @@ fn memory_grows_to_the_limit_and_no_further() {
       (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
       (call $result (i32.const 1024) (i32.const 8))
       (i32.const 0))";
-    let mut node = Node::new();
-    node.publish(&artefact(&module_text_without_maximum(body), &schema())).unwrap();
-    node.call(&row(0, 0)).unwrap();
+    for mut node in nodes() {
+        node.publish(&artefact(&module_text_without_maximum(body), &schema())).unwrap();
+        node.call(&row(0, 0)).unwrap();
+    }
 }
 
 fn module_text_without_maximum(body: &str) -> String {

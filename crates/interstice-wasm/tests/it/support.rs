@@ -5,12 +5,14 @@ use interstice_engine::execution::IndexId;
 use interstice_engine::limits::Limits;
 use interstice_engine::module::ModuleLoader;
 use interstice_engine::publish::PublishOptions;
+use interstice_engine::recheck::Verdict;
 use interstice_types::id::Identity;
 use interstice_types::problem::Problem;
 use interstice_types::schema::Schema;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::Transaction;
 use interstice_wasm::runtime::Runtime;
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::sync::Arc;
 
 pub(crate) fn runtime() -> Runtime {
@@ -64,17 +66,24 @@ pub(crate) fn module(body: &str) -> Vec<u8> {
     artefact(&text(body), &schema())
 }
 
+/// Both engines.
+pub(crate) const ENGINES: [WasmEngine; 2] = [WasmEngine::Wasmtime, WasmEngine::Wasmi];
+
 pub(crate) struct Node {
     engine: Engine,
-    runtime: Arc<Runtime>,
+    loader: Arc<dyn ModuleLoader>,
     log: Vec<Transaction>,
 }
 
 impl Node {
     pub(crate) fn new() -> Self {
-        let runtime = Arc::new(runtime());
-        let loader: Arc<dyn ModuleLoader> = runtime.clone();
-        let mut node = Self { engine: Engine::new(loader, Limits::default()), runtime, log: Vec::new() };
+        Self::on(WasmEngine::Wasmtime, Limits::default())
+    }
+
+    /// One whose modules run on `engine`.
+    pub(crate) fn on(engine: WasmEngine, limits: Limits) -> Self {
+        let loader = engine.loader().unwrap();
+        let mut node = Self { engine: Engine::new(Arc::clone(&loader), limits), loader, log: Vec::new() };
         node.step(Request::Genesis { node: [0; 16] }).unwrap();
         node
     }
@@ -86,7 +95,7 @@ impl Node {
     }
 
     pub(crate) fn publish(&mut self, artefact: &[u8]) -> Result<Vec<u8>, Problem> {
-        let loaded = self.runtime.load(artefact).map_err(|error| error.problem)?;
+        let loaded = self.loader.load(artefact).map_err(|error| error.problem)?;
         self.step(Request::Publish {
             artefact: artefact.to_vec(),
             loaded,
@@ -110,9 +119,11 @@ impl Node {
         &self.log
     }
 
-    /// An engine that begins at the beginning.
-    pub(crate) fn empty_engine() -> Engine {
-        Engine::new(Arc::new(runtime()), Limits::default())
+    /// How each transaction comes out when it runs again on `engine`.
+    pub(crate) fn verdicts(&self, engine: WasmEngine, fresh: bool) -> Vec<Verdict> {
+        let mut again = Engine::new(engine.loader().unwrap(), Limits::default());
+        let check = |transaction| if fresh { again.recheck_fresh(transaction) } else { again.recheck(transaction) };
+        self.log.iter().map(check).collect::<Result<_, _>>().unwrap()
     }
 
     pub(crate) fn rows(&self) -> Vec<Vec<u8>> {
