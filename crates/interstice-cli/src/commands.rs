@@ -121,8 +121,9 @@ fn of_replay(node: &Node, command: &Replay, output: &Output) -> Result<Report, F
         Replay::Check { scope, otherwise, data, .. } if otherwise.is_said() => {
             what_if::run(&Directory::at(node, data.as_deref())?, otherwise, *scope, output)
         }
-        Replay::Check { scope, fresh, jobs, data, .. } => {
-            replay::check(&Directory::at(node, data.as_deref())?, (*scope, *fresh, *jobs), output)
+        Replay::Check { scope, fresh, jobs, engine, data, .. } => {
+            let options = replay::Options { scope: *scope, fresh: *fresh, jobs: *jobs, engine: (*engine).into() };
+            replay::check(&Directory::at(node, data.as_deref())?, options, output)
         }
         Replay::Debug { at, scope, script, data } => {
             let (data, at, script) = (data.as_deref(), at.as_deref(), script.as_deref());

@@ -27,7 +27,7 @@ use interstice_server::reports;
 use interstice_server::start::fault_behind;
 use interstice_types::id::{Offset, decode_hex};
 use interstice_types::problem::Problem;
-use interstice_wasm::runtime::Runtime;
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -351,5 +351,5 @@ pub(crate) fn place_of(path: &Path) -> Result<(PathBuf, String), Failure> {
 
 /// What makes modules of artefacts.
 pub(crate) fn loader() -> Result<Arc<dyn ModuleLoader>, Failure> {
-    Ok(Arc::new(Runtime::for_replay()?))
+    Ok(WasmEngine::Wasmtime.loader()?)
 }

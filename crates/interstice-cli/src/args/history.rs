@@ -1,6 +1,7 @@
 //! What may stand behind the commands that are about what was and what is to come: log, snapshots, backups, replay, schedules.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -212,6 +213,9 @@ pub(crate) enum Replay {
         /// Threads that run transactions; as many as there are processors, if this is left out
         #[arg(long, value_name = "N")]
         jobs: Option<NonZero<usize>>,
+        /// What runs the code of modules
+        #[arg(long, value_name = "ENGINE", value_enum, default_value_t = Engine::Wasmtime)]
+        engine: Engine,
         /// Read a data directory or a backup instead of asking a node
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
@@ -244,17 +248,35 @@ pub(crate) enum Replay {
     },
 }
 
+/// What runs the code of modules when history is run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// What nodes run
+    Wasmtime,
+    /// An interpreter by others; its fuel is another, and not compared
+    Wasmi,
+}
+
+impl From<Engine> for WasmEngine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Wasmtime => Self::Wasmtime,
+            Engine::Wasmi => Self::Wasmi,
+        }
+    }
+}
+
 /// What is to be otherwise than it was.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Otherwise {
     /// Run history through this code of its module: an artefact, or a project, which is built first
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["fresh", "jobs"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["fresh", "jobs", "engine"])]
     pub(crate) module: Option<PathBuf>,
     /// As if the transaction at this offset had not been
-    #[arg(long, value_name = "OFFSET", conflicts_with_all = ["fresh", "jobs"])]
+    #[arg(long, value_name = "OFFSET", conflicts_with_all = ["fresh", "jobs", "engine"])]
     pub(crate) drop: Vec<u64>,
     /// As if the call at this offset had had these arguments, as in `12=["a",5]`
-    #[arg(long, value_name = "OFFSET=JSON", conflicts_with_all = ["fresh", "jobs"])]
+    #[arg(long, value_name = "OFFSET=JSON", conflicts_with_all = ["fresh", "jobs", "engine"])]
     pub(crate) set_args: Vec<String>,
 }
 
@@ -270,7 +292,7 @@ pub(crate) struct At {
 }
 
 /// A stretch of history.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Scope {
     /// The first offset
     #[arg(long, value_name = "OFFSET")]

@@ -2,7 +2,7 @@
 
 use super::log::document;
 use crate::args::Scope;
-use crate::directory::{Directory, loader};
+use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::node::body;
 use crate::output::{Output, Progress};
@@ -15,6 +15,7 @@ use interstice_protocol::http::{IncomparableFound, ReplayChecked};
 use interstice_server::reports;
 use interstice_types::id::Offset;
 use interstice_types::problem::Problem;
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{Builder, Scope as Threads, ScopedJoinHandle};
@@ -25,19 +26,28 @@ const STACK_SIZE: usize = 16 << 20;
 /// Incomparable transactions that the text tells of one by one.
 pub(super) const MAX_LINES: usize = 20;
 
-pub(crate) fn check(
-    directory: &Directory,
-    (scope, fresh, jobs): (Scope, bool, Option<NonZero<usize>>),
-    output: &Output,
-) -> Result<Report, Failure> {
+/// What is run again, and how.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) scope: Scope,
+    /// Each call in an instance of its own.
+    pub(crate) fresh: bool,
+    /// Threads; as many as there are processors, if it is not said.
+    pub(crate) jobs: Option<NonZero<usize>>,
+    /// What runs the code of modules.
+    pub(crate) engine: WasmEngine,
+}
+
+pub(crate) fn check(directory: &Directory, options: Options, output: &Output) -> Result<Report, Failure> {
+    let Options { scope, fresh, jobs, engine } = options;
     let started = Instant::now();
     let (log, damage) = directory.readable()?;
     let scope = check::Scope { fresh, ..range(directory, &log, scope)? };
     let jobs = jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let progress = output.progress("transactions re-executed", scope.to.saturating_sub(scope.from));
-    let report = run(directory, &log, (scope, jobs), &progress)?;
+    let report = run(directory, &log, (scope, jobs, engine), &progress)?;
     progress.end();
-    let document = document(reports::replay_checked(&report));
+    let document = document(reports::replay_checked(&report, engine));
     let checked: ReplayChecked = body(&document)?;
     let exit = if checked.ok { 0 } else { FOUND };
     Ok(Report::new(document, text(&checked, started)).items("divergences").exit(exit).beside(damage, output))
@@ -77,15 +87,15 @@ fn refuse_nothing(first: Offset, behind: Offset) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs what is in scope again, on as many threads.
+/// Runs what is in scope again, on as many threads, its modules on `engine`.
 pub(super) fn run(
     directory: &Directory,
     log: &LocalLog<Files>,
-    (scope, jobs): (check::Scope, usize),
+    (scope, jobs, engine): (check::Scope, usize, WasmEngine),
     progress: &Progress,
 ) -> Result<CheckReport, Failure> {
     let starts = directory.starts(log)?;
-    let loader = loader()?;
+    let loader = engine.loader()?;
     let check = |stretch: check::Scope| {
         let start = directory.start_with(log, stretch.from, Arc::clone(&loader))?;
         let checked = check::check(log, start, stretch, &|more| progress.advance(more));
@@ -130,8 +140,8 @@ fn text(checked: &ReplayChecked, started: Instant) -> String {
         count => format!(", {count} incomparable"),
     };
     lines.push(format!(
-        "{} transactions re-executed, {} module versions, {} divergences{incomparable}        {rate:.1} k/s",
-        checked.checked, checked.versions, checked.divergent
+        "{} transactions re-executed by {}, {} module versions, {} divergences{incomparable}        {rate:.1} k/s",
+        checked.checked, checked.engine, checked.versions, checked.divergent
     ));
     lines.join("\n")
 }

@@ -156,7 +156,7 @@ fn a_backup_of_a_node_under_load_holds_all_that_was_acknowledged_before_it_and_n
     }
     let restored = Node::start(&place.path("restored 3"));
     greet(&restored, "newcomer", 3);
-    restored.run(&["replay", "check"]).ok();
+    restored.replays();
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_restore_to_an_offset_has_the_state_that_was_recorded_there() {
     assert!(!place.path("no").exists() && !place.path("no.unfinished").exists());
     let node = Node::start(&place.path("to 57"));
     greet(&node, "newcomer", 2);
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.kill();
     assert_eq!(greeted(&place.text("to 57")).len(), 58);
     assert_eq!(std::fs::read_to_string(place.path("to 57/config.toml")).unwrap(), SMALL);
@@ -270,7 +270,7 @@ fn a_log_whose_beginning_was_given_up_is_restored_from_its_snapshots() {
     run(&["restore", file, "--out", &place.text("no"), "--to", &(oldest - 1).to_string()]).refused(2, "usage");
     let node = Node::start(&place.path("all"));
     greet(&node, "newcomer", 1);
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 #[test]

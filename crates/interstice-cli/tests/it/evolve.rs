@@ -129,7 +129,7 @@ fn tables_change_with_rows_in_them() {
         "also within the transaction that changed it: {}",
         dump.stdout
     );
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.kill();
     let node = Node::start(directory.path());
     let rows = node.run(&["sql", "select guest from hello.greeting", "-o", "json"]).ok().json();
@@ -200,7 +200,7 @@ fn a_former_version_comes_back_where_its_tables_fit() {
     node.run(&["modules", "rollback", "hello", "--to", "1", "--break"]).ok();
     assert_eq!(node.run(&["sql", "select volume from hello.greeting"]).exit, 1);
     node.run(&["modules", "rollback", "hello", "--to", "4"]).refused(1, "unknown-version");
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 /// Greets many at once.

@@ -242,7 +242,7 @@ fn opens(name: &str) -> tempfile::TempDir {
     let node = Node::start(data);
     let live = node.run(&["sql", "select id, name from kinds.item", "-o", "json"]).ok().json();
     assert_eq!(live["rows"], before["rows"]);
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.run(&["call", "kinds.put", "once more"]).ok();
     node.kill();
     directory

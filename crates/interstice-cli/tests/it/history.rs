@@ -260,7 +260,7 @@ impl History {
         assert!(column(&node, "select count from caller.tally").all(|count| count == "1"), "delivered twice");
         let counted: BTreeSet<_> = column(&node, "select name from caller.tally").collect();
         assert!(counted == names, "an event was lost or invented");
-        node.run(&["replay", "check"]).ok();
+        node.replays();
         node.run(&["snapshot", "verify"]).ok();
         node.kill();
         run(&["log", "verify", "--data", data.to_str().unwrap()]).ok();

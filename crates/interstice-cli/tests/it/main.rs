@@ -28,6 +28,7 @@ mod repair;
 mod reset;
 mod schedules;
 mod scrub;
+mod second_engine;
 mod session;
 mod snapshots;
 mod support;

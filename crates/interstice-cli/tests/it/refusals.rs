@@ -12,7 +12,7 @@ fn on_a_node(test: impl FnOnce(&Node)) {
     node.publish("examples/hello");
     test(&node);
     assert_eq!(node.run(&["sql", "select count(*) from hello.greeting"]).ok().stdout, "count\n1\n");
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -28,7 +28,7 @@ pub(crate) fn artefact(fields: &str, schema: Option<&str>) -> Vec<u8> {
 }
 
 /// The same, with something to do in each call.
-fn running(fields: &str, body: &str, schema: Option<&str>) -> Vec<u8> {
+pub(crate) fn running(fields: &str, body: &str, schema: Option<&str>) -> Vec<u8> {
     let text = format!(
         r#"(module {fields}
         (memory (export "memory") 2 2)

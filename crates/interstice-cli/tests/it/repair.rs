@@ -72,7 +72,7 @@ fn a_log_that_rotted_behind_every_snapshot_is_kept_up_to_there() {
     assert!(verified.contains("another history begins here") && verified.contains("given_up"), "{verified}");
     let node = Node::start(Path::new(out));
     node.run(&["call", "hello.greet", "newcomer"]).ok();
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.kill();
     assert_eq!(count(out), json!(kept.to_string()));
     assert_eq!(
@@ -95,7 +95,7 @@ fn a_log_that_rotted_before_a_snapshot_loses_history_and_no_state() {
     assert_eq!(count(out), before, "every acknowledged row is there");
     let node = Node::start(Path::new(out));
     node.run(&["call", "hello.greet", "newcomer"]).ok();
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_log_that_rotted_before_and_behind_a_snapshot_is_kept_in_between() {
     assert_eq!(count(out), json!((kept - 1).to_string()));
     let node = Node::start(Path::new(out));
     node.run(&["call", "hello.greet", "newcomer"]).ok();
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 /// Somebody put an older copy of the log back: it is whole, and without what a snapshot was made of.
@@ -151,7 +151,7 @@ fn a_log_that_ends_before_its_snapshot_is_gone_on_with_behind_that() {
     let answer = ureq::post(&url).config().http_status_as_error(false).build().send(receipt.to_string()).unwrap();
     assert_eq!(answer.status().as_u16(), 409, "what was behind the snapshot is lost, and its receipt says so");
     node.run(&["call", "hello.greet", "newcomer"]).ok();
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.kill();
     run(&["log", "verify", "--data", out]).ok();
 }

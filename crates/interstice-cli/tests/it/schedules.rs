@@ -62,7 +62,7 @@ fn schedules_are_listed_controlled_and_told() {
     assert_eq!((&told[0]["function"], &told[0]["schedule"]["id"]), (&"reminders.ring".into(), &ring.as_str().into()));
     let controls = node.run(&["log", "dump", "--cause", "control", "-o", "json"]).ok().json();
     assert_eq!(controls["transactions"][0]["control"], serde_json::json!({"action": "pause", "schedule": ring}));
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 
     node.run(&["call", "reminders.remind", "coffee", "3600"]).ok();
     assert_eq!(node.terminate(), Some(0));
@@ -95,5 +95,5 @@ fn what_is_pending_when_a_node_is_killed_runs_exactly_once() {
     ids.dedup();
     assert_eq!((told.len(), ids.len()), (300, 300));
     assert_eq!(node.run(&["schedule", "list", "-o", "json"]).ok().json()["total"], 2);
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }

@@ -33,7 +33,7 @@ fn what_was_acknowledged_is_there_after_kill_and_without_a_node() {
     assert_eq!((&told["examined"], &told["returned"]), (&json!(2), &json!(1)));
     let live = node.run(&["log", "dump", "-o", "jsonl"]).ok().stdout;
     node.run(&["log", "verify"]).ok();
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.kill();
 
     let verified = run(&["log", "verify", "--data", data, "-o", "json"]).ok().json();

@@ -140,7 +140,7 @@ fn a_log_with_a_retention_policy_is_bounded_and_goes_on_without_its_beginning() 
     assert!(highest <= bound, "{highest} bytes beside the snapshots, {bound} are allowed");
     assert!(std::fs::read_dir(&archive).unwrap().count() > 0, "segments go to the archive");
 
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     node.run(&["log", "verify"]).ok();
     let total = node.run(&["query", "bank.total", "-o", "json"]).ok().json()["value"].clone();
     node.kill();

@@ -175,6 +175,12 @@ impl Node {
         Ran::of(interstice(args).env("INTERSTICE_SERVER", &self.url).env("CARGO_TARGET_DIR", target).output().unwrap())
     }
 
+    /// Its history, run again, comes out as recorded; on the second engine too.
+    pub(crate) fn replays(&self) {
+        self.run(&["replay", "check"]).ok();
+        self.run(&["replay", "check", "--engine", "wasmi"]).ok();
+    }
+
     /// Publishes a project of the workspace.
     pub(crate) fn publish(&self, project: &str) {
         self.run(&["publish", project]).ok();

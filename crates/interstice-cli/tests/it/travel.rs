@@ -196,7 +196,7 @@ fn a_fork_starts_as_a_node_of_its_own() {
             assert_eq!(count(&node), "11");
             node.run(&["call", "inventory.take", "tea", "11"]).ok();
             assert_eq!(count(&node), "0");
-            node.run(&["replay", "check"]).ok();
+            node.replays();
         }
     }
     assert_eq!(count(&past.node), "1", "nothing of that is seen by the first one");
@@ -266,27 +266,33 @@ fn the_transaction_is_found_at_which_an_answer_turns() {
 #[test]
 fn a_check_runs_what_it_is_asked_for_wherever_the_history_is() {
     let past = Past::new();
-    for more in [&[][..], &["--fresh"], &["--jobs", "1"], &["--jobs", "3"]] {
-        for ran in past.everywhere(&[&["replay", "check", "-o", "json"], more].concat()) {
+    let ways: [&[&str]; 4] = [&[], &["--fresh"], &["--jobs", "1"], &["--jobs", "3"]];
+    for (engine, more) in ["wasmtime", "wasmi"].into_iter().flat_map(|engine| ways.map(|more| (engine, more))) {
+        for ran in past.everywhere(&[&["replay", "check", "--engine", engine, "-o", "json"], more].concat()) {
             let checked = ran.ok().json();
             assert_eq!((&checked["schema"], &checked["ok"]), (&json!("interstice.replay-check/v1"), &json!(true)));
+            assert_eq!(checked["engine"], engine);
             assert_eq!(
                 (&checked["checked"], &checked["versions"], &checked["divergent"]),
                 (&json!("9"), &json!(1), &json!(0))
             );
         }
     }
-    for ran in past.everywhere(&["replay", "check", "--from", "3", "--to", "6", "-o", "json"]) {
-        assert_eq!(ran.ok().json()["checked"], "3");
+    for engine in ["wasmtime", "wasmi"] {
+        for ran in past.everywhere(&["replay", "check", "--engine", engine, "--from", "3", "--to", "6", "-o", "json"]) {
+            let checked = ran.ok().json();
+            assert_eq!((&checked["checked"], &checked["engine"]), (&json!("3"), &json!(engine)));
+        }
     }
     let text = past.node.run(&["replay", "check"]).ok().stdout;
-    assert!(text.starts_with("9 transactions re-executed, 1 module versions, 0 divergences  "), "{text}");
+    assert!(text.starts_with("9 transactions re-executed by wasmtime, 1 module versions, 0 divergences  "), "{text}");
     past.refused(&["replay", "check", "--from", "9"], 1, "unknown-offset");
     past.refused(&["replay", "check", "--to", "10"], 1, "unknown-offset");
     past.refused(&["replay", "check", "--from", "4", "--to", "4"], 2, "usage");
     let memory = Node::in_memory();
     memory.publish("examples/inventory");
     assert_eq!(memory.run(&["replay", "check", "-o", "json"]).ok().json()["checked"], "2");
+    assert_eq!(memory.run(&["replay", "check", "--engine", "wasmi", "-o", "json"]).ok().json()["checked"], "2");
 }
 
 /// What stands before the damage is told, and what comes behind it is said not to be.

@@ -36,7 +36,7 @@ fn every_transaction_is_run_again_beside_the_node() {
     assert!(told.contains("run again, 0 came out otherwise, 0 skipped"), "{told}");
     let metrics = ureq::get(&format!("{}/metrics", node.url)).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(metrics.contains("interstice_divergences_total 0"), "{metrics}");
-    node.run(&["replay", "check"]).ok();
+    node.replays();
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn calls_are_run_again_under_the_limits_of_then() {
     limits(3_000_000);
     let node = Node::start(directory.path());
     assert_eq!(noted(&node), serde_json::json!("3000000"));
-    node.run(&["replay", "check"]).ok();
+    node.replays();
     assert!(run(&["replay", "check", "--data", data]).ok().stdout.contains("0 divergences"));
     node.terminate();
     limits(1);

@@ -11,6 +11,8 @@ use serde_json::Value as Json;
 pub struct ReplayChecked {
     /// Whether everything that can be compared came out as recorded.
     pub ok: bool,
+    /// What ran the code of modules: `wasmtime`, as on a node, or `wasmi`, whose fuel is another and was not compared.
+    pub engine: String,
     /// Transactions that ran again.
     #[serde(with = "as_text")]
     pub checked: u64,

@@ -9,11 +9,13 @@ use interstice_protocol::http::{
     TransactionWhatIf, WhatIfFound,
 };
 use interstice_types::problem::Problem;
+use interstice_wasm::wasm_engine::WasmEngine;
 
-/// The report of a check as it is shown.
-pub fn replay_checked(report: &CheckReport) -> ReplayChecked {
+/// The report of a check as it is shown; the code of modules ran on `engine`.
+pub fn replay_checked(report: &CheckReport, engine: WasmEngine) -> ReplayChecked {
     ReplayChecked {
         ok: report.divergent == 0,
+        engine: engine.name().to_owned(),
         checked: report.checked,
         versions: report.modules + report.published,
         divergent: report.divergent,

@@ -13,6 +13,7 @@ use interstice::snapshot::load::LoadError;
 use interstice_protocol::http::{LogVerified, ReceiptChecked, ReplayChecked, SnapshotBuilt, SnapshotList};
 use interstice_protocol::problems;
 use interstice_types::problem::Problem;
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -24,7 +25,7 @@ pub(super) async fn verify(State(node): State<Arc<Node>>) -> Answered<LogVerifie
 pub(super) async fn check(State(node): State<Arc<Node>>) -> Answered<ReplayChecked> {
     let report = on_history(node, |node| node.log.check(node.kit())).await?;
     let report = report.map_err(|error| past(&error))?;
-    Ok(envelope(reports::replay_checked(&report)))
+    Ok(envelope(reports::replay_checked(&report, WasmEngine::Wasmtime)))
 }
 
 pub(super) async fn snapshots(State(node): State<Arc<Node>>) -> Answered<SnapshotList> {

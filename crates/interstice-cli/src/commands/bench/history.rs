@@ -16,6 +16,7 @@ use interstice::history::row::{self, DEFAULT_LIMIT, selector};
 use interstice::snapshot::build::build;
 use interstice_log::log::CommitLog;
 use interstice_log::storage::{Storage, StorageFile};
+use interstice_wasm::wasm_engine::WasmEngine;
 use std::path::Path;
 use std::time::Instant;
 
@@ -126,7 +127,8 @@ fn again(artefact: &[u8], data: &Path, output: &Output, figures: &mut Vec<Figure
     let (first, _) = write_transfers(&mut bank, &data.join("log"), CHECKED, &snapshot).map_err(failed)?;
     let directory = Directory::open(data)?;
     let log = directory.log()?;
-    let (mut made, mut both, mut paces) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut made, mut both, mut paces) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+    let ways = [(1, WasmEngine::Wasmtime), (2, WasmEngine::Wasmtime), (1, WasmEngine::Wasmi)];
     for _ in 0..ROUNDS {
         made.push(Bank::new(loader()?, artefact)?.transfers(Length::Transfers(CHECKED)));
         let mut banks = [Bank::new(loader()?, artefact)?, Bank::new(loader()?, artefact)?];
@@ -135,21 +137,22 @@ fn again(artefact: &[u8], data: &Path, output: &Output, figures: &mut Vec<Figure
             let banks: Vec<_> = banks.collect();
             banks.into_iter().map(|bank| bank.join().expect("invariant: transfers do not panic")).sum::<f64>()
         }));
-        for (jobs, paces) in (1..).zip(&mut paces) {
+        for ((jobs, engine), paces) in ways.into_iter().zip(&mut paces) {
             let scope = Scope { from: first, to: first + CHECKED, fresh: false };
             let started = Instant::now();
-            let report = replay::run(&directory, &log, (scope, jobs), &output.progress("", CHECKED))?;
+            let report = replay::run(&directory, &log, (scope, jobs, engine), &output.progress("", CHECKED))?;
             paces.push(report.checked as f64 / started.elapsed().as_secs_f64());
             assert_eq!((report.checked, report.divergent), (CHECKED, 0), "invariant: transfers come out as recorded");
         }
     }
     let ratio =
         |over: &[f64], under: &[f64]| median(&mut over.iter().zip(under).map(|(a, b)| a / b).collect::<Vec<_>>());
-    let [one, two] = &mut paces;
+    let [one, two, interpreted] = &mut paces;
     let (of_made, of_one, machine) = (ratio(one, &made), ratio(two, one), ratio(&both, &made));
     figures.push(figure("transfers made, in-process wasm, no log", median(&mut made), "a second", ""));
     figures.push(figure("transfers run again, one thread", median(one), "a second", ""));
     figures.push(figure("transfers run again, two threads", median(two), "a second", ""));
+    figures.push(figure("transfers run again by wasmi, one thread", median(interpreted), "a second", ""));
     figures.push(figure("one thread, of those made", of_made, "", "at least 0.5"));
     figures.push(figure("two threads, of one", of_one, "", "nearly 2"));
     figures.push(figure(

@@ -1,6 +1,6 @@
 //! `dev --once`: the demonstration call and query of every project, then the whole log run again.
 
-use crate::args::{Invocation, Scope};
+use crate::args::Invocation;
 use crate::commands::{invoke, replay};
 use crate::directory::{Directory, Place};
 use crate::failure::Failure;
@@ -27,7 +27,7 @@ pub(super) fn run(node: &Node, projects: &[Project], output: &Output) -> Result<
             done.push(json!({ "query": query, "result": report.document }));
         }
     }
-    let report = replay::check(&Directory::at(node, None)?, (Scope { from: None, to: None }, false, None), output)?;
+    let report = replay::check(&Directory::at(node, None)?, replay::Options::default(), output)?;
     let checked: ReplayChecked = body(&report.document)?;
     if !checked.ok {
         return Err(Failure::new(FOUND, Problem::new("divergence", report.text)));
