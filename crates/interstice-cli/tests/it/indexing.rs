@@ -129,7 +129,9 @@ fn an_index_is_given_up_with_the_log() {
     let first = || {
         let logs = std::fs::read_dir(directory.path().join("log")).unwrap().map(|entry| entry.unwrap().file_name());
         let names = logs.map(|name| name.into_string().unwrap());
-        names.filter(|name| name.len() == 24 && name.ends_with(".log")).min().unwrap()
+        let is_segment =
+            |name: &String| name.len() == 24 && Path::new(name).extension().is_some_and(|ext| ext == "log");
+        names.filter(is_segment).min().unwrap()
     };
     wait_until("the log's beginning is given up", || first() != format!("{:020}.log", 0));
     let told = node.run(&HISTORY).ok().json();
