@@ -456,7 +456,7 @@ mod tests {
         file.read_exact_at(&mut bytes, 0).unwrap();
         let (front, block) = bytes.split_at(HEADER_SIZE + CHAIN_SIZE + 7);
         let lines = front.chunks(32).chain([&block[..32], &block[BLOCK_SIZE - 16..]]).map(to_hex);
-        expect![[r#"
+        expect![[r"
             4953494e44583031010000000000000001010101010101010101010101010101
             00a0000000000000070000000000000003a00000000000000900000000000000
             001000000000000007000000000000000200000000000000217c199000000000
@@ -466,7 +466,7 @@ mod tests {
             6f75746c696e65
             00000000000000000100000010000000a344035e020000000100000000020000
             02000000000000000000000004667b00
-        "#]]
+        "]]
         .assert_eq(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
     }
 
