@@ -6,9 +6,9 @@ use crate::remote::{Files, NodeFiles};
 use crate::telling::OWN_TARGET;
 use interstice::backup::{Backup, FILES_DIRECTORY, Repository};
 use interstice::framing::Transactions;
-use interstice::history::Selector;
 use interstice::history::index::{self, Base, Index};
 use interstice::history::row::RowHistory;
+use interstice::history::{HistoryError, Selector};
 use interstice::moment::{Moment, MomentError, state_at};
 use interstice::opened::Start;
 use interstice::snapshot::load::{LoadError, load_before};
@@ -220,15 +220,16 @@ impl Directory {
     }
 
     /// The history of a row by the index, if there is one that reaches far enough and can say.
-    pub(crate) fn row_history(&self, selector: &Selector, limit: usize) -> Option<RowHistory> {
-        /// Transactions that the index need not have: with more it is as quick to go over everything.
-        const MAX_BEHIND: Offset = 2_000_000;
+    pub(crate) fn row_history(&self, selector: &Selector, limit: usize) -> Option<Result<RowHistory, HistoryError>> {
+        let files = self.index_files()?;
         let log = LocalLog::open_read_only_quickly(self.storage.clone()).ok()?;
         let base = Base::of(&log, &self.snapshots(&log)).ok()?;
-        let mut index = Index::open(&log, (self.index_files()?, log.log_id()), &base, None).ok()?;
-        let behind = log.tail().next_offset.saturating_sub(index.next_offset());
-        let is_near = behind <= MAX_BEHIND && index.follow(&log, u64::MAX).ok()?;
-        is_near.then(|| index::row_history(&log, (&index, &base), (selector, limit)).ok().flatten()).flatten()
+        let mut index = Index::open(&log, (files, log.log_id()), &base, None).ok()?;
+        let is_followed = index.is_near(&log) && index.follow(&log, u64::MAX).ok()?;
+        match is_followed.then(|| index::row_history(&log, (&index, &base), (selector, limit)))? {
+            Err(HistoryError::Index(_)) => None,
+            told => told.transpose(),
+        }
     }
 
     /// Takes the directory, so that no node begins to write it. Where nobody can write there is nothing to take.

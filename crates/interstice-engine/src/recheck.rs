@@ -21,7 +21,7 @@ use crate::module::HOST_FAULT;
 use crate::publish::{PublishOptions, Wish};
 use crate::recorded::RecordedError;
 use crate::schedule::Times;
-use crate::system;
+use crate::system::{self, dead_letter};
 pub use beside::{Before, Beside};
 use compare::Difference;
 pub use compare::{HostCalls, Kind};
@@ -348,21 +348,28 @@ fn verdict_of(recorded: &Transaction) -> Option<Verdict> {
     if recorded.flags & FLAG_TOUCHED_EPHEMERAL != 0 {
         return Some(Verdict::Incomparable(Reason::Ephemeral));
     }
-    let problem = problem_in(&recorded.outcome).filter(is_resource_limit)?;
+    let mut problems = problems_in(&recorded.outcome, &recorded.cause, &recorded.changes);
+    let problem = problems.find(is_resource_limit)?;
     Some(Verdict::Incomparable(Reason::ResourceLimit(problem.into())))
 }
 
 /// Why a difference says nothing, if so.
 fn incomparable(recorded: &Transaction, attempt: &Performed) -> Option<Reason> {
-    let problem = match attempt {
-        Err(output) => output.reply.as_ref().err().cloned(),
-        Ok(done) => problem_in(&done.outcome),
-    }?;
+    let problems: Vec<_> = match attempt {
+        Err(output) => output.reply.as_ref().err().cloned().into_iter().collect(),
+        Ok(done) => {
+            let tx = done.finished.tx.as_ref().expect("invariant: what is compared is a transaction");
+            problems_in(&done.outcome, &done.cause, tx.changes()).collect()
+        }
+    };
     let unavailable = |problem: &Problem| problem.code == "module-unavailable";
-    if unavailable(&problem) && !problem_in(&recorded.outcome).is_some_and(|recorded| unavailable(&recorded)) {
-        return Some(Reason::Unavailable(Box::new(problem)));
+    let was_unavailable =
+        || problems_in(&recorded.outcome, &recorded.cause, &recorded.changes).any(|one| unavailable(&one));
+    if let Some(problem) = problems.iter().find(|problem| unavailable(problem)).filter(|_| !was_unavailable()) {
+        return Some(Reason::Unavailable(Box::new(problem.clone())));
     }
-    is_resource_limit(&problem).then(|| Reason::ResourceLimit(problem.into()))
+    let limit = problems.into_iter().find(is_resource_limit)?;
+    Some(Reason::ResourceLimit(limit.into()))
 }
 
 /// Codes of traps that say that a resource was used up, and not what the module did.
@@ -372,7 +379,13 @@ fn is_resource_limit(problem: &Problem) -> bool {
     RESOURCE_LIMITS.contains(&&*problem.code)
 }
 
-/// Why it did not end well.
+/// Why what ran did not end well: the outcome says it, but of the reducers that are told of a connection, whose dead letters do.
+fn problems_in(outcome: &Outcome, cause: &Cause, changes: &[Change]) -> impl Iterator<Item = Problem> {
+    let tells = matches!(cause, Cause::Connect { .. } | Cause::Disconnect { .. });
+    let letters = if tells { dead_letter::problems_in(changes) } else { Vec::new() };
+    problem_in(outcome).into_iter().chain(letters)
+}
+
 fn problem_in(outcome: &Outcome) -> Option<Problem> {
     match outcome {
         Outcome::Ok(_) => None,

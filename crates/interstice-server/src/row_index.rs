@@ -23,17 +23,24 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const PIECE_SIZE: u64 = 256 << 10;
 /// For so long whoever asks waits for the thread that follows, which may have hardly any of a processor.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Bytes of log that whoever asks follows: with more it is as quick to go over everything.
-const MAX_BEHIND: u64 = 1 << 30;
 /// After a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// Whoever has it has the index, if it is open.
+type Held<'i> = MutexGuard<'i, Option<Open>>;
+
+/// An index that is open, and where the history begins that it is of.
+struct Open {
+    index: Index<DirectoryStorage>,
+    base: Base<DirectoryStorage>,
+}
 
 /// An index and where its files are.
 pub(crate) struct RowIndex {
     storage: DirectoryStorage,
     snapshots: Snapshots<DirectoryStorage>,
     /// `None` until it is opened, and after a failure.
-    index: Mutex<Option<Index<DirectoryStorage>>>,
+    index: Mutex<Option<Open>>,
 }
 
 impl RowIndex {
@@ -44,38 +51,32 @@ impl RowIndex {
 
     /// Goes on a little. Returns whether that was all there is.
     pub(crate) fn follow<L: CommitLog>(&self, log: &L) -> Result<bool, IndexError> {
-        let mut held = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let followed = self.follow_held(log, &mut held, PIECE_SIZE);
+        let mut held = self.index.lock().unwrap_or_else(given_up);
+        let followed = self.opened(log, &mut held).and_then(|open| open.index.follow(log, PIECE_SIZE));
         self.settle(followed, &mut held)
     }
 
-    fn follow_held<L: CommitLog>(
-        &self,
-        log: &L,
-        held: &mut Option<Index<DirectoryStorage>>,
-        bytes: u64,
-    ) -> Result<bool, IndexError> {
-        let index = match held {
-            Some(index) => index,
-            none => none.insert(self.open(log)?),
-        };
-        index.follow(log, bytes)
-    }
-
-    fn open<L: CommitLog>(&self, log: &L) -> Result<Index<DirectoryStorage>, IndexError> {
-        let base = Base::of(log, &self.snapshots)?;
-        let files = (self.storage.clone(), self.snapshots.log_id());
-        let mut index = Index::open(log, files, &base, Some(STRETCH_SIZE))?;
-        index.prune(log)?;
-        Ok(index)
+    /// The index, opened if it is not, and where history begins now.
+    fn opened<'o, L: CommitLog>(&self, log: &L, held: &'o mut Option<Open>) -> Result<&'o mut Open, IndexError> {
+        match held {
+            Some(open) => {
+                if !open.base.holds(log, &self.snapshots)? {
+                    open.base = Base::of(log, &self.snapshots)?;
+                }
+                Ok(open)
+            }
+            none => {
+                let base = Base::of(log, &self.snapshots)?;
+                let files = (self.storage.clone(), self.snapshots.log_id());
+                let mut index = Index::open(log, files, &base, Some(STRETCH_SIZE))?;
+                index.prune(log)?;
+                Ok(none.insert(Open { index, base }))
+            }
+        }
     }
 
     /// What fails is opened again: without the file that is damaged, if one is.
-    fn settle<T>(
-        &self,
-        result: Result<T, IndexError>,
-        held: &mut Option<Index<DirectoryStorage>>,
-    ) -> Result<T, IndexError> {
+    fn settle<T>(&self, result: Result<T, IndexError>, held: &mut Option<Open>) -> Result<T, IndexError> {
         if let Err(error) = &result {
             *held = None;
             if let IndexError::Stretch(StretchError::Damaged { name, .. }) = error {
@@ -88,8 +89,8 @@ impl RowIndex {
 
     /// Gives what is not in a file one.
     pub(crate) fn keep(&self) -> Result<(), IndexError> {
-        let mut held = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(held.as_mut().map_or(Ok(()), Index::keep)?)
+        let mut held = self.index.lock().unwrap_or_else(given_up);
+        Ok(held.as_mut().map_or(Ok(()), |open| open.index.keep())?)
     }
 
     /// The history of a row; `None` if the index cannot say.
@@ -114,23 +115,22 @@ impl RowIndex {
         &self,
         log: &L,
         asked: (&Selector, usize),
-        held: &mut Option<Index<DirectoryStorage>>,
+        held: &mut Option<Open>,
     ) -> Result<Option<RowHistory>, HistoryError> {
-        let base = Base::of(log, &self.snapshots).map_err(IndexError::from)?;
-        if !self.follow_held(log, held, MAX_BEHIND)? {
+        let Open { index, base } = self.opened(log, held)?;
+        if !(index.is_near(log) && index.follow(log, u64::MAX)?) {
             return Ok(None);
         }
-        let index = held.as_ref().expect("invariant: what was followed is open");
-        row_history(log, (index, &base), asked)
+        row_history(log, (index, base), asked)
     }
 
     /// Has the index if nobody else has it for long.
-    fn lock_soon(&self) -> Option<MutexGuard<'_, Option<Index<DirectoryStorage>>>> {
+    fn lock_soon(&self) -> Option<Held<'_>> {
         let asked = Instant::now();
         loop {
             match self.index.try_lock() {
                 Ok(held) => return Some(held),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(given_up(poisoned)),
                 Err(TryLockError::WouldBlock) if asked.elapsed() > PATIENCE => return None,
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(200)),
             }
@@ -138,29 +138,35 @@ impl RowIndex {
     }
 }
 
+/// Whoever panicked with the index may have left it in the middle of something: it is opened again.
+fn given_up(poisoned: PoisonError<Held<'_>>) -> Held<'_> {
+    let mut held = poisoned.into_inner();
+    *held = None;
+    held
+}
+
 /// Works until it is told to end.
 pub(crate) fn run(node: &Node) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: TASK };
     background::step_back();
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut was_trimmed) = (Duration::ZERO, false);
     while node.background.wait(pause) {
-        pause = match node.log.follow_index() {
-            None => return,
-            Some(Ok(at_end)) => {
+        let Some(followed) = node.log.follow_index() else { return };
+        // What it was reading was given up: it begins again behind that.
+        let is_trimmed = followed.as_ref().is_err_and(IndexError::is_trimmed);
+        pause = match followed {
+            Ok(at_end) => {
                 node.background.report(TASK, Ok(()));
                 if at_end { LOOK_INTERVAL } else { Duration::ZERO }
             }
-            // What it was reading was given up: it begins again behind that.
-            Some(Err(error)) if error.is_trimmed() => LOOK_INTERVAL,
-            Some(Err(error)) => {
+            Err(_) if is_trimmed && !was_trimmed => LOOK_INTERVAL,
+            Err(error) => {
                 let problem = Problem::new("index-failed", error.to_string());
                 let hint = "nothing is lost: `interstice history` takes longer until it can be made";
                 node.background.report(TASK, Err(problem.hint(hint)));
                 REST_AFTER_FAILURE
             }
         };
-    }
-    if let Err(error) = node.log.keep_index() {
-        tracing::warn!("the newest part of the index was not kept, it will be made again: {error}");
+        was_trimmed = is_trimmed;
     }
 }

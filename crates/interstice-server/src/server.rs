@@ -212,6 +212,9 @@ impl Server {
             // A panic has failed the lifeline already.
             let _ = thread.join();
         }
+        if let Err(error) = self.node.log.keep_index() {
+            tracing::warn!("the newest part of the index was not kept, it will be made again: {error}");
+        }
         self.node.closing.send_replace(true);
         let node = Arc::clone(&self.node);
         sockets.block_on(async move {

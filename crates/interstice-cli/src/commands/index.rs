@@ -29,23 +29,23 @@ pub(crate) fn run(data: &Path, (rebuild, verify): (bool, bool), output: &Output)
     let there = open(&directory, &log, None)?;
     let faults = if verify { there.verify(&log, &|more| progress.advance(more)) } else { Ok(Vec::new()) };
     let faults = faults.map_err(|error| failed(&directory, error))?;
-    let from = if faults.is_empty() { there.next_offset() } else { 0 };
     for (name, _) in &faults {
         files.remove(name).map_err(|error| Failure::file(data, &error))?;
     }
-    let index = make(&directory, &log, &|more| progress.advance(more))?;
+    let (index, added) = make(&directory, &log, &|more| progress.advance(more))?;
     progress.end();
-    Ok(report(&index, from, &faults))
+    Ok(report(&index, added, &faults))
 }
 
-/// Brings the index up to date; `told` is told how many more transactions are in it.
+/// Brings the index up to date; `told` is told how many more transactions are in it. Beside it how many those are.
 pub(super) fn make(
     directory: &Directory,
     log: &LocalLog<Files>,
     told: &dyn Fn(u64),
-) -> Result<Index<DirectoryStorage>, Failure> {
+) -> Result<(Index<DirectoryStorage>, u64), Failure> {
     let failed = |error: IndexError| failed(directory, error);
     let mut index = open(directory, log, Some(STRETCH_SIZE))?;
+    let from = index.next_offset();
     index.prune(log).map_err(|error| failed(error.into()))?;
     loop {
         let before = index.next_offset();
@@ -56,7 +56,8 @@ pub(super) fn make(
         }
     }
     index.keep().map_err(|error| failed(error.into()))?;
-    Ok(index)
+    let added = index.next_offset() - from;
+    Ok((index, added))
 }
 
 fn open(
@@ -64,7 +65,7 @@ fn open(
     log: &LocalLog<Files>,
     stretch_size: Option<u64>,
 ) -> Result<Index<DirectoryStorage>, Failure> {
-    let base = Base::of(log, &directory.snapshots(log)).map_err(|error| failed(directory, error.into()))?;
+    let base = Base::of(log, &directory.snapshots(log)).map_err(|error| failed(directory, error))?;
     let opened = Index::open(log, (files(directory)?, log.log_id()), &base, stretch_size);
     opened.map_err(|error| failed(directory, error))
 }
@@ -84,19 +85,18 @@ fn failed(directory: &Directory, error: IndexError) -> Failure {
     }
 }
 
-fn report(index: &Index<DirectoryStorage>, from: u64, faults: &[(String, String)]) -> Report {
+fn report(index: &Index<DirectoryStorage>, added: u64, faults: &[(String, String)]) -> Report {
     let (complete, entries, bytes) = index.size();
     let end = index.next_offset();
     let found: Vec<Value> = faults.iter().map(|(name, reason)| json!({"file": name, "reason": reason})).collect();
     let document = json!({
-        "schema": "interstice.log-index/v1", "next_offset": end.to_string(), "added": (end - from).to_string(),
+        "schema": "interstice.log-index/v1", "next_offset": end.to_string(), "added": added.to_string(),
         "complete": complete, "entries": entries, "bytes": bytes, "ok": faults.is_empty(), "faults": found,
     });
     let mut lines: Vec<_> =
         faults.iter().map(|(name, reason)| format!("index {name}: {reason}; it is made again")).collect();
     lines.push(format!(
-        "index of {end} transactions, {} of them new: {entries} entries, {bytes} bytes, {complete} complete files",
-        end - from
+        "index of {end} transactions, {added} of them new: {entries} entries, {bytes} bytes, {complete} complete files"
     ));
     Report::new(document, lines.join("\n")).items("faults").exit(if faults.is_empty() { 0 } else { FOUND })
 }

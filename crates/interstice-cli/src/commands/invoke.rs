@@ -10,7 +10,7 @@ use crate::report::{Report, cell};
 use interstice_engine::problems;
 use interstice_protocol::http::{Answer, Called, ChangeCounts, Envelope, route};
 use interstice_server::reports;
-use interstice_types::id::Identity;
+use interstice_types::id::{Identity, Offset};
 use interstice_types::problem::Problem;
 use interstice_types::schema::{FunctionKind, FunctionSchema, Schema};
 use interstice_types::ty::Type;
@@ -36,21 +36,33 @@ pub(crate) fn call(node: &Node, invocation: &Invocation, traced: bool, output: &
     let mut document = node.post(&path, &args)?;
     let called: Called = body(&document)?;
     let mut text = called_text(&called, started.elapsed());
-    match before {
-        // The newest transaction there was: the call itself is none.
-        Some(before) if called.offset < before => output.note(NOT_IN_THE_LOG),
-        Some(_) => {
-            let told = trace::of_one(&Directory::at(node, None)?, called.offset, output)?;
-            text = format!("{text}\n{}", told.text);
-            document["trace"] = told.document;
+    if let Some(before) = before {
+        // Whatever becomes of its telling, the call was made.
+        match told_of(node, (&invocation.function, called.offset, before), output) {
+            Ok(Some(told)) => {
+                text = format!("{text}\n{}", told.text);
+                document["trace"] = told.document;
+            }
+            Ok(None) => output.note("the call changed nothing that is in the log, so there is no trace of it"),
+            Err(failure) => output.note(&format!("there is no trace of the call: {}", failure.problem)),
         }
-        None => {}
     }
     Ok(Report::new(document, text))
 }
 
-/// There is nothing to run again.
-const NOT_IN_THE_LOG: &str = "the call changed nothing that is in the log, so there is no trace of it";
+/// What a call did that was answered with `offset`; `None` if that is a transaction of somebody else's, for it made none itself. There were
+/// `before` transactions when it was made.
+fn told_of(
+    node: &Node,
+    (function, offset, before): (&str, Offset, Offset),
+    output: &Output,
+) -> Result<Option<trace::Told>, Failure> {
+    if offset < before {
+        return Ok(None);
+    }
+    let told = trace::of_one(&Directory::at(node, None)?, offset, output)?;
+    Ok(Some(told).filter(|told| told.document["function"] == function))
+}
 
 /// One call for each line of stdin; the exit code is the worst.
 fn bulk(node: &Node, path: &str, output: &Output) -> Result<Report, Failure> {

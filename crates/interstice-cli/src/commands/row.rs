@@ -36,8 +36,9 @@ pub(crate) fn history(
                 let log;
                 (log, damage) = directory.readable()?;
                 let start = directory.start(&log, directory.beginning(&log)?)?;
-                row_history(&log, start, &selector, limit).map_err(|error| failed(&directory, &error))?
+                row_history(&log, start, &selector, limit)
             };
+            let found = found.map_err(|error| failed(&directory, &error))?;
             document(RowHistory { entries: found.entries, more: found.more })
         }
     };

@@ -3,8 +3,11 @@
 use super::{DEAD_LETTER, insert, rows, table};
 use interstice_store::store::Store;
 use interstice_store::write::{WriteError, WriteTx};
+use interstice_types::change::Change;
+use interstice_types::codec::Reader;
 use interstice_types::id::{Offset, ScheduleId};
 use interstice_types::problem::Problem;
+use interstice_types::row::RowBytes;
 use interstice_types::schema::TableSchema;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::EventId;
@@ -71,6 +74,22 @@ pub fn write(
         ("time", Value::Timestamp(time)),
     ];
     insert(tx, DEAD_LETTER, &values)
+}
+
+/// The problems of the dead letters that `changes` put there.
+pub(crate) fn problems_in(changes: &[Change]) -> Vec<Problem> {
+    let rows = changes.iter().filter_map(|change| match change {
+        Change::Insert { table: DEAD_LETTER, row } => Some(row),
+        _ => None,
+    });
+    // The first columns are the same in every store.
+    let problem = |row: &RowBytes| {
+        let mut reader = Reader::new(row);
+        reader.array::<16>("the event").ok()?;
+        reader.string().ok()?;
+        Problem::from_json(reader.string().ok()?.as_bytes()).ok()
+    };
+    rows.filter_map(problem).collect()
 }
 
 /// A problem as it stands in a row. One of [`MAX_PROBLEM_SIZE`] bytes and more is cut to its code and the beginning of its message: an

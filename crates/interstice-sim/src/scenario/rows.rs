@@ -47,10 +47,14 @@ impl World {
         let log = self.database.as_ref().ok_or("invariant: the database is open")?.log();
         while !index.follow(log, 10_000).map_err(text)? {}
         let snapshots = Snapshots::new(self.storage.clone(), LogId([1; 16]));
-        for table in ["bank.account", "audit.entry", "interstice.client"] {
-            for key in 1..=KEYS {
-                let (key, limit) = (key.to_string(), if key % 2 == 0 { 3 } else { 1_000 });
-                let selector = selector(table, &key).map_err(text)?;
+        let numbered = ["bank.account", "audit.entry", "interstice.client", "interstice.table"];
+        let numbered = numbered.map(|table| (table, (1..=KEYS).map(|key| key.to_string()).collect()));
+        let modules = ("interstice.module", ["audit", "bank", "none"].map(str::to_owned).to_vec());
+        for (table, keys) in numbered.into_iter().chain([modules]) {
+            let keys: Vec<String> = keys;
+            for (number, key) in keys.iter().enumerate() {
+                let limit = [1, 3, 1_000][number % 3];
+                let selector = selector(table, key).map_err(text)?;
                 let most = snapshots.earliest(log).map_err(text)?;
                 let kit = (Arc::new(NativeLoader) as _, Limits::default());
                 let (start, _) = load_before(log, &snapshots, most, kit).map_err(text)?;

@@ -1,9 +1,10 @@
 //! The index of history: which transactions changed a row, and where in the log they stand.
 //!
 //! It is derived: a pure function of the log, cut into stretches of so many bytes. Each that is complete has a file of its own
-//! ([`stretch`]), the last one is in memory; [`Index::keep`] gives it one too, which grows later. A file counts only if the log has the frame that it ends with, by its chain hash, and if it
-//! goes on where the one before ended; what does not count is made again. Whoever follows the log makes it ([`Index::follow`]); whoever
-//! asks for a row looks in it which transactions to read ([`rows`]), and tells those as if there were no others.
+//! ([`stretch`]), the last one is in memory, and [`Index::keep`] gives it a file to go on from. A file counts only if the log has the
+//! frame that it ends with, by its chain hash, and if it goes on where the one before ended; what does not count is made again. Whoever
+//! follows the log makes it ([`Index::follow`]); whoever asks for a row looks in it which transactions to read ([`rows`]), and tells
+//! those as if there were no others.
 
 mod base;
 mod outline;
@@ -19,7 +20,7 @@ use crate::snapshot::load::LoadError;
 use interstice_log::frame::{Position, StoredFrame};
 use interstice_log::log::{CommitLog, ReadError};
 use interstice_log::segment::LogId;
-use interstice_log::storage::{Storage, StorageFile};
+use interstice_log::storage::Storage;
 use interstice_store::table::ApplyError;
 use interstice_types::change::Change;
 use interstice_types::id::Offset;
@@ -70,6 +71,11 @@ impl From<OutlineError> for IndexError {
 }
 
 impl IndexError {
+    /// Whether a file is to blame, which can be made again.
+    fn is_of_no_use(&self) -> bool {
+        matches!(self, Self::Stretch(StretchError::Damaged { .. }) | Self::DoesNotFit(_))
+    }
+
     /// Whether what was read was given up meanwhile.
     pub fn is_trimmed(&self) -> bool {
         matches!(self, Self::Unpack(error) if error.is_trimmed())
@@ -119,20 +125,21 @@ impl<S: Storage> Index<S> {
         base: &Base<B>,
         stretch_size: Option<u64>,
     ) -> Result<Self, IndexError> {
-        let begin = base.end(log)?;
-        let mut stretches = holding(log, (&storage, log_id), begin)?;
+        let mut stretches = holding(log, (&storage, log_id), base.end())?;
         let grows = |head: &Head| stretch_size.is_some_and(|size| head.log_size < size);
         let open = loop {
-            let Some(last) = stretches.pop() else { break Open::new(begin, base.outline(log)?) };
-            // One that cannot be gone on from is as good as none.
-            let Ok((file, outline)) = outline_behind(log, &storage, &last, (base, begin)) else { continue };
-            if grows(&last) {
-                let Ok(open) = Open::of(&file, outline) else { continue };
-                break open;
+            let Some(last) = stretches.pop() else { break Open::new(base.end(), base.outline().clone()) };
+            match Open::behind(log, &storage, &last, (base, grows(&last))) {
+                Ok(open) => {
+                    if !grows(&last) {
+                        stretches.push(last);
+                    }
+                    break open;
+                }
+                // One that cannot be gone on from is as good as none.
+                Err(error) if error.is_of_no_use() => {}
+                Err(error) => return Err(error),
             }
-            let following = Open::new(last.end, outline);
-            stretches.push(last);
-            break following;
         };
         Ok(Self { storage, log_id, stretches, open, stretch_size })
     }
@@ -150,6 +157,7 @@ impl<S: Storage> Index<S> {
         for stored in log.read_at(position, byte)? {
             if self.stretch_size.is_some_and(|size| self.open.size >= size) && self.open.first_part.is_none() {
                 self.close()?;
+                self.prune(log)?;
             }
             if taken >= bytes {
                 return Ok(false);
@@ -175,6 +183,13 @@ impl<S: Storage> Index<S> {
     pub fn remove(storage: &S) -> io::Result<()> {
         stretch::remove_unfinished(storage)?;
         stretch::list(storage)?.into_iter().map(stretch::name_of).try_for_each(|name| storage.remove(&name))
+    }
+
+    /// Whether so little of `log` is left that whoever asks may follow it: with more it is as quick to go over everything.
+    pub fn is_near<L: CommitLog>(&self, log: &L) -> bool {
+        /// Transactions.
+        const NEAR: Offset = 2_000_000;
+        log.tail().next_offset.saturating_sub(self.next_offset()) <= NEAR
     }
 
     /// The count of offsets that it has seen.
@@ -225,53 +240,69 @@ impl<S: Storage> Index<S> {
     }
 
     /// Makes every stretch again that has a file and compares: the names of those that are not what they should be, and why. `told` is told
-    /// of each how many transactions it has.
+    /// of each how many transactions it has. Of the first one behind the log's beginning the outline is taken as it is.
     ///
     /// # Errors
     /// [`IndexError`] if the log cannot be read.
     pub fn verify<L: CommitLog>(&self, log: &L, told: &dyn Fn(u64)) -> Result<Vec<(String, String)>, IndexError> {
-        let mut wrong = Vec::new();
+        let (mut wrong, mut before) = (Vec::new(), None);
         for offset in stretch::list(&self.storage)? {
-            let fault = match StretchFile::open(&self.storage, offset) {
-                Ok(file) => {
-                    told(file.head().end.offset - offset);
-                    self.fault_of(log, &file)?
+            let fault = match self.again(log, offset, before.take())? {
+                Ok(again) => {
+                    told(again.end.offset - offset);
+                    before = Some(again);
+                    continue;
                 }
-                Err(error) => Some(error.to_string()),
+                Err(fault) => fault,
             };
-            wrong.extend(fault.map(|reason| (stretch::name_of(offset), reason)));
+            wrong.push((stretch::name_of(offset), fault));
         }
         Ok(wrong)
     }
 
-    fn fault_of<L: CommitLog>(&self, log: &L, file: &StretchFile<S::File>) -> Result<Option<String>, IndexError> {
+    /// Makes the stretch that begins with `offset` again, behind `before`, if that one has been made; what is wrong with its file, if
+    /// something is.
+    fn again<L: CommitLog>(
+        &self,
+        log: &L,
+        offset: Offset,
+        before: Option<Open>,
+    ) -> Result<Result<Open, String>, IndexError> {
+        let opened = StretchFile::open(&self.storage, offset).and_then(|file| Ok((file.outline()?, file)));
+        let (outline, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let head = file.head();
-        let before = match file.outline() {
-            Ok(before) => before,
-            Err(error) => return Ok(Some(error.to_string())),
-        };
-        let Ok(outline) = Outline::decode(&before) else { return Ok(Some("its outline is none".to_owned())) };
-        let frames = match log.read(head.begin.frame) {
-            // Only what is there can be made again.
-            Err(ReadError::Trimmed { .. }) => return Ok(None),
-            Err(ReadError::Regressed { .. }) => return Ok(Some("the log ends before it".to_owned())),
-            frames => frames?,
-        };
-        let mut again = Open::new(head.begin, outline);
-        for stored in frames {
-            let stored = stored?;
-            if stored.position >= head.end.frame {
-                break;
+        let expected = match before {
+            Some(before) if before.end != head.begin => {
+                return Ok(Err("it does not go on where the one before ends".to_owned()));
             }
-            again.take(&stored)?;
+            Some(before) => before.outline,
+            None if offset == 0 => Outline::empty(),
+            None => match Outline::decode(&outline) {
+                Ok(outline) => outline,
+                Err(error) => return Ok(Err(error.to_string())),
+            },
+        };
+        let mut again = Open::new(head.begin, expected);
+        match log.read(head.begin.frame) {
+            // Only what is there can be made again.
+            Err(ReadError::Trimmed { .. }) => return Ok(Ok(Open { end: head.end, ..again })),
+            Err(ReadError::Regressed { .. }) => return Ok(Err("the log ends before it".to_owned())),
+            frames => {
+                for stored in frames? {
+                    let stored = stored?;
+                    if stored.position >= head.end.frame {
+                        break;
+                    }
+                    again.take(&stored)?;
+                }
+            }
         }
         again.sort();
-        let same = file.is_same(&again.head(self.log_id), &before, &again.entries);
-        Ok(match same {
-            Ok(true) => None,
-            Ok(false) => Some("it does not say what the log says".to_owned()),
-            Err(error) => Some(error.to_string()),
-        })
+        let same = again.before == outline && file.is_same(&again.head(self.log_id), &again.entries).unwrap_or(false);
+        Ok(if same { Ok(again) } else { Err("it does not say what the log says".to_owned()) })
     }
 }
 
@@ -291,12 +322,27 @@ impl Open {
         }
     }
 
-    /// The stretch of a file, to go on with; `outline` is the one behind it.
-    fn of<F: StorageFile>(file: &StretchFile<F>, outline: Outline) -> Result<Self, StretchError> {
-        let head = file.head();
+    /// The stretch of a file, to go on with if it `grows`; else the one behind it.
+    fn behind<L: CommitLog, S: Storage, B: Storage>(
+        log: &L,
+        storage: &S,
+        head: &Head,
+        (base, grows): (&Base<B>, bool),
+    ) -> Result<Self, IndexError> {
+        let file = StretchFile::open(storage, head.begin.offset)?;
+        let before = file.outline()?;
+        let begin = base.end();
+        // What is before the base may have been given up.
+        let mut outline = if head.begin < begin { base.outline().clone() } else { Outline::decode(&before)? };
+        for place in file.find(Hash::OUTLINE)?.into_iter().filter(|place| place.offset >= begin.offset) {
+            outline.follow(&transaction_at(log, place)?)?;
+        }
+        if !grows {
+            return Ok(Self::new(head.end, outline));
+        }
         Ok(Self {
             begin: head.begin,
-            before: file.outline()?,
+            before,
             outline,
             entries: file.entries()?,
             end: head.end,
@@ -372,7 +418,13 @@ fn holding<L: CommitLog, S: Storage>(
 ) -> Result<Vec<Head>, IndexError> {
     let mut holding = Vec::<Head>::new();
     for offset in stretch::list(storage)? {
-        let Ok(file) = StretchFile::open(storage, offset) else { continue };
+        let file = match StretchFile::open(storage, offset) {
+            Ok(file) => file,
+            Err(StretchError::Damaged { .. }) => continue,
+            // Somebody else removed it meanwhile.
+            Err(StretchError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
         let head = file.head();
         let follows = match holding.last() {
             Some(last) => head.begin == last.end,
@@ -395,21 +447,6 @@ fn ends_as<L: CommitLog>(log: &L, head: &Head) -> Result<bool, IndexError> {
     };
     let stored = frames.next().transpose()?;
     Ok(stored.is_some_and(|stored| stored.position == last && stored.chain == head.last.chain))
-}
-
-/// The file of a stretch, and the outline behind it; what is before `begin`, where `base` stands, may have been given up.
-fn outline_behind<L: CommitLog, S: Storage, B: Storage>(
-    log: &L,
-    storage: &S,
-    head: &Head,
-    (base, begin): (&Base<B>, End),
-) -> Result<(StretchFile<S::File>, Outline), IndexError> {
-    let file = StretchFile::open(storage, head.begin.offset)?;
-    let mut outline = if head.begin < begin { base.outline(log)? } else { Outline::decode(&file.outline()?)? };
-    for place in file.find(Hash::OUTLINE)?.into_iter().filter(|place| place.offset >= begin.offset) {
-        outline.follow(&transaction_at(log, place)?)?;
-    }
-    Ok((file, outline))
 }
 
 /// The transaction at a place that the index says.

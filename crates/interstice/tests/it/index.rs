@@ -160,3 +160,42 @@ fn of_an_index_of_another_history_only_what_is_common_counts() {
     index.prune(&other.log).unwrap();
     compare(&other, &index, &[1_000]);
 }
+
+/// A publish that changes the row itself, older than all that is told: what is between the two is not known.
+#[test]
+fn what_is_left_out_is_not_taken_for_nothing() {
+    let mut world = World::new();
+    world.act(&Op::Create);
+    (0..4).for_each(|size| world.act(&Op::Put(0, 5, size)));
+    world.replace(5);
+    // In the new table and in the one that had its name, in turn.
+    for size in 10..16 {
+        world.act(&Op::Put(1, 5, size));
+        world.act(&Op::Put(0, 5, size));
+    }
+    for stretch_size in [STRETCH, 1 << 30] {
+        let files = (MemoryStorage::default(), LogId([1; 16]));
+        let mut index = Index::open(&world.log, files, &base(&world), Some(stretch_size)).unwrap();
+        while !index.follow(&world.log, 1 << 20).unwrap() {}
+        compare(&world, &index, &[0, 1, 2, 3, 4, 5, 6, 7, 1_000]);
+    }
+}
+
+/// Whoever follows for months does not keep what was given up meanwhile.
+#[test]
+fn files_go_with_the_log_while_it_is_followed() {
+    let (mut world, files) = with_stretches();
+    let mut index = followed(&world, &files);
+    let first = format!("{:020}.index", 0);
+    assert!(files.list().unwrap().contains(&first));
+    for _ in 0..2 {
+        world.act(&Op::Put(0, 1, 300));
+        world.act(&Op::Snapshot(1_000));
+    }
+    assert!(index.follow(&world.log, u64::MAX).unwrap());
+    world.log.trim(world.snapshots.trim_bound().unwrap().unwrap()).unwrap();
+    (0..40).for_each(|number| world.act(&Op::Put(0, number % 7, 200)));
+    assert!(index.follow(&world.log, u64::MAX).unwrap());
+    assert!(!files.list().unwrap().contains(&first), "{:?}", files.list());
+    compare(&world, &index, &[1, 1_000]);
+}

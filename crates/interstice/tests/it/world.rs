@@ -117,6 +117,23 @@ impl World {
         world
     }
 
+    /// Gives the first table another name, and its name to a new one, which has a row with this key from the beginning.
+    pub(crate) fn replace(&mut self, key: u8) {
+        let table = self.table(0).unwrap();
+        let there = self.store.table(table).unwrap();
+        let old = TableSchema::clone(there.schema());
+        let new = TableSchema { name: old.name.clone(), ..old.clone() };
+        let renamed = TableSchema { name: "renamed".to_owned(), ..old };
+        let row = self.row(table, key, 1);
+        let next = self.store.next_table_id();
+        self.rekeyed = true;
+        self.commit(vec![
+            Change::AlterTable { table, schema: Arc::new(renamed), defaults: Vec::new() },
+            Change::CreateTable { table: next, module: "m".into(), schema: Arc::new(new) },
+            Change::Insert { table: next, row: row.into() },
+        ]);
+    }
+
     /// The first of `t0`, `t1`, … that no table has: names come again, ids do not.
     fn free_name(&self) -> String {
         let taken: Vec<_> = self.store.tables().map(|table| table.schema().name.clone()).collect();

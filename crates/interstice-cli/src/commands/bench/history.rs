@@ -68,9 +68,9 @@ fn rows(artefact: &[u8], data: &Path, figures: &mut Vec<Figure>) -> Result<(), F
     let directory = Directory::open(data)?;
     let log = directory.log()?;
     let started = Instant::now();
-    let made = index::make(&directory, &log, &|_| ())?;
+    let (made, _) = index::make(&directory, &log, &|_| ())?;
     let building = started.elapsed().as_secs_f64();
-    let base = Base::of(&log, &directory.snapshots(&log)).map_err(|error| Failure::file(data, &error))?;
+    let base = Base::of(&log, &directory.snapshots(&log)).map_err(|error| failed(error.into()))?;
     let (mut open, mut files, mut changes) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROWS {
         let key = (1 + round * ACCOUNTS / ROWS).to_string();
@@ -81,7 +81,8 @@ fn rows(artefact: &[u8], data: &Path, figures: &mut Vec<Figure>) -> Result<(), F
         let started = Instant::now();
         let again = Directory::open(data)?.row_history(&selector, DEFAULT_LIMIT);
         files.push(started.elapsed().as_secs_f64() * 1e3);
-        let (told, again) = (told.map_err(|error| failed(error.into()))?, again);
+        let told = told.map_err(|error| failed(error.into()))?;
+        let again = again.transpose().map_err(|error| failed(error.into()))?;
         let (told, again) = told.zip(again).ok_or_else(|| failed("the index could not say".into()))?;
         assert_eq!(told.entries, again.entries, "invariant: the same index tells the same");
         changes.push(told.entries.len() as f64);

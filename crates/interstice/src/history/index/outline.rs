@@ -8,21 +8,22 @@ use interstice_store::range::KeyRange;
 use interstice_store::store::{SharedTable, Store};
 use interstice_store::table::{ApplyError, IndexId};
 use interstice_types::change::Change;
-use interstice_types::id::{Offset, TableId};
+use interstice_types::id::TableId;
 use interstice_types::problem::Problem;
+use interstice_types::schema::SYSTEM_MODULE;
 use interstice_types::time::Timestamp;
 use interstice_types::transaction::{Cause, Outcome, RecordError, Transaction, Work};
 use std::sync::Arc;
 
 /// The system tables whose rows say which modules and tables there are.
 const KEPT: [TableId; 2] = [system::MODULE, system::TABLE];
+/// Their names.
+const KEPT_NAMES: [&str; 2] = ["module", "table"];
 
 /// What there is at a moment, but for rows.
 #[derive(Debug, Clone)]
-pub(in crate::history) struct Outline {
+pub(super) struct Outline {
     store: Store,
-    next_offset: Offset,
-    time: Timestamp,
 }
 
 impl Outline {
@@ -31,29 +32,31 @@ impl Outline {
 
     /// Before anything happened.
     pub(super) fn empty() -> Self {
-        Self { store: Store::new(), next_offset: 0, time: Timestamp(i64::MIN) }
+        Self { store: Store::new() }
     }
 
-    /// What these changes make, by the transaction before `next_offset`, which was at `time`.
+    /// What these changes make.
     ///
     /// # Errors
     /// If they do not fit together.
-    pub(in crate::history) fn of(
-        mut changes: Vec<Change>,
-        (next_offset, time): (Offset, Timestamp),
-    ) -> Result<Self, ApplyError> {
+    pub(super) fn of(mut changes: Vec<Change>) -> Result<Self, ApplyError> {
         let mut store = Store::new();
         store.apply(&mut changes)?;
-        Ok(Self { store, next_offset, time })
+        Ok(Self { store })
     }
 
     /// Whether a change is one of the outline.
-    pub(in crate::history) fn has(change: &Change) -> bool {
+    pub(super) fn has(change: &Change) -> bool {
         !change.is_of_rows() || Self::has_rows_of(change.table())
     }
 
+    /// Whether the rows of the table `name` of `module` belong to it.
+    pub(super) fn has_rows_of_named(module: &str, name: &str) -> bool {
+        module == SYSTEM_MODULE && KEPT_NAMES.contains(&name)
+    }
+
     /// Whether the rows of a table belong to it.
-    pub(in crate::history) fn has_rows_of(table: TableId) -> bool {
+    pub(super) fn has_rows_of(table: TableId) -> bool {
         KEPT.contains(&table)
     }
 
@@ -62,7 +65,6 @@ impl Outline {
     /// # Errors
     /// If it is not one of this history.
     pub(super) fn follow(&mut self, transaction: &Transaction) -> Result<bool, ApplyError> {
-        (self.next_offset, self.time) = (transaction.offset + 1, transaction.time);
         if !transaction.changes.iter().any(Self::has) {
             return Ok(false);
         }
@@ -71,19 +73,23 @@ impl Outline {
         Ok(true)
     }
 
-    pub(in crate::history) fn table(&self, id: TableId) -> Option<&SharedTable> {
+    pub(super) fn table(&self, id: TableId) -> Option<&SharedTable> {
         self.store.table(id)
     }
 
+    /// The system table `name`.
+    pub(super) fn find_system(&self, name: &str) -> Option<TableId> {
+        self.find(SYSTEM_MODULE, name).map(|table| table.id())
+    }
+
     /// The table `name` of `module`.
-    pub(in crate::history) fn find(&self, module: &str, name: &str) -> Option<&SharedTable> {
+    pub(super) fn find(&self, module: &str, name: &str) -> Option<&SharedTable> {
         self.store.tables().find(|table| **table.module() == *module && table.schema().name == name)
     }
 
-    /// An engine with these tables and modules. It runs nothing.
-    pub(in crate::history) fn engine(&self) -> Engine {
-        let moment = (self.next_offset, self.time);
-        Engine::restored(Arc::new(NothingRuns), Limits::default(), self.store.clone(), moment)
+    /// An engine with these tables and modules, at no moment. It runs nothing.
+    pub(super) fn engine(&self) -> Engine {
+        Engine::restored(Arc::new(NothingRuns), Limits::default(), self.store.clone(), (0, Timestamp(0)))
     }
 
     /// As the record of a transaction that makes all of it out of nothing.
@@ -99,8 +105,8 @@ impl Outline {
             rows.map(move |row| Change::Insert { table: id, row: row.into() }).collect::<Vec<_>>()
         });
         let record = Transaction {
-            offset: self.next_offset,
-            time: self.time,
+            offset: 0,
+            time: Timestamp(0),
             seed: [0; 16],
             cause: Cause::Configure,
             outcome: Outcome::Ok(Vec::new()),
@@ -121,7 +127,7 @@ impl Outline {
     /// What is wrong with the bytes.
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, OutlineError> {
         let record = Transaction::decode(&mut bytes)?;
-        Ok(Self::of(record.changes, (record.offset, record.time))?)
+        Ok(Self::of(record.changes)?)
     }
 }
 

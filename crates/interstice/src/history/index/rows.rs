@@ -9,7 +9,7 @@
 //! Nor is it known behind a publish that gave the rows of the table other keys, or the table another name: the index knows rows by their
 //! keys. If the next change does not record it, nothing is told.
 
-use super::base::Base;
+use super::base::{Base, SystemRows};
 use super::outline::Outline;
 use super::stretch::{End, Hash, Head, Place, StretchFile};
 use super::{Index, IndexError, Open, transaction_at};
@@ -18,14 +18,16 @@ use crate::history::{HistoryError, Selector};
 use interstice_engine::engine::Engine;
 use interstice_engine::system::{self, connection};
 use interstice_log::log::CommitLog;
-use interstice_log::storage::{Storage, StorageFile};
+use interstice_log::storage::Storage;
 use interstice_store::alter::RowRebuild;
 use interstice_types::change::Change;
-use interstice_types::id::{ClientId, TableId};
+use interstice_types::id::{ClientId, Offset, TableId};
 use interstice_types::row::RowBytes;
 use interstice_types::schema::SYSTEM_MODULE;
 use interstice_types::transaction::{Cause, Transaction};
-use std::collections::BTreeSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The newest `limit` changes that `selector` selects, as [`row_history`](crate::history::row::row_history) has them from where `base`
@@ -38,12 +40,10 @@ pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
     (index, base): (&Index<S>, &Base<B>),
     (selector, limit): (&Selector, usize),
 ) -> Result<Option<RowHistory>, HistoryError> {
-    let begin = base.end(log).map_err(IndexError::from)?;
-    let base_outline = base.outline(log).map_err(IndexError::from)?;
-    let complete = index.stretches.iter().filter(|head| head.end.frame > begin.frame);
-    let mut stretches = complete.map(|head| Stretch::open(index, head)).collect::<Result<Vec<_>, _>>()?;
-    stretches.push(Stretch::Open(&index.open));
-    let history = Rows { log, base, begin, base_outline, stretches, selector };
+    let complete = index.stretches.iter().filter(|head| head.end.frame > base.end().frame);
+    let stretches = complete.map(Stretch::File).chain([Stretch::Open(&index.open)]).collect();
+    let (files, callers) = (RefCell::default(), OnceCell::new());
+    let history = Rows { log, storage: &index.storage, base, stretches, selector, files, callers };
     let mut wanted = limit.saturating_add(1);
     loop {
         let chosen = history.choose(wanted)?;
@@ -58,8 +58,9 @@ pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
 }
 
 /// A stretch that is looked into.
-enum Stretch<'i, F> {
-    File(Box<StretchFile<F>>),
+#[derive(Clone, Copy)]
+enum Stretch<'i> {
+    File(&'i Head),
     Open(&'i Open),
 }
 
@@ -67,7 +68,9 @@ enum Stretch<'i, F> {
 struct Chosen {
     /// The stretch in which the first one stands.
     stretch: usize,
-    /// In order.
+    /// The first that is about the row.
+    first: Option<Place>,
+    /// In order; those before the first change tables and modules.
     places: BTreeSet<Place>,
     /// Whether there may be older ones.
     leaves_out: bool,
@@ -83,55 +86,70 @@ enum Known {
     No,
 }
 
-struct Rows<'h, 'i, L, F, B> {
+struct Rows<'h, L, S: Storage, B> {
     log: &'h L,
+    storage: &'h S,
     base: &'h Base<B>,
-    /// What follows the base.
-    begin: End,
-    base_outline: Outline,
     /// Those that are not all before the base, in order.
-    stretches: Vec<Stretch<'i, F>>,
+    stretches: Vec<Stretch<'h>>,
     selector: &'h Selector,
+    /// Files that are open, by their first offset.
+    files: RefCell<BTreeMap<Offset, Rc<StretchFile<S::File>>>>,
+    /// Who there was at the base, once somebody asked.
+    callers: OnceCell<SystemRows>,
 }
 
-impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
+/// Files that are open at a time: a long log has more of them than a process may open.
+const MAX_OPEN_FILES: usize = 32;
+
+impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
     /// The newest `wanted` transactions that may have changed the row.
     fn choose(&self, wanted: usize) -> Result<Chosen, IndexError> {
-        let (mut rows, mut outlines) = (BTreeSet::new(), BTreeSet::new());
-        let mut known = None;
+        let (mut rows, mut turns) = (BTreeSet::new(), BTreeSet::new());
         let mut stretch = self.stretches.len();
         while stretch > 0 && rows.len() <= wanted {
             stretch -= 1;
-            let here = &self.stretches[stretch];
-            let turns = self.places(here, Hash::OUTLINE)?;
-            let name = here.outline_name().filter(|_| turns.is_empty() && here.begin() >= self.begin);
-            let hashes = match known.take() {
-                Some((of, hashes)) if name.is_some() && of == name => hashes,
-                _ => self.hashes(here, &turns)?,
-            };
-            for hash in &hashes {
-                rows.extend(self.places(here, *hash)?);
+            let here = self.stretches[stretch];
+            let turns_here = self.places(here, Hash::OUTLINE)?;
+            for hash in self.hashes(here, &turns_here)? {
+                rows.extend(self.places(here, hash)?);
             }
-            outlines.extend(turns);
-            known = Some((name, hashes));
+            turns.extend(turns_here);
         }
         let leaves_out = rows.len() > wanted;
-        let rows = rows.into_iter().rev().take(wanted);
-        Ok(Chosen { stretch, places: rows.chain(outlines).collect(), leaves_out })
+        let rows: Vec<_> = rows.into_iter().rev().take(wanted).collect();
+        Ok(Chosen { stretch, first: rows.last().copied(), places: rows.into_iter().chain(turns).collect(), leaves_out })
     }
 
     /// What `stretch` has under `hash`, but for what stands before the base.
-    fn places(&self, stretch: &Stretch<'_, F>, hash: Hash) -> Result<Vec<Place>, IndexError> {
+    fn places(&self, stretch: Stretch<'h>, hash: Hash) -> Result<Vec<Place>, IndexError> {
         let mut found = match stretch {
-            Stretch::File(file) => file.find(hash)?,
+            Stretch::File(head) => self.file(head)?.find(hash)?,
             Stretch::Open(open) => open.find(hash),
         };
-        found.retain(|place| place.offset >= self.begin.offset);
+        found.retain(|place| place.offset >= self.base.end().offset);
         Ok(found)
     }
 
+    /// The file of a stretch.
+    fn file(&self, head: &Head) -> Result<Rc<StretchFile<S::File>>, IndexError> {
+        let mut files = self.files.borrow_mut();
+        if let Some(file) = files.get(&head.begin.offset) {
+            return Ok(Rc::clone(file));
+        }
+        let file = Rc::new(StretchFile::open(self.storage, head.begin.offset)?);
+        if file.head() != head {
+            return Err(IndexError::DoesNotFit("a file of it was replaced meanwhile".to_owned()));
+        }
+        if files.len() == MAX_OPEN_FILES {
+            files.clear();
+        }
+        files.insert(head.begin.offset, Rc::clone(&file));
+        Ok(file)
+    }
+
     /// Under which hashes the row may stand in `stretch`, in which tables and modules changed at `turns`.
-    fn hashes(&self, stretch: &Stretch<'_, F>, turns: &[Place]) -> Result<BTreeSet<Hash>, IndexError> {
+    fn hashes(&self, stretch: Stretch<'h>, turns: &[Place]) -> Result<BTreeSet<Hash>, IndexError> {
         let mut outline = self.outline(stretch)?;
         let mut hashes: BTreeSet<_> = self.hash(&outline).into_iter().collect();
         for turn in turns {
@@ -154,12 +172,10 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
     }
 
     /// The outline before `stretch`, or where the base stands in it.
-    fn outline(&self, stretch: &Stretch<'_, F>) -> Result<Outline, IndexError> {
-        if stretch.begin() < self.begin {
-            return Ok(self.base_outline.clone());
-        }
+    fn outline(&self, stretch: Stretch<'h>) -> Result<Outline, IndexError> {
         match stretch {
-            Stretch::File(file) => Ok(Outline::decode(&file.outline()?)?),
+            _ if stretch.begin() < self.base.end() => Ok(self.base.outline().clone()),
+            Stretch::File(head) => Ok(Outline::decode(&self.file(head)?.outline()?)?),
             Stretch::Open(open) => Ok(Outline::decode(&open.before)?),
         }
     }
@@ -167,11 +183,17 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
     /// Tells what is chosen; beside it the state at the end. `None` where the row is not known.
     fn tell(&self, chosen: &Chosen, limit: usize) -> Result<Option<(Entries, Engine)>, IndexError> {
         let mut engine = self.engine(chosen)?;
-        let mut row = if chosen.leaves_out { Known::LeftOut } else { Known::Yes };
+        let mut row = if chosen.leaves_out && !self.is_in_outline() { Known::LeftOut } else { Known::Yes };
         let mut entries = Entries::new(limit);
         for place in &chosen.places {
             let transaction = transaction_at(self.log, *place)?;
             let mut part = self.part(&transaction, &engine);
+            if chosen.leaves_out && chosen.first.is_some_and(|first| *place < first) {
+                // What is between it and the first one is left out, so nothing is known of rows.
+                part.changes.retain(Outline::has);
+                engine.make_part(part.changes)?;
+                continue;
+            }
             self.add_callers(&transaction, *place, &mut engine)?;
             let moves = self.moves(&part, &engine);
             if self.selector.selects(&part, &engine) {
@@ -193,6 +215,11 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
         Ok(Some((entries, engine)))
     }
 
+    /// Whether the rows of the table that is looked for are part of every outline.
+    fn is_in_outline(&self) -> bool {
+        self.selector.table().is_some_and(|(module, name)| Outline::has_rows_of_named(module, name))
+    }
+
     /// The table that is looked for, if `part` has its rows under other keys than before, or gives it its name or another one.
     fn moves(&self, part: &Transaction, before: &Engine) -> Option<TableId> {
         part.changes.iter().find_map(|change| {
@@ -211,11 +238,13 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
 
     /// The state before the first transaction.
     fn engine(&self, chosen: &Chosen) -> Result<Engine, IndexError> {
-        let outline = self.outline(&self.stretches[chosen.stretch])?;
+        let outline = self.outline(self.stretches[chosen.stretch])?;
         let mut engine = outline.engine();
-        let of_base = (!chosen.leaves_out).then(|| self.row(&outline)).flatten();
-        if let Some((table, key)) = of_base {
-            let row = self.base.row(self.log, (&outline, table), &key)?;
+        if chosen.leaves_out || self.is_in_outline() {
+            return Ok(engine);
+        }
+        if let Some((table, key)) = self.row(&outline) {
+            let row = self.base.row(self.log, table, &key)?;
             put(&mut engine, table, row)?;
         }
         Ok(engine)
@@ -262,7 +291,7 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
         if stands(engine).is_some() {
             return Ok(());
         }
-        for stretch in self.stretches.iter().rev() {
+        for stretch in self.stretches.iter().rev().copied() {
             let before = self.places(stretch, Hash::of_row(table, key))?;
             for found in before.into_iter().rev().filter(|found| found.offset < place.offset) {
                 let last = transaction_at(self.log, found)?.changes.into_iter().rev().find_map(|change| match change {
@@ -277,28 +306,20 @@ impl<L: CommitLog, F: StorageFile, B: Storage> Rows<'_, '_, L, F, B> {
                 }
             }
         }
-        put(engine, table, self.base.row(self.log, (&self.base_outline, table), key)?)
+        if self.callers.get().is_none() {
+            let callers = self.base.callers(self.log)?;
+            self.callers.get_or_init(|| callers);
+        }
+        let callers = self.callers.get().expect("invariant: they were just read");
+        put(engine, table, callers.get(&(table, key.to_vec())).cloned())
     }
 }
 
-impl<F: StorageFile> Stretch<'_, F> {
-    /// A complete one.
-    fn open<S: Storage<File = F>>(index: &Index<S>, head: &Head) -> Result<Self, IndexError> {
-        Ok(Self::File(StretchFile::open(&index.storage, head.begin.offset)?.into()))
-    }
-
-    fn begin(&self) -> End {
+impl Stretch<'_> {
+    fn begin(self) -> End {
         match self {
-            Self::File(file) => file.head().begin,
+            Self::File(head) => head.begin,
             Self::Open(open) => open.begin,
-        }
-    }
-
-    /// Names the outline before it; `None` of one that has no file.
-    fn outline_name(&self) -> Option<(u64, u32)> {
-        match self {
-            Self::File(file) => Some(file.outline_name()),
-            Self::Open(_) => None,
         }
     }
 }

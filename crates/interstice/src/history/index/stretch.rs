@@ -6,7 +6,7 @@
 //! header 128    magic ISINDX01 ─ version u32 ─ zero u32 ─ log id 16 ─ first offset u64 ─ first frame u64 ─ offset behind the last u64
 //!               ─ frame behind the last u64 ─ byte of the last frame u64 ─ size of the outline u64 ─ count of entries u64
 //!               ─ CRC32C of the outline u32 ─ zero u32 ─ bytes of log u64 ─ zeros ─ CRC32C u32 of all before
-//! chain         32: chain hash of the last frame ─ CRC32C u32 of it ─ zeros 28
+//! chain 64      chain hash of the last frame 32 ─ zeros ─ CRC32C u32 of all before
 //! outline       the record of a transaction that makes tables and modules as they were before the stretch
 //! blocks        4096 each: entries in order, the last block filled up with zeros, then their count u32 ─ zeros ─ CRC32C u32 of all before
 //! entry 16      hash of table and key u32 ─ offset u32 ─ frame u32 ─ byte of the frame, in units of eight, u32
@@ -30,7 +30,7 @@ const BLOCK_SIZE: usize = 4096;
 const ENTRY_SIZE: usize = 16;
 /// Entries of a block.
 const BLOCK_ENTRIES: usize = (BLOCK_SIZE - ENTRY_SIZE) / ENTRY_SIZE;
-/// Largest outline that is read.
+/// Largest outline.
 const MAX_OUTLINE_SIZE: u64 = 256 << 20;
 const ENDING: &str = ".index";
 const UNFINISHED: &str = "unfinished-";
@@ -177,6 +177,13 @@ pub(super) fn name_of(offset: Offset) -> String {
 /// # Errors
 /// What the storage says.
 pub(super) fn write<S: Storage>(storage: &S, head: &Head, outline: &[u8], entries: &[Entry]) -> io::Result<()> {
+    if head.outline_size > MAX_OUTLINE_SIZE {
+        let text = format!(
+            "tables and modules take {} bytes, an index has at most {MAX_OUTLINE_SIZE} for them",
+            outline.len()
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
     let name = name_of(head.begin.offset);
     let unfinished = format!("{UNFINISHED}{name}");
     let mut bytes = head.encode();
@@ -316,11 +323,6 @@ impl<F: StorageFile> StretchFile<F> {
         }
     }
 
-    /// Names the outline: two that are the same have one name.
-    pub(super) fn outline_name(&self) -> (u64, u32) {
-        (self.head.outline_size, self.head.outline_crc)
-    }
-
     /// All places under `hash`, in order.
     ///
     /// # Errors
@@ -386,12 +388,12 @@ impl<F: StorageFile> StretchFile<F> {
         Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// Whether it is what somebody made again; looks at every byte.
+    /// Whether it is what somebody made again, the outline apart; looks at every byte.
     ///
     /// # Errors
     /// [`StretchError`].
-    pub(super) fn is_same(&self, head: &Head, outline: &[u8], entries: &[Entry]) -> Result<bool, StretchError> {
-        Ok(self.head == *head && self.outline()? == outline && self.entries()? == entries)
+    pub(super) fn is_same(&self, head: &Head, entries: &[Entry]) -> Result<bool, StretchError> {
+        Ok(self.head == *head && self.entries()? == entries)
     }
 
     fn read(&self, bytes: &mut [u8], at: u64) -> Result<(), StretchError> {
