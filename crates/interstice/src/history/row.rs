@@ -86,6 +86,11 @@ impl Entries {
         self.newest.len()
     }
 
+    /// Whether older ones were dropped.
+    pub(super) fn is_cut(&self) -> bool {
+        self.more
+    }
+
     /// All of them; `end` is the state behind the last transaction.
     ///
     /// # Errors

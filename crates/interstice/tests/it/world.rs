@@ -117,21 +117,36 @@ impl World {
         world
     }
 
-    /// Gives the first table another name, and its name to a new one, which has a row with this key from the beginning.
-    pub(crate) fn replace(&mut self, key: u8) {
+    /// Puts rows with these keys into the first table, each with so many bytes.
+    pub(crate) fn put(&mut self, rows: &[(u64, u16)]) {
         let table = self.table(0).unwrap();
+        for (key, size) in rows {
+            let change = self.put_change(table, *key, *size);
+            self.commit(vec![change]);
+        }
+    }
+
+    fn put_change(&self, table: TableId, key: u64, size: u16) -> Change {
+        let row = self.row(table, key, size);
         let there = self.store.table(table).unwrap();
-        let old = TableSchema::clone(there.schema());
-        let new = TableSchema { name: old.name.clone(), ..old.clone() };
-        let renamed = TableSchema { name: "renamed".to_owned(), ..old };
-        let row = self.row(table, key, 1);
-        let next = self.store.next_table_id();
-        self.rekeyed = true;
-        self.commit(vec![
-            Change::AlterTable { table, schema: Arc::new(renamed), defaults: Vec::new() },
-            Change::CreateTable { table: next, module: "m".into(), schema: Arc::new(new) },
-            Change::Insert { table: next, row: row.into() },
-        ]);
+        match there.get(&there.primary_key(&row, &mut Vec::new())) {
+            Some(_) => Change::Update { table, old: None, new: row.into() },
+            None => Change::Insert { table, row: row.into() },
+        }
+    }
+
+    /// As a migration of the first table as a whole: its rows go, and this one comes.
+    pub(crate) fn migrate(&mut self, key: u64, size: u16) {
+        let table = self.table(0).unwrap();
+        let schema = Arc::clone(self.store.table(table).unwrap().schema());
+        let row = self.row(table, key, size).into();
+        let alter = Change::AlterTable { table, schema, defaults: Vec::new() };
+        self.commit(vec![Change::ClearTable { table }, alter, Change::Insert { table, row }]);
+    }
+
+    /// The id of the first table.
+    pub(crate) fn id(&self) -> u32 {
+        self.table(0).unwrap().0
     }
 
     /// The first of `t0`, `t1`, … that no table has: names come again, ids do not.
@@ -186,15 +201,15 @@ impl World {
         (!own.is_empty()).then(|| own[usize::from(number) % own.len()])
     }
 
-    fn row(&self, id: TableId, key: u8, size: u16) -> Vec<u8> {
+    fn row(&self, id: TableId, key: u64, size: u16) -> Vec<u8> {
         let table = self.store.table(id).unwrap();
         let mut row = Vec::new();
         for column in &table.schema().columns {
             match column.name.as_str() {
-                "key" => row.extend(u64::from(key).to_le_bytes()),
+                "key" => row.extend(key.to_le_bytes()),
                 "bytes" => {
                     row.extend(u32::from(size).to_le_bytes());
-                    row.extend(vec![key; usize::from(size)]);
+                    row.extend(vec![key as u8; usize::from(size)]);
                 }
                 _ => row.extend(vec![size as u8; column.ty.fixed_size().unwrap()]),
             }
@@ -215,12 +230,8 @@ impl World {
             }
             Op::Put(table, key, size) => {
                 let Some(table) = self.table(*table) else { return };
-                let row = self.row(table, *key, *size);
+                let change = self.put_change(table, u64::from(*key), *size);
                 let there = self.store.table(table).unwrap();
-                let change = match there.get(&there.primary_key(&row, &mut Vec::new())) {
-                    Some(_) => Change::Update { table, old: None, new: row.into() },
-                    None => Change::Insert { table, row: row.into() },
-                };
                 let key_column = there.schema().column("key").unwrap();
                 let sequence = Change::Sequence { table, column: key_column, next: u64::from(*key) + 1, previous: 0 };
                 self.commit(vec![change, sequence]);

@@ -47,11 +47,12 @@ pub fn row_history<L: CommitLog, S: Storage, B: Storage>(
     let mut wanted = limit.saturating_add(1);
     loop {
         let chosen = history.choose(wanted)?;
-        let Some((entries, end)) = history.tell(&chosen, limit)? else { return Ok(None) };
+        let Some(Told { entries, hides, end }) = history.tell(&chosen, limit)? else { return Ok(None) };
         // A hash may have named transactions that are about another row.
-        if entries.len() >= limit || !chosen.leaves_out {
+        let is_enough = entries.len() >= limit && (hides || entries.is_cut());
+        if is_enough || !chosen.leaves_out {
             let told = entries.end(&end, selector)?;
-            return Ok(Some(RowHistory { more: told.more || chosen.leaves_out, ..told }));
+            return Ok(Some(RowHistory { more: told.more || hides, ..told }));
         }
         wanted = wanted.saturating_mul(2);
     }
@@ -74,6 +75,15 @@ struct Chosen {
     places: BTreeSet<Place>,
     /// Whether there may be older ones.
     leaves_out: bool,
+}
+
+/// What was told.
+struct Told {
+    entries: Entries,
+    /// Whether a change was not told, for it is not known what the row was before it.
+    hides: bool,
+    /// The state at the end.
+    end: Engine,
 }
 
 /// Whether it is known what the row is.
@@ -180,11 +190,11 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
         }
     }
 
-    /// Tells what is chosen; beside it the state at the end. `None` where the row is not known.
-    fn tell(&self, chosen: &Chosen, limit: usize) -> Result<Option<(Entries, Engine)>, IndexError> {
+    /// Tells what is chosen. `None` where the row is not known.
+    fn tell(&self, chosen: &Chosen, limit: usize) -> Result<Option<Told>, IndexError> {
         let mut engine = self.engine(chosen)?;
         let mut row = if chosen.leaves_out && !self.is_in_outline() { Known::LeftOut } else { Known::Yes };
-        let mut entries = Entries::new(limit);
+        let (mut entries, mut hides) = (Entries::new(limit), false);
         for place in &chosen.places {
             let transaction = transaction_at(self.log, *place)?;
             let mut part = self.part(&transaction, &engine);
@@ -201,7 +211,10 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
                     moves.is_none() && (row == Known::Yes || records_row(&part, &mut engine, self.selector)?);
                 match row {
                     _ if is_known => entries.tell(&part, &engine, self.selector),
-                    Known::LeftOut if moves.is_none() => replace_row(&mut part, &engine, self.selector),
+                    Known::LeftOut if moves.is_none() => {
+                        replace_row(&mut part, &engine, self.selector);
+                        hides = true;
+                    }
                     _ => return Ok(None),
                 }
                 row = Known::Yes;
@@ -212,7 +225,7 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
                 row = Known::No;
             }
         }
-        Ok(Some((entries, engine)))
+        Ok(Some(Told { entries, hides, end: engine }))
     }
 
     /// Whether the rows of the table that is looked for are part of every outline.
