@@ -12,7 +12,7 @@ use interstice_log::log::CommitLog;
 use interstice_log::storage::Storage;
 use interstice_log::storage::directory::DirectoryStorage;
 use interstice_types::problem::Problem;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 /// The name of the task.
@@ -23,6 +23,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const PIECE_SIZE: u64 = 256 << 10;
 /// For so long whoever asks waits for the thread that follows, which may have hardly any of a processor.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Attempts, one behind the other, that may find what they read given up.
+const MAX_TRIMMED: u32 = 50;
 /// After a failure.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
@@ -49,30 +51,40 @@ impl RowIndex {
         Self { storage, snapshots, index: Mutex::default() }
     }
 
-    /// Goes on a little. Returns whether that was all there is.
-    pub(crate) fn follow<L: CommitLog>(&self, log: &L) -> Result<bool, IndexError> {
+    /// Goes on a little. Returns whether that was all there is. What of the past is given up meanwhile is begun again behind, but for what
+    /// is read to begin with: `kept` is held for that.
+    pub(crate) fn follow<L: CommitLog>(&self, log: &L, kept: &RwLock<()>) -> Result<bool, IndexError> {
         let mut held = self.index.lock().unwrap_or_else(given_up);
-        let followed = self.opened(log, &mut held).and_then(|open| open.index.follow(log, PIECE_SIZE));
+        let followed = self.opened(log, kept, &mut held).and_then(|open| open.index.follow(log, PIECE_SIZE));
         self.settle(followed, &mut held)
     }
 
     /// The index, opened if it is not, and where history begins now.
-    fn opened<'o, L: CommitLog>(&self, log: &L, held: &'o mut Option<Open>) -> Result<&'o mut Open, IndexError> {
-        match held {
-            Some(open) => {
-                if !open.base.holds(log, &self.snapshots)? {
-                    open.base = Base::of(log, &self.snapshots)?;
-                }
-                Ok(open)
-            }
-            none => {
-                let base = Base::of(log, &self.snapshots)?;
-                let files = (self.storage.clone(), self.snapshots.log_id());
-                let mut index = Index::open(log, files, &base, Some(STRETCH_SIZE))?;
-                index.prune(log)?;
-                Ok(none.insert(Open { index, base }))
-            }
+    fn opened<'o, L: CommitLog>(
+        &self,
+        log: &L,
+        kept: &RwLock<()>,
+        held: &'o mut Option<Open>,
+    ) -> Result<&'o mut Open, IndexError> {
+        let holds = held.as_ref().map_or(Ok(false), |open| open.base.holds(log, &self.snapshots))?;
+        if !holds {
+            let _kept = kept.read().unwrap_or_else(PoisonError::into_inner);
+            let base = Base::of(log, &self.snapshots)?;
+            let index = held.take().map_or_else(|| self.open(log, &base), |open| Ok(open.index))?;
+            *held = Some(Open { index, base });
         }
+        Ok(held.as_mut().expect("invariant: it was just opened"))
+    }
+
+    fn open<L: CommitLog>(
+        &self,
+        log: &L,
+        base: &Base<DirectoryStorage>,
+    ) -> Result<Index<DirectoryStorage>, IndexError> {
+        let files = (self.storage.clone(), self.snapshots.log_id());
+        let mut index = Index::open(log, files, base, Some(STRETCH_SIZE))?;
+        index.prune(log)?;
+        Ok(index)
     }
 
     /// What fails is opened again: without the file that is damaged, if one is.
@@ -96,11 +108,11 @@ impl RowIndex {
     /// The history of a row; `None` if the index cannot say.
     pub(crate) fn history<L: CommitLog>(
         &self,
-        log: &L,
+        (log, kept): (&L, &RwLock<()>),
         asked: (&Selector, usize),
     ) -> Result<Option<RowHistory>, HistoryError> {
         let Some(mut held) = self.lock_soon() else { return Ok(None) };
-        let found = self.ask(log, asked, &mut held);
+        let found = self.ask((log, kept), asked, &mut held);
         match found {
             Err(HistoryError::Index(error)) => {
                 let failed = self.settle::<()>(Err(error), &mut held).err();
@@ -113,11 +125,11 @@ impl RowIndex {
 
     fn ask<L: CommitLog>(
         &self,
-        log: &L,
+        (log, kept): (&L, &RwLock<()>),
         asked: (&Selector, usize),
         held: &mut Option<Open>,
     ) -> Result<Option<RowHistory>, HistoryError> {
-        let Open { index, base } = self.opened(log, held)?;
+        let Open { index, base } = self.opened(log, kept, held)?;
         if !(index.is_near(log) && index.follow(log, u64::MAX)?) {
             return Ok(None);
         }
@@ -149,17 +161,17 @@ fn given_up(poisoned: PoisonError<Held<'_>>) -> Held<'_> {
 pub(crate) fn run(node: &Node) {
     let _failing = FailOnPanic { lifeline: &node.lifeline, thread: TASK };
     background::step_back();
-    let (mut pause, mut was_trimmed) = (Duration::ZERO, false);
+    let (mut pause, mut trimmed) = (Duration::ZERO, 0);
     while node.background.wait(pause) {
         let Some(followed) = node.log.follow_index() else { return };
         // What it was reading was given up: it begins again behind that.
-        let is_trimmed = followed.as_ref().is_err_and(IndexError::is_trimmed);
+        trimmed = if followed.as_ref().is_err_and(IndexError::is_trimmed) { trimmed + 1 } else { 0 };
         pause = match followed {
             Ok(at_end) => {
                 node.background.report(TASK, Ok(()));
                 if at_end { LOOK_INTERVAL } else { Duration::ZERO }
             }
-            Err(_) if is_trimmed && !was_trimmed => LOOK_INTERVAL,
+            Err(_) if (1..MAX_TRIMMED).contains(&trimmed) => LOOK_INTERVAL,
             Err(error) => {
                 let problem = Problem::new("index-failed", error.to_string());
                 let hint = "nothing is lost: `interstice history` takes longer until it can be made";
@@ -167,6 +179,5 @@ pub(crate) fn run(node: &Node) {
                 REST_AFTER_FAILURE
             }
         };
-        was_trimmed = is_trimmed;
     }
 }

@@ -11,6 +11,7 @@ mod evolve;
 mod examples;
 mod faults;
 mod fixtures;
+mod foreign;
 mod from_log;
 mod full;
 mod graph;
