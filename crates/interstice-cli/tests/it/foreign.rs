@@ -81,8 +81,9 @@ fn what_needs_no_code_works_and_what_does_names_the_module() {
     assert_eq!((&told["entries"][0]["offset"], &told["entries"][0]["function"]), (&json!("3"), &json!("foreign.add")));
     assert_eq!(on(&["log", "dump"]).ok().stdout.lines().count(), 5);
     on(&["log", "verify"]).ok();
-    on(&["replay", "run", "--to", "3"]).ok();
-    assert!(on(&["bisect", sql, "--from", "2"]).stdout.starts_with("3  "));
+    let rebuilt = directory.path().join("rebuilt");
+    on(&["replay", "run", "--to", "3", "--out", rebuilt.to_str().unwrap()]).ok();
+    assert!(on(&["bisect", sql, "--from", "3"]).stdout.starts_with("3  "));
     let fork = directory.path().join("fork");
     on(&["fork", "--at", "3", "--out", fork.to_str().unwrap()]).ok();
 
@@ -92,11 +93,12 @@ fn what_needs_no_code_works_and_what_does_names_the_module() {
     let last = &checked["incomparables"][3];
     assert_eq!(
         (&last["offset"], &last["function"], &last["reason"]),
-        (&json!("4"), &json!("foreign.add"), &json!("unavailable"))
+        (&json!("4"), &json!("foreign.add"), &json!("module-unavailable"))
     );
     let text = on(&["replay", "check"]).ok().stdout;
     assert!(
-        text.contains("offset 4 (foreign.add): not comparable: unavailable: ") && text.contains("4 incomparable"),
+        text.contains("offset 4 (foreign.add): not comparable: module-unavailable: ")
+            && text.contains("4 incomparable"),
         "{text}"
     );
     let refused = on(&["query", "foreign.count"]).refused(1, "module-unavailable");
