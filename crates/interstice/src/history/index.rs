@@ -1,9 +1,9 @@
 //! The index of history: which transactions changed a row, and where in the log they stand.
 //!
 //! It is derived: a pure function of the log, cut into stretches of so many bytes. Each that is complete has a file of its own
-//! ([`stretch`]), the last one is in memory, and [`Index::keep`] gives it a file to go on from. A file counts only if the log has the
+//! (`stretch`), the last one is in memory, and [`Index::keep`] gives it a file to go on from. A file counts only if the log has the
 //! frame that it ends with, by its chain hash, and if it goes on where the one before ended; what does not count is made again. Whoever
-//! follows the log makes it ([`Index::follow`]); whoever asks for a row looks in it which transactions to read ([`rows`]), and tells
+//! follows the log makes it ([`Index::follow`]); whoever asks for a row looks in it which transactions to read (`rows`), and tells
 //! those as if there were no others.
 
 mod base;
