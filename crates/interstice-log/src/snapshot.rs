@@ -102,8 +102,16 @@ pub fn head_of<F: StorageFile>(file: &F) -> io::Result<Option<Result<SnapshotHea
 /// # Errors
 /// What the storage says.
 pub fn list<S: Storage>(storage: &S) -> io::Result<Vec<u64>> {
+    list_numbered(storage, ENDING)
+}
+
+/// The numbers that files with this ending are named by, in twenty digits each, in ascending order.
+///
+/// # Errors
+/// What the storage says.
+pub fn list_numbered<S: Storage>(storage: &S, ending: &str) -> io::Result<Vec<u64>> {
     let names = storage.list()?;
-    let stems = names.iter().filter_map(|name| name.strip_suffix(ENDING));
+    let stems = names.iter().filter_map(|name| name.strip_suffix(ending));
     let mut found: Vec<u64> = stems.filter(|stem| stem.len() == 20).filter_map(|stem| stem.parse().ok()).collect();
     found.sort_unstable();
     Ok(found)

@@ -310,7 +310,7 @@ impl<L: NodeLog> LogAccess for Past<L> {
     fn row_history(&self, kit: Kit, selector: &Selector, limit: usize) -> Result<RowHistory, PastError> {
         let _kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let index = self.index.as_ref();
-        let found = index.map(|index| index.history((&self.log, &self.kept), (selector, limit)));
+        let found = index.map(|index| index.history(&self.log, (selector, limit)));
         match found.transpose()?.flatten() {
             Some(found) => Ok(found),
             None => Ok(row_history(&self.log, self.earliest(kit)?, selector, limit)?),

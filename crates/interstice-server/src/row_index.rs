@@ -34,6 +34,7 @@ type Held<'i> = MutexGuard<'i, Option<Open>>;
 /// An index that is open, and where the history begins that it is of.
 struct Open {
     index: Index<DirectoryStorage>,
+    /// As of the last question.
     base: Base<DirectoryStorage>,
 }
 
@@ -51,40 +52,29 @@ impl RowIndex {
         Self { storage, snapshots, index: Mutex::default() }
     }
 
-    /// Goes on a little. Returns whether that was all there is. What of the past is given up meanwhile is begun again behind, but for what
-    /// is read to begin with: `kept` is held for that.
+    /// Goes on a little. Returns whether that was all there is. Some of the past may be given up meanwhile, but not while the index is
+    /// opened: `kept` is held for that.
     pub(crate) fn follow<L: CommitLog>(&self, log: &L, kept: &RwLock<()>) -> Result<bool, IndexError> {
         let mut held = self.index.lock().unwrap_or_else(given_up);
-        let followed = self.opened(log, kept, &mut held).and_then(|open| open.index.follow(log, PIECE_SIZE));
+        let opening = held.is_none().then(|| kept.read().unwrap_or_else(PoisonError::into_inner));
+        let opened = self.opened(log, &mut held);
+        drop(opening);
+        let followed = opened.and_then(|open| open.index.follow(log, PIECE_SIZE));
         self.settle(followed, &mut held)
     }
 
-    /// The index, opened if it is not, and where history begins now.
-    fn opened<'o, L: CommitLog>(
-        &self,
-        log: &L,
-        kept: &RwLock<()>,
-        held: &'o mut Option<Open>,
-    ) -> Result<&'o mut Open, IndexError> {
-        let holds = held.as_ref().map_or(Ok(false), |open| open.base.holds(log, &self.snapshots))?;
-        if !holds {
-            let _kept = kept.read().unwrap_or_else(PoisonError::into_inner);
-            let base = Base::of(log, &self.snapshots)?;
-            let index = held.take().map_or_else(|| self.open(log, &base), |open| Ok(open.index))?;
-            *held = Some(Open { index, base });
+    /// The index, opened if it is not.
+    fn opened<'o, L: CommitLog>(&self, log: &L, held: &'o mut Option<Open>) -> Result<&'o mut Open, IndexError> {
+        match held {
+            Some(open) => Ok(open),
+            none => {
+                let base = Base::of(log, &self.snapshots)?;
+                let files = (self.storage.clone(), self.snapshots.log_id());
+                let mut index = Index::open(log, files, &base, Some(STRETCH_SIZE))?;
+                index.prune(log)?;
+                Ok(none.insert(Open { index, base }))
+            }
         }
-        Ok(held.as_mut().expect("invariant: it was just opened"))
-    }
-
-    fn open<L: CommitLog>(
-        &self,
-        log: &L,
-        base: &Base<DirectoryStorage>,
-    ) -> Result<Index<DirectoryStorage>, IndexError> {
-        let files = (self.storage.clone(), self.snapshots.log_id());
-        let mut index = Index::open(log, files, base, Some(STRETCH_SIZE))?;
-        index.prune(log)?;
-        Ok(index)
     }
 
     /// What fails is opened again: without the file that is damaged, if one is.
@@ -105,14 +95,14 @@ impl RowIndex {
         Ok(held.as_mut().map_or(Ok(()), |open| open.index.keep())?)
     }
 
-    /// The history of a row; `None` if the index cannot say.
+    /// The history of a row, while nothing of the past is given up; `None` if the index cannot say.
     pub(crate) fn history<L: CommitLog>(
         &self,
-        (log, kept): (&L, &RwLock<()>),
+        log: &L,
         asked: (&Selector, usize),
     ) -> Result<Option<RowHistory>, HistoryError> {
         let Some(mut held) = self.lock_soon() else { return Ok(None) };
-        let found = self.ask((log, kept), asked, &mut held);
+        let found = self.ask(log, asked, &mut held);
         match found {
             Err(HistoryError::Index(error)) => {
                 let failed = self.settle::<()>(Err(error), &mut held).err();
@@ -125,11 +115,14 @@ impl RowIndex {
 
     fn ask<L: CommitLog>(
         &self,
-        (log, kept): (&L, &RwLock<()>),
+        log: &L,
         asked: (&Selector, usize),
         held: &mut Option<Open>,
     ) -> Result<Option<RowHistory>, HistoryError> {
-        let Open { index, base } = self.opened(log, kept, held)?;
+        let Open { index, base } = self.opened(log, held)?;
+        if !base.holds(log, &self.snapshots)? {
+            *base = Base::of(log, &self.snapshots)?;
+        }
         if !(index.is_near(log) && index.follow(log, u64::MAX)?) {
             return Ok(None);
         }

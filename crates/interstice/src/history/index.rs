@@ -20,6 +20,7 @@ use crate::snapshot::load::LoadError;
 use interstice_log::frame::{Position, StoredFrame};
 use interstice_log::log::{CommitLog, ReadError};
 use interstice_log::segment::LogId;
+use interstice_log::snapshot::remove_unfinished;
 use interstice_log::storage::Storage;
 use interstice_store::table::ApplyError;
 use interstice_types::change::Change;
@@ -181,7 +182,7 @@ impl<S: Storage> Index<S> {
     /// # Errors
     /// What the storage says.
     pub fn remove(storage: &S) -> io::Result<()> {
-        stretch::remove_unfinished(storage)?;
+        remove_unfinished(storage)?;
         stretch::list(storage)?.into_iter().map(stretch::name_of).try_for_each(|name| storage.remove(&name))
     }
 
@@ -232,7 +233,7 @@ impl<S: Storage> Index<S> {
         if let Err(ReadError::Trimmed { first, .. }) = log.read(Position(0)) {
             self.stretches.retain(|head| head.end.frame > first);
         }
-        stretch::remove_unfinished(&self.storage)?;
+        remove_unfinished(&self.storage)?;
         let begins = |offset: &u64| self.stretches.iter().any(|head| head.begin.offset == *offset);
         let counts = |offset: &u64| begins(offset) || self.open.begin.offset == *offset;
         let gone = stretch::list(&self.storage)?.into_iter().filter(|offset| !counts(offset));

@@ -196,15 +196,14 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
         let mut row = if chosen.leaves_out && !self.is_in_outline() { Known::LeftOut } else { Known::Yes };
         let (mut entries, mut hides) = (Entries::new(limit), false);
         for place in &chosen.places {
-            let transaction = transaction_at(self.log, *place)?;
-            let mut part = self.part(&transaction, &engine);
+            let mut part = self.part(transaction_at(self.log, *place)?, &engine);
             if chosen.leaves_out && chosen.first.is_some_and(|first| *place < first) {
                 // What is between it and the first one is left out, so nothing is known of rows.
                 part.changes.retain(Outline::has);
                 engine.make_part(part.changes)?;
                 continue;
             }
-            self.add_callers(&transaction, *place, &mut engine)?;
+            self.add_callers(&part.cause, *place, &mut engine)?;
             let moves = self.moves(&part, &engine);
             if self.selector.selects(&part, &engine) {
                 let is_known =
@@ -264,8 +263,8 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
     }
 
     /// `transaction` without what is of no concern here.
-    fn part(&self, transaction: &Transaction, before: &Engine) -> Transaction {
-        let of_row = self.selector.changes_of_row(transaction, before);
+    fn part(&self, mut transaction: Transaction, before: &Engine) -> Transaction {
+        let of_row = self.selector.changes_of_row(&transaction, before);
         let caller = caller(&transaction.cause);
         let is_caller = |change: &Change| match change {
             Change::Insert { table: system::CLIENT, row } => {
@@ -273,17 +272,18 @@ impl<'h, L: CommitLog, S: Storage, B: Storage> Rows<'h, L, S, B> {
             }
             _ => false,
         };
-        let changes = transaction.changes.iter().enumerate();
-        let concerns =
-            |number: usize, change: &Change| of_row.contains(&number) || Outline::has(change) || is_caller(change);
-        let changes = changes.filter(|(number, change)| concerns(*number, change));
-        Transaction { changes: changes.map(|(_, change)| change.clone()).collect(), ..transaction.clone() }
+        let mut numbers = 0..;
+        transaction.changes.retain(|change| {
+            let number = numbers.next().expect("invariant: there is a next number");
+            of_row.contains(&number) || Outline::has(change) || is_caller(change)
+        });
+        transaction
     }
 
-    /// Gives `engine` the rows that say who caused `transaction`, which stands at `place`.
-    fn add_callers(&self, transaction: &Transaction, place: Place, engine: &mut Engine) -> Result<(), IndexError> {
-        let mut client = caller(&transaction.cause);
-        if let Cause::Disconnect { connection } = transaction.cause {
+    /// Gives `engine` the rows that say whom `cause` names, of the transaction at `place`.
+    fn add_callers(&self, cause: &Cause, place: Place, engine: &mut Engine) -> Result<(), IndexError> {
+        let mut client = caller(cause);
+        if let Cause::Disconnect { connection } = *cause {
             let table = engine.catalog().table(SYSTEM_MODULE, "connection");
             table.map_or(Ok(()), |table| self.add_row((table, &connection.to_le_bytes()), place, engine))?;
             client = connection::client_of(engine.store(), connection);

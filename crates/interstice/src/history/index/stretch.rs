@@ -17,6 +17,7 @@
 
 use interstice_log::frame::{ChainHash, Position};
 use interstice_log::segment::LogId;
+use interstice_log::snapshot::{list_numbered, unfinished_name};
 use interstice_log::storage::{Storage, StorageFile};
 use interstice_types::id::{Offset, TableId};
 use std::io;
@@ -33,30 +34,29 @@ const BLOCK_ENTRIES: usize = (BLOCK_SIZE - ENTRY_SIZE) / ENTRY_SIZE;
 /// Largest outline.
 const MAX_OUTLINE_SIZE: u64 = 256 << 20;
 const ENDING: &str = ".index";
-const UNFINISHED: &str = "unfinished-";
 /// Bytes of a frame's place that an entry counts as one.
 const BYTE_UNIT: u64 = 8;
 
 /// What is looked for under an index: a row, or everything that changed tables and modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::history) struct Hash(u32);
+pub(super) struct Hash(u32);
 
 impl Hash {
     /// Tables and modules.
-    pub(in crate::history) const OUTLINE: Self = Self(0);
+    pub(super) const OUTLINE: Self = Self(0);
 
     /// The row of `table` whose primary key has these encoded values.
-    pub(in crate::history) fn of_row(table: TableId, key: &[u8]) -> Self {
+    pub(super) fn of_row(table: TableId, key: &[u8]) -> Self {
         Self((xxh3_64_with_seed(key, u64::from(table.0)) as u32).max(1))
     }
 }
 
 /// A transaction, and where the frame stands in which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::history) struct Place {
-    pub(in crate::history) offset: Offset,
-    pub(in crate::history) frame: Position,
-    pub(in crate::history) byte: u64,
+pub(super) struct Place {
+    pub(super) offset: Offset,
+    pub(super) frame: Position,
+    pub(super) byte: u64,
 }
 
 /// One line of an index; in order by hash, then by offset.
@@ -109,9 +109,9 @@ impl Entry {
 
 /// An end of a stretch: the offset and the frame that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::history) struct End {
-    pub(in crate::history) offset: Offset,
-    pub(in crate::history) frame: Position,
+pub(super) struct End {
+    pub(super) offset: Offset,
+    pub(super) frame: Position,
 }
 
 /// The last frame of a stretch: where it stands, and its chain hash, which says what all before it is.
@@ -160,11 +160,7 @@ pub enum StretchError {
 
 /// The first offsets of the stretches that have files, in order.
 pub(super) fn list<S: Storage>(storage: &S) -> io::Result<Vec<Offset>> {
-    let names = storage.list()?;
-    let stems = names.iter().filter_map(|name| name.strip_suffix(ENDING));
-    let mut found: Vec<Offset> = stems.filter(|stem| stem.len() == 20).filter_map(|stem| stem.parse().ok()).collect();
-    found.sort_unstable();
-    Ok(found)
+    list_numbered(storage, ENDING)
 }
 
 /// The file of the stretch that begins with `offset`.
@@ -185,7 +181,7 @@ pub(super) fn write<S: Storage>(storage: &S, head: &Head, outline: &[u8], entrie
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     let name = name_of(head.begin.offset);
-    let unfinished = format!("{UNFINISHED}{name}");
+    let unfinished = unfinished_name(&name);
     let mut bytes = head.encode();
     bytes.extend(outline);
     for block in entries.chunks(BLOCK_ENTRIES) {
@@ -200,15 +196,6 @@ pub(super) fn write<S: Storage>(storage: &S, head: &Head, outline: &[u8], entrie
     file.sync()?;
     storage.rename(&unfinished, &name)?;
     storage.sync_directory()
-}
-
-/// Removes what a crash left unfinished.
-///
-/// # Errors
-/// What the storage says.
-pub(super) fn remove_unfinished<S: Storage>(storage: &S) -> io::Result<()> {
-    let names = storage.list()?;
-    names.iter().filter(|name| name.starts_with(UNFINISHED)).try_for_each(|name| storage.remove(name))
 }
 
 impl Head {
